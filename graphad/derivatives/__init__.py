@@ -1,0 +1,1 @@
+"""Graph to graph: reverse mode (grad, vjp), forward mode (jvp), higher derivatives."""

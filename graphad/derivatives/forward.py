@@ -1,0 +1,103 @@
+"""Forward mode: tangents travel with the values, from the inputs to the outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphad import tree
+from graphad.derivatives.reverse import (
+    _as_cotangent,
+    _variables,
+    carriers,
+    pull_back,
+)
+from graphad.errors import GradientError
+from graphad.ir import walk
+from graphad.ir.context import derived_from
+from graphad.ir.families.common import add_up, spread_to
+from graphad.ir.families.inner import InnerFamily
+from graphad.ir.families.movement import zeros_for
+from graphad.ir.variable import Apply, Variable
+
+
+def jvp(outputs: Any, wrt: Any, tangents: Any) -> Any:
+    """Jacobian-vector product: ∂outputs/∂wrt · tangents, in the structure of `outputs`.
+
+    wrt and tangents: one variable each, or containers of equal structure; a tangent has the shape
+    of its variable. Outputs that do not depend on `wrt` get zeros.
+
+    >>> import graphad as ga
+    >>> x = ga.vector("x")
+    >>> ga.jvp(x * x, x, ga.constant([1.0, 10.0])).eval({x: [3.0, 4.0]})
+    array([ 6., 80.])
+    """
+    targets, structure = _variables(outputs, "jvp", "outputs", floats=False)
+    variables, _ = _variables(wrt, "jvp", "wrt")
+    given = [tangents] if len(variables) == 1 and wrt is variables[0] else tree.flatten(tangents)[0]
+    if len(given) != len(variables):
+        raise GradientError(
+            f"jvp: {len(variables)} variables in wrt and {len(given)} tangents",
+            remedy="give one tangent for each variable",
+        )
+    starts = {v: _as_cotangent(v, t) for v, t in zip(variables, given, strict=True)}
+    found = push_forward(starts, targets)
+    return structure.unflatten([zeros_for(v) if t is None else t for v, t in zip(targets, found, strict=True)])
+
+
+def push_forward(
+    starts: Mapping[Variable, Variable], targets: Sequence[Variable]
+) -> list[Variable | None]:
+    """Tangents of `targets`, given those of `starts`; None where nothing arrives."""
+    order = walk.toposort(targets)
+    live = carriers(order, starts)
+    known: dict[Variable, Variable] = dict(starts)
+    for node in order:
+        if not any(v in live for v in node.outputs):
+            continue
+        given = [
+            None if node.op.family.cuts(i) else known.get(v) for i, v in enumerate(node.inputs)
+        ]
+        if all(t is None for t in given):
+            continue
+        for output, tangent in zip(node.outputs, _push(node, given), strict=True):
+            if tangent is None or output in starts:
+                continue
+            known[output] = tangent
+    return [known.get(v) for v in targets]
+
+
+def _push(node: Apply, tangents: Sequence[Variable | None]) -> Sequence[Variable | None]:
+    with derived_from(node):
+        made = node.op.family.jvp(node, tangents)
+        if made is None:
+            made = from_vjp(node, tangents)
+        return [
+            None if t is None or not v.type.is_float else spread_to(t, v)
+            for t, v in zip(made, node.outputs, strict=True)
+        ]
+
+
+def from_vjp(node: Apply, tangents: Sequence[Variable | None]) -> Sequence[Variable | None]:
+    """The outputs' tangents from the vjp alone: x̄ = Jᵀȳ is linear in ȳ, its vjp is J.
+
+    ȳ is a stand-in variable; as x̄ is linear in it, the result does not depend on it.
+    """
+    stand_ins = [Variable(v.type) if v.type.is_float else None for v in node.outputs]
+    needed = [t is not None for t in tangents]
+    family = node.op.family
+    if isinstance(family, InnerFamily):
+        parts = family.vjp_with(node, stand_ins, needed, pull_back)
+    else:
+        parts = family.vjp(node, stand_ins, needed)
+    pairs = [(p, t) for p, t in zip(parts, tangents, strict=True) if p is not None and t is not None]
+    result: list[Variable | None] = []
+    for stand_in in stand_ins:
+        if stand_in is None:
+            result.append(None)
+            continue
+        sums = []
+        for part, tangent in pairs:
+            sums.append(pull_back({part: spread_to(tangent, part)}, [stand_in], ())[stand_in])
+        result.append(add_up(sums))
+    return result

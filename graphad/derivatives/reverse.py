@@ -1,0 +1,293 @@
+"""Reverse mode: the gradient as more graph.
+
+Cotangents (the derivative of the cost by each variable) travel from the cost to the variables
+asked for, through the nodes that lie on a way between them, once each: a gradient has at most a
+small constant times as many nodes as the forward graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad import tree
+from graphad.errors import DisconnectedError, DTypeError, GradientError, ShapeError, UseError
+from graphad.ir import walk
+from graphad.ir.context import derived_from
+from graphad.ir.families.common import fit
+from graphad.ir.families.inner import InnerFamily
+from graphad.ir.families.movement import zeros_for
+from graphad.ir.variable import Apply, Constant, Variable, as_variable, describe, shape_text
+
+_HANDLING = ("raise", "zero", "none")
+
+
+def grad(
+    cost: Variable | None,
+    wrt: Any,
+    *,
+    known_cotangents: Mapping[Variable, Any] | None = None,
+    stop: Iterable[Variable] = (),
+    disconnected: str = "raise",
+) -> Any:
+    """The derivative of the scalar `cost` by each variable in `wrt`, as new graph.
+
+    Parameters
+    ----------
+    cost: scalar float variable; None if `known_cotangents` says all.
+    wrt: a variable or any nested container of them; intermediates and shared variables count.
+    known_cotangents: variable → its cotangent (same shape), for starting in the middle of a graph.
+    stop: variables that are taken as constants.
+    disconnected: what happens for a variable on which the cost does not depend: "raise", "zero"
+        (an array of zeros), "none".
+
+    Returns the same container as `wrt`; each derivative has the dtype and shape of its variable.
+    For complex variables it is ∂u/∂x - i·∂u/∂y (Autograd's convention).
+    Raises GradientError for a cost that is no float scalar or a `wrt` that is no float, and
+    DisconnectedError with the path and the node that cuts it.
+
+    >>> import graphad as ga
+    >>> x = ga.scalar("x")
+    >>> ga.grad(x**3, x).eval({x: 2.0})
+    np.float64(12.0)
+    """
+    variables, structure = _variables(wrt, "grad", "wrt")
+    _check_handling(disconnected)
+    starts: dict[Variable, Variable] = {}
+    if cost is not None:
+        checked = _check_cost(cost)
+        starts[checked] = Constant(np.ones((), checked.dtype))
+    for variable, cotangent in (known_cotangents or {}).items():
+        given = _as_cotangent(variable, cotangent)
+        starts[variable] = starts[variable] + given if variable in starts else given
+    if not starts:
+        raise GradientError(
+            "grad without a cost", remedy="give cost=, or known_cotangents={variable: cotangent}"
+        )
+    found = pull_back(starts, variables, stop)
+    results = [
+        _connected(found[v], v, list(starts), stop, disconnected, "grad") for v in variables
+    ]
+    return structure.unflatten(results)
+
+
+def vjp(outputs: Any, wrt: Any, cotangents: Any, *, disconnected: str = "zero") -> Any:
+    """Vector-Jacobian product: Σ cotangents · ∂outputs/∂wrt, in the structure of `wrt`.
+
+    outputs and cotangents: one variable each, or containers of equal structure; a cotangent has
+    the shape of its output. Raises ShapeError where it has not.
+
+    >>> import graphad as ga
+    >>> x = ga.vector("x")
+    >>> ga.vjp(x * x, x, ga.constant([1.0, 10.0])).eval({x: [3.0, 4.0]})
+    array([ 6., 80.])
+    """
+    variables, structure = _variables(wrt, "vjp", "wrt")
+    _check_handling(disconnected)
+    targets, shape = _variables(outputs, "vjp", "outputs", floats=False)
+    given, given_shape = tree.flatten(cotangents)
+    if len(given) != len(targets):
+        raise GradientError(
+            f"vjp: {len(targets)} outputs and {len(given)} cotangents",
+            cause=f"outputs are {shape!r}, cotangents {given_shape!r}",
+            remedy="give one cotangent for each output",
+        )
+    starts: dict[Variable, Variable] = {}
+    for target, cotangent in zip(targets, given, strict=True):
+        seed = _as_cotangent(target, cotangent)
+        starts[target] = starts[target] + seed if target in starts else seed
+    found = pull_back(starts, variables, ())
+    return structure.unflatten(
+        [_connected(found[v], v, targets, (), disconnected, "vjp") for v in variables]
+    )
+
+
+# ---- the algorithm -----------------------------------------------------------------------------------
+def pull_back(
+    starts: Mapping[Variable, Variable], wrt: Sequence[Variable], stop: Iterable[Variable]
+) -> dict[Variable, Variable | None]:
+    """Cotangents of `wrt`, given those of `starts`; None where nothing arrives.
+
+    A variable that is connected but receives only zeros (a rounding, say) gets an array of zeros.
+    """
+    barrier = frozenset(stop)
+    order = walk.toposort(starts, barrier)
+    live = carriers(order, wrt, barrier)
+    received: dict[Variable, list[Variable]] = {v: [c] for v, c in starts.items()}
+    connected = {v for v in starts if v in live}
+    wanted = set(wrt)
+    arrived: dict[Variable, Variable | None] = {}
+    for node in reversed(order):
+        cotangents = [_collect(received, v, wanted, arrived) for v in node.outputs]
+        if not any([v in connected for v in node.outputs]):
+            continue
+        needed = [v in live and not node.op.family.cuts(i) for i, v in enumerate(node.inputs)]
+        connected.update([v for v, need in zip(node.inputs, needed, strict=True) if need])
+        if all([c is None for c in cotangents]) or not any(needed):
+            continue
+        for variable, part in zip(node.inputs, _pull(node, cotangents, needed), strict=True):
+            if part is not None:
+                received.setdefault(variable, []).append(part)
+    for variable in wanted:
+        if variable not in arrived:
+            _collect(received, variable, wanted, arrived)
+        if arrived[variable] is None and variable in connected:
+            arrived[variable] = zeros_for(variable)
+    return arrived
+
+
+def _collect(
+    received: dict[Variable, list[Variable]],
+    variable: Variable,
+    wanted: set[Variable],
+    arrived: dict[Variable, Variable | None],
+) -> Variable | None:
+    parts = received.pop(variable, [])
+    total: Variable | None = None
+    for part in parts:
+        total = part if total is None else total + part
+    if variable in wanted:
+        arrived[variable] = total
+    return total
+
+
+def _pull(
+    node: Apply, cotangents: Sequence[Variable | None], needed: Sequence[bool]
+) -> Sequence[Variable | None]:
+    """What the inputs of one node receive, each checked against the type of its input."""
+    with derived_from(node):
+        family = node.op.family
+        if isinstance(family, InnerFamily):
+            parts = family.vjp_with(node, cotangents, needed, pull_back)
+        else:
+            parts = family.vjp(node, cotangents, needed)
+        return [
+            fit(part, operand) if need else None
+            for part, operand, need in zip(parts, node.inputs, needed, strict=True)
+        ]
+
+
+def carriers(
+    order: Sequence[Apply], wrt: Iterable[Variable], barrier: frozenset[Variable] = frozenset()
+) -> set[Variable]:
+    """The variables that depend differentiably on `wrt`, themselves included."""
+    live: set[Variable] = set(wrt)
+    for node in order:
+        cuts = node.op.family.cuts
+        if any([v in live and not cuts(i) for i, v in enumerate(node.inputs)]):
+            live.update([v for v in node.outputs if v.type.is_float and v not in barrier])
+    return live
+
+
+# ---- checks ------------------------------------------------------------------------------------------
+def _variables(
+    container: Any, function: str, argument: str, floats: bool = True
+) -> tuple[list[Variable], tree.Structure]:
+    """The leaves of a container, all of them variables (of floats)."""
+    leaves, structure = tree.flatten(container)
+    if isinstance(container, Variable):
+        leaves, structure = [container], tree.LEAF
+    paths = structure.paths(argument)
+    for path, leaf in zip(paths, leaves, strict=True):
+        if not isinstance(leaf, Variable):
+            raise UseError(
+                f"{function}: {path} is {type(leaf).__name__}, not a Variable",
+                remedy="pass the variables of the graph themselves",
+            )
+        if floats and leaf.dtype.kind not in "fc":
+            raise GradientError(
+                f"{function}: {path} has dtype {leaf.dtype}; derivatives need floats",
+                cause=describe(leaf),
+                remedy='declare the variable with dtype="float64"',
+            )
+    return leaves, structure
+
+
+def _check_handling(disconnected: str) -> None:
+    if disconnected not in _HANDLING:
+        raise UseError(
+            f"disconnected={disconnected!r}", remedy=f"choose one of {', '.join(_HANDLING)}"
+        )
+
+
+def _check_cost(cost: Any) -> Variable:
+    if not isinstance(cost, Variable):
+        raise UseError(
+            f"grad: the cost is {type(cost).__name__}, not a Variable",
+            remedy="build it from symbolic variables; for Python functions differentiate the "
+            "variable that the function returns",
+        )
+    if cost.ndim:
+        raise GradientError(
+            f"grad: the cost must be a scalar, it has shape {shape_text(cost.type.shape)}",
+            cause=describe(cost),
+            remedy="reduce it with .sum() or .mean(), or use ga.jacobian",
+        )
+    if cost.dtype.kind not in "fc":
+        raise GradientError(
+            f"grad: the cost has dtype {cost.dtype}, derivatives need floats",
+            cause=describe(cost),
+            remedy='convert it with .astype("float64") before the last smooth operation',
+        )
+    return cost
+
+
+def _as_cotangent(variable: Variable, cotangent: Any) -> Variable:
+    seed = as_variable(cotangent)
+    if seed.ndim != variable.ndim or any(
+        isinstance(a, int) and isinstance(b, int) and a != b
+        for a, b in zip(seed.type.shape, variable.type.shape, strict=False)
+    ):
+        raise ShapeError(
+            f"a cotangent of shape {shape_text(seed.type.shape)} for {describe(variable)}",
+            remedy="a cotangent has the shape of its variable",
+        )
+    if seed.dtype.kind == "c" and variable.dtype.kind != "c":
+        raise DTypeError("a complex cotangent for a real variable", cause=describe(variable))
+    return seed if seed.dtype == variable.dtype else seed.astype(variable.dtype)
+
+
+def _connected(
+    found: Variable | None,
+    variable: Variable,
+    targets: Sequence[Variable],
+    stop: Iterable[Variable],
+    disconnected: str,
+    function: str,
+) -> Variable | None:
+    if found is not None:
+        return found
+    if disconnected == "zero":
+        return zeros_for(variable)
+    if disconnected == "none":
+        return None
+    raise DisconnectedError(
+        f"{function}: the result does not depend on {describe(variable)}",
+        cause=_explain(variable, targets, frozenset(stop)),
+        remedy='use disconnected="zero" (or "none") if that is intended',
+    )
+
+
+def _explain(
+    variable: Variable, targets: Sequence[Variable], stop: frozenset[Variable]
+) -> str:
+    """Why nothing arrives: there is no path, or a node on it cuts it."""
+    for target in targets:
+        path = walk.path_between(variable, target)
+        for before, after in zip(path, path[1:], strict=False):
+            node = after.owner
+            if node is None:
+                continue
+            position = next(i for i, v in enumerate(node.inputs) if v is before)
+            cut = node.op.family.cuts(position) or not after.type.is_float or after in stop
+            if cut:
+                steps = " → ".join(
+                    v.name or (v.owner.op.name if v.owner is not None else "input") for v in path
+                )
+                why = "it is listed in stop" if after in stop else (
+                    f"{node.op.name} has no derivative with respect to this operand"
+                )  # fmt: skip
+                return f"the path {steps} is cut at {node.op.name} ({node.site}): {why}"
+    return "there is no path from it to the result"

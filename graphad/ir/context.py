@@ -1,0 +1,109 @@
+"""Where a node was built: the user's file and line, the open scope, the forward node.
+
+A site is kept as (code object, instruction offset) and turned into file:line when somebody
+asks; finding the caller's frame is all that building a node pays for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
+from types import CodeType
+from typing import TYPE_CHECKING, NamedTuple
+
+from graphad.errors import UseError
+
+if TYPE_CHECKING:
+    from graphad.ir.variable import Apply
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_EXAMPLES = _PACKAGE + "demo" + os.sep
+_internal: dict[str, bool] = {}
+
+RawSite = tuple[CodeType, int]
+
+
+class Site(NamedTuple):
+    """A line of the user's program."""
+
+    filename: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.filename}:{self.line}"
+
+
+class Surroundings(NamedTuple):
+    """What a node takes over from the place where it is built."""
+
+    scope: str = ""
+    origin: Apply | None = None
+
+
+_PLAIN = Surroundings()
+surroundings: ContextVar[Surroundings] = ContextVar("graphad_surroundings", default=_PLAIN)
+
+
+def caller() -> RawSite | None:
+    """The innermost frame outside this package."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        code = frame.f_code
+        inside = _internal.get(code.co_filename)
+        if inside is None:
+            name = code.co_filename
+            inside = name.startswith(_PACKAGE) and not name.startswith(_EXAMPLES)
+            _internal[name] = inside
+        if not inside:
+            return code, frame.f_lasti
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+def resolve(raw: RawSite | Site | None) -> Site | None:
+    """file:line of a raw site."""
+    if raw is None or isinstance(raw, Site):
+        return raw
+    code, offset = raw
+    for start, stop, line in code.co_lines():
+        if start <= offset < stop and line is not None:
+            return Site(code.co_filename, line)
+    return Site(code.co_filename, code.co_firstlineno)
+
+
+@contextlib.contextmanager
+def scope(name: str) -> Iterator[None]:
+    """Nodes built inside the ``with`` block belong to the part `name` of the model.
+
+    Scopes nest: ``with scope("encoder"): with scope("attention"):`` gives
+    ``"encoder/attention"``. They group nodes in pictures and listings and change nothing else.
+
+    >>> import graphad as ga
+    >>> x = ga.vector("x")
+    >>> with ga.scope("layer1"):
+    ...     y = ga.tanh(x)
+    >>> y.owner.scope
+    'layer1'
+    """
+    if not isinstance(name, str) or not name:
+        raise UseError(f"scope name {name!r}", remedy='give a word, e.g. ga.scope("layer1")')
+    here = surroundings.get()
+    path = f"{here.scope}/{name}" if here.scope else name
+    token = surroundings.set(here._replace(scope=path))
+    try:
+        yield
+    finally:
+        surroundings.reset(token)
+
+
+@contextlib.contextmanager
+def derived_from(node: Apply) -> Iterator[None]:
+    """Nodes built inside the block are parts of the derivative of `node`."""
+    token = surroundings.set(Surroundings(node.scope, node))
+    try:
+        yield
+    finally:
+        surroundings.reset(token)

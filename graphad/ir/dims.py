@@ -1,0 +1,431 @@
+"""Sizes of axes that are known by name, or only at run time: the integer algebra of dims.
+
+A `Dim` is a sum of products with integer coefficients over *atoms*, kept in one normal form, so
+that `n + n == 2 * n` and `(n + 1) - 1 == n` hold by comparison. Atoms:
+
+    ("name", "batch")              the same size everywhere in a graph
+    ("anonymous", 17)              some size, equal only to itself
+    ("max" | "min" | "floordiv" | "mod" | "broadcast" | "slice", operands…)
+
+A Dim read from `x.shape` also remembers its *origin* (variable, axis), which is what lets
+`1.0 / x.shape[0]` become graph; origins are no part of equality and never stored in types.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from graphad.errors import UseError
+
+Atom = tuple
+_anonymous_ids = itertools.count(int.from_bytes(os.urandom(6), "little") << 20)
+
+
+class Dim:
+    """A non-negative integer known only at run time; supports ``+ - * // %`` with ints and Dims.
+
+    >>> n = Dim.named("n")
+    >>> n + n - 1
+    2*n - 1
+    >>> 2 * n == n + n, n == n + 1
+    (True, False)
+    """
+
+    __slots__ = ("__weakref__", "_hash", "origin", "terms")
+
+    def __init__(self, terms: tuple[tuple[tuple[Atom, ...], int], ...], origin: Any = None):
+        self.terms = terms
+        self.origin = origin
+        self._hash = hash(terms)
+
+    @staticmethod
+    def named(name: str) -> Dim:
+        return Dim(((((("name", name)),), 1),))
+
+    @staticmethod
+    def anonymous() -> Dim:
+        return Dim(((((("anonymous", next(_anonymous_ids))),), 1),))
+
+    def with_origin(self, origin: Any) -> Dim:
+        return Dim(self.terms, origin)
+
+    # -- what it is made of -------------------------------------------------------------------
+    @property
+    def name(self) -> str | None:
+        """The name if this is exactly one named size, else None."""
+        if len(self.terms) == 1 and self.terms[0][1] == 1 and len(self.terms[0][0]) == 1:
+            atom = self.terms[0][0][0]
+            return atom[1] if atom[0] == "name" else None
+        return None
+
+    @property
+    def is_atom(self) -> bool:
+        return len(self.terms) == 1 and self.terms[0][1] == 1 and len(self.terms[0][0]) == 1
+
+    def atoms(self) -> set[Atom]:
+        """The names and anonymous sizes on which the value depends."""
+        found: set[Atom] = set()
+        stack = [atom for monomial, _ in self.terms for atom in monomial]
+        while stack:
+            atom = stack.pop()
+            if atom[0] in ("name", "anonymous"):
+                found.add(atom)
+                continue
+            for operand in atom[1:]:
+                if isinstance(operand, Dim):
+                    stack += [inner for monomial, _ in operand.terms for inner in monomial]
+        return found
+
+    def evaluate(self, sizes: Mapping[Atom, int]) -> int:
+        """The value, given the sizes of all `atoms()`; KeyError if one is missing."""
+        total = 0
+        for monomial, coefficient in self.terms:
+            product = coefficient
+            for atom in monomial:
+                product *= _atom_value(atom, sizes)
+            total += product
+        return total
+
+    # -- equality is structural ---------------------------------------------------------------
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Dim) and self.terms == other.terms)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        return _text(self)
+
+    def __reduce__(self) -> tuple:
+        return Dim, (self.terms,)
+
+    # -- arithmetic ---------------------------------------------------------------------------
+    def __add__(self, other: Any) -> Any:
+        return _arithmetic("add", self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return _arithmetic("add", other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return _arithmetic("subtract", self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return _arithmetic("subtract", other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return _arithmetic("multiply", self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return _arithmetic("multiply", other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return _arithmetic("floor_divide", self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return _arithmetic("floor_divide", other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return _arithmetic("remainder", self, other)
+
+    def __truediv__(self, other: Any) -> Any:
+        return to_variable(self) / other
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return other / to_variable(self)
+
+    def __pow__(self, other: Any) -> Any:
+        return to_variable(self) ** other
+
+    def __rpow__(self, other: Any) -> Any:
+        return other ** to_variable(self)
+
+    def __neg__(self) -> Any:
+        return -to_variable(self)
+
+    def __lt__(self, other: Any) -> Any:
+        return _compare(self, other, "<")
+
+    def __le__(self, other: Any) -> Any:
+        return _compare(self, other, "<=")
+
+    def __gt__(self, other: Any) -> Any:
+        return _compare(self, other, ">")
+
+    def __ge__(self, other: Any) -> Any:
+        return _compare(self, other, ">=")
+
+    def __index__(self) -> int:
+        raise UseError(
+            f"the size {self} is known only when the compiled function is called",
+            cause="Python needs an integer here (range, int(), a NumPy shape, …) while the graph "
+            "is still being built",
+            remedy="declare the size as an integer, e.g. shape=(128, 64), or use graph operations "
+            "(ga.arange, ga.zeros accept such sizes)",
+        )
+
+    __int__ = __index__
+
+
+# ---- the link to variables, filled by the higher layer -------------------------------------------
+class _Link:
+    """Two functions that `ir.variable` provides: size of (variable, axis), and arithmetic."""
+
+    size: Callable[[Any, int], Any]
+    call: Callable[..., Any]
+
+
+link = _Link()
+
+
+def to_variable(dim: Dim | int) -> Any:
+    """An int64 scalar Variable with this size; needs an origin (a Dim read from ``x.shape``)."""
+    if isinstance(dim, int):
+        return dim
+    if dim.origin is None:
+        raise UseError(
+            f"the size {dim} by itself has no value to compute with",
+            remedy="take it from a variable that has it, for example x.shape[0]",
+        )
+    operation, first, second = dim.origin
+    if operation == "size":
+        return link.size(first, second)
+    return link.call(operation, to_variable(first), to_variable(second))
+
+
+def _compare(dim: Dim, other: Any, sign: str) -> Any:
+    if isinstance(other, int | float | Dim):
+        raise UseError(
+            f"{dim} {sign} {other} cannot be decided while the graph is built",
+            remedy="use ga.where on a comparison of variables, or declare the size as an integer",
+        )
+    return NotImplemented
+
+
+# ---- normal form -----------------------------------------------------------------------------
+def _as_terms(value: int | Dim) -> dict[tuple[Atom, ...], int]:
+    return dict(value.terms) if isinstance(value, Dim) else {(): value} if value else {}
+
+
+def _from_terms(terms: dict[tuple[Atom, ...], int]) -> int | Dim:
+    kept = {monomial: c for monomial, c in terms.items() if c}
+    if not kept:
+        return 0
+    if list(kept) == [()]:
+        return kept[()]
+    return Dim(tuple(sorted(kept.items(), key=repr)))
+
+
+def _arithmetic(operation: str, first: Any, second: Any) -> Any:
+    if not isinstance(first, int | Dim) or not isinstance(second, int | Dim):
+        if hasattr(first, "owner") or hasattr(second, "owner"):
+            return NotImplemented if not isinstance(first, Dim) else link.call(
+                operation, to_variable(first), second
+            )
+        return link.call(
+            operation,
+            to_variable(first) if isinstance(first, Dim) else first,
+            to_variable(second) if isinstance(second, Dim) else second,
+        )
+    result = _RULES[operation](first, second)
+    if not isinstance(result, Dim):
+        return result
+    for same in (first, second):
+        if isinstance(same, Dim) and same == result:
+            return same
+    known = all(isinstance(d, int) or d.origin is not None for d in (first, second))
+    return result.with_origin((operation, first, second)) if known else result
+
+
+def _add(first: int | Dim, second: int | Dim) -> int | Dim:
+    terms = _as_terms(first)
+    for monomial, coefficient in _as_terms(second).items():
+        terms[monomial] = terms.get(monomial, 0) + coefficient
+    return _from_terms(terms)
+
+
+def _multiply(first: int | Dim, second: int | Dim) -> int | Dim:
+    terms: dict[tuple[Atom, ...], int] = {}
+    for left, c in _as_terms(first).items():
+        for right, d in _as_terms(second).items():
+            monomial = tuple(sorted(left + right, key=repr))
+            terms[monomial] = terms.get(monomial, 0) + c * d
+    return _from_terms(terms)
+
+
+def _subtract(first: int | Dim, second: int | Dim) -> int | Dim:
+    return _add(first, _multiply(second, -1))
+
+
+def _floordiv(first: int | Dim, second: int | Dim) -> int | Dim:
+    if isinstance(first, int) and isinstance(second, int):
+        return first // second
+    if first == second:
+        return 1
+    if isinstance(second, int) and isinstance(first, Dim):
+        if second == 0:
+            raise ZeroDivisionError(f"{first} // 0")
+        if all(c % second == 0 for _, c in first.terms):
+            return _from_terms({m: c // second for m, c in first.terms})
+    if isinstance(second, Dim) and isinstance(first, Dim) and len(second.terms) == 1:
+        quotient = _exact_quotient(first, second)
+        if quotient is not None:
+            return quotient
+    return atom("floordiv", first, second)
+
+
+def _exact_quotient(first: Dim, second: Dim) -> int | Dim | None:
+    (divisor, c) = second.terms[0]
+    terms = {}
+    for monomial, d in first.terms:
+        rest = list(monomial)
+        for factor in divisor:
+            if factor not in rest:
+                return None
+            rest.remove(factor)
+        if d % c:
+            return None
+        terms[tuple(rest)] = d // c
+    return _from_terms(terms)
+
+
+def _mod(first: int | Dim, second: int | Dim) -> int | Dim:
+    if isinstance(first, int) and isinstance(second, int):
+        return first % second
+    return atom("mod", first, second)
+
+
+_RULES: dict[str, Callable[[Any, Any], Any]] = {
+    "add": _add, "subtract": _subtract, "multiply": _multiply,
+    "floor_divide": _floordiv, "remainder": _mod,
+}  # fmt: skip
+
+
+def atom(kind: str, *operands: Any) -> Dim:
+    """The Dim that is one application of `kind` to ints, Dims or None."""
+    bare = tuple(d.with_origin(None) if isinstance(d, Dim) else d for d in operands)
+    return Dim(((((kind, *bare),), 1),))
+
+
+def clamp(size: int | Dim) -> int | Dim:
+    """max(size, 0); a sum whose coefficients are all positive is its own clamp."""
+    if isinstance(size, int):
+        return max(size, 0)
+    if all(coefficient > 0 for _, coefficient in size.terms):
+        return size
+    return atom("max", size, 0)
+
+
+def minimum(first: int | Dim, second: int | Dim) -> int | Dim:
+    """min(first, second)."""
+    if isinstance(first, int) and isinstance(second, int):
+        return min(first, second)
+    if first == second:
+        return first
+    return atom("min", *sorted((first, second), key=repr))
+
+
+def slice_length(
+    size: int | Dim, start: int | None, stop: int | None, step: int | None
+) -> int | Dim:
+    """``len(range(size)[start:stop:step])``, in a form in which equal slices compare equal.
+
+    >>> n = Dim.named("n")
+    >>> slice_length(n, 1, None, None), slice_length(n, None, -1, None)
+    (max(n - 1, 0), max(n - 1, 0))
+    """
+    if isinstance(size, int):
+        return len(range(*slice(start, stop, step).indices(size)))
+    pace = 1 if step is None else step
+    if pace in (1, -1) and start is None and stop is None:
+        return size
+    if start is None and stop is None:
+        return (size + (abs(pace) - 1)) // abs(pace)
+    if pace == 1:
+        first = start or 0
+        if first >= 0 and stop is None:
+            return clamp(size - first)
+        if first >= 0 and stop is not None and stop < 0:
+            return clamp(size - (first - stop))
+        if first == 0 and stop is not None:
+            return minimum(size, stop)
+        if first < 0 and stop is None:
+            return minimum(size, -first)
+    return atom("slice", size, start, stop, step)
+
+
+def broadcast(first: int | Dim, second: int | Dim) -> int | Dim | None:
+    """The size two axes broadcast to, or None where they can be seen to clash.
+
+    A size of exactly 1 stretches; a *named* size equals only itself (and stretches a literal 1);
+    other sizes that are unknown while building are compared at run time, as NumPy does.
+    """
+    if first is second or first == second:
+        return first
+    if first == 1:
+        return second
+    if second == 1:
+        return first
+    if isinstance(first, int) and isinstance(second, int):
+        return None
+    named = [d for d in (first, second) if isinstance(d, Dim) and d.name is not None]
+    if len(named) == 2 or (named and (isinstance(first, int) or isinstance(second, int))):
+        return None
+    if named:
+        return named[0]
+    if isinstance(first, int) or isinstance(second, int):
+        return first if isinstance(first, int) else second
+    return atom("broadcast", *sorted(_broadcast_operands(first) | _broadcast_operands(second), key=repr))
+
+
+def _broadcast_operands(size: int | Dim) -> set[int | Dim]:
+    """What a broadcast joins, so that joining twice changes nothing."""
+    if isinstance(size, Dim) and size.is_atom and size.terms[0][0][0][0] == "broadcast":
+        return set(size.terms[0][0][0][1:])
+    return {size.with_origin(None) if isinstance(size, Dim) else size}
+
+
+def _atom_value(a: Atom, sizes: Mapping[Atom, int]) -> int:
+    kind = a[0]
+    if kind in ("name", "anonymous"):
+        return sizes[a]
+    values = [d.evaluate(sizes) if isinstance(d, Dim) else d for d in a[1:]]
+    if kind == "max":
+        return max(values)
+    if kind == "min":
+        return min(values)
+    if kind == "floordiv":
+        return values[0] // values[1]
+    if kind == "mod":
+        return values[0] % values[1]
+    if kind == "broadcast":
+        return next((value for value in values if value != 1), 1)
+    size, start, stop, step = values
+    return len(range(*slice(start, stop, step).indices(size)))
+
+
+# ---- text ------------------------------------------------------------------------------------
+def _atom_text(a: Atom) -> str:
+    if a[0] == "name":
+        return a[1]
+    if a[0] == "anonymous":
+        return "?"
+    if a[0] == "slice":
+        bounds = ":".join("" if d is None else str(d) for d in a[2:])
+        return f"len({a[1]}[{bounds}])"
+    inner = ", ".join(str(d) for d in a[1:])
+    return f"{a[0]}({inner})"
+
+
+def _text(dim: Dim) -> str:
+    pieces = []
+    ordered = sorted(dim.terms, key=lambda term: (not term[0], repr(term)))
+    for monomial, coefficient in ordered:
+        factors = [_atom_text(a) for a in monomial]
+        size = abs(coefficient)
+        body = "*".join(([str(size)] if size != 1 or not factors else []) + factors)
+        sign = "-" if coefficient < 0 else "+"
+        pieces.append(f" {sign} {body}" if pieces else (f"-{body}" if sign == "-" else body))
+    return "".join(pieces)

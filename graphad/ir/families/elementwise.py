@@ -1,0 +1,272 @@
+"""Elementwise operations: element i of the result depends on elements i of the operands.
+
+A declaration states the value as a formula over an array namespace, and one partial derivative
+for each operand, in columns. Shapes (broadcasting), dtypes (NumPy's promotion), vector-Jacobian
+and Jacobian-vector products follow from that.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import DTypeError
+from graphad.ir import dims
+from graphad.ir.dims import Dim
+from graphad.ir.families.common import (
+    Declared,
+    add_up,
+    broadcast_shapes,
+    fit,
+    spread_to,
+    weigh,
+)
+from graphad.ir.op import OPS, Entry, Sample
+from graphad.ir.types import TensorType
+from graphad.ir.variable import Apply, Constant, Variable, apply, as_variable
+
+Partial = Callable[..., Any] | float | None
+Interval = tuple[float, float]
+_WEAK = (int, float, complex)
+
+
+class Elementwise(Declared):
+    """One elementwise operation; made by `elementwise`."""
+
+    is_elementwise = True
+
+    def __init__(
+        self,
+        name: str,
+        value: Callable[..., Any],
+        partials: Sequence[Partial] | None,
+        *,
+        dtype: Callable[[Sequence[np.dtype], Mapping[str, Any]], np.dtype],
+        hazard: int = 0,
+        hazard_of: Callable[..., int] | None = None,
+        vjp: Callable[..., Any] | None = None,
+        jvp: Callable[..., Any] | None = None,
+        selector: bool = False,
+    ) -> None:
+        super().__init__(name)
+        self.value, self.partials, self.dtype_rule = value, partials, dtype
+        self.hazard, self.hazard_of = hazard, hazard_of
+        self.vjp_rule, self.jvp_rule = vjp, jvp
+        self.promoted_from = 1 if selector else 0
+        self._weak: dict[Any, np.dtype] = {}
+
+    # -- building -----------------------------------------------------------------------------------
+    def build(self, arguments: Sequence[Any]) -> Variable:
+        """A node on Variables, arrays and Python numbers (which adapt to the others' dtype)."""
+        for argument in arguments:
+            if not isinstance(argument, Variable):
+                return apply(self.plain, self._coerce(arguments))
+        return apply(self.plain, tuple(arguments))
+
+    def _coerce(self, arguments: Sequence[Any]) -> tuple[Variable, ...]:
+        strong: list[Any] = [
+            a if type(a) in _WEAK else dims.to_variable(a) if isinstance(a, Dim) else as_variable(a)
+            for a in arguments
+        ]
+        kinds = tuple([
+            v.type.dtype for v in strong[self.promoted_from :] if isinstance(v, Variable)
+        ])  # fmt: skip
+        return tuple([v if isinstance(v, Variable) else self._number(v, kinds) for v in strong])
+
+    def _number(self, value: Any, others: tuple[np.dtype, ...]) -> Constant:
+        if not others:
+            return Constant(value)
+        key = (others, type(value))
+        dtype = self._weak.get(key)
+        if dtype is None:
+            dtype = self._weak[key] = np.result_type(*others, type(value)(0))
+        try:
+            return Constant(np.asarray(value, dtype=dtype))
+        except OverflowError as error:
+            if self.dtype_rule([dtype, dtype], {}) == np.bool_:
+                return Constant(value)
+            raise DTypeError(
+                f"{self.name}: the number {value} does not fit into {dtype}",
+                remedy="convert the array first, for example x.astype('int64')",
+            ) from error
+
+    # -- rules --------------------------------------------------------------------------------------
+    def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
+        shape = broadcast_shapes(self.name, [t.shape for t in types])
+        return (TensorType(self.dtype_rule([t.dtype for t in types], params), shape),)
+
+    def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        return self.value(xp, *arrays, **params)
+
+    def cuts(self, position: int) -> bool:
+        if self.vjp_rule is not None:
+            return False
+        return self.partials is None or self.partials[position] is None
+
+    def _partial(self, node: Apply, position: int) -> Any:
+        rule = self.partials[position] if self.partials is not None else None
+        return rule(node.output(0), *node.inputs) if callable(rule) else rule
+
+    def vjp(
+        self, node: Apply, cotangents: Sequence[Variable | None], wanted: Sequence[bool]
+    ) -> Sequence[Variable | None]:
+        cotangent = cotangents[0]
+        if cotangent is None:
+            return [None] * len(wanted)
+        if self.vjp_rule is not None:
+            given = self.vjp_rule(cotangent, node.output(0), *node.inputs)
+            return [fit(c, x) if w else None for c, x, w in zip(given, node.inputs, wanted, strict=True)]
+        contributions: list[Variable | None] = []
+        for position, (operand, needed) in enumerate(zip(node.inputs, wanted, strict=True)):
+            partial = self._partial(node, position) if needed else None
+            product = weigh(cotangent, partial) if partial is not None else None
+            contributions.append(fit(product, operand))
+        return contributions
+
+    def jvp(
+        self, node: Apply, tangents: Sequence[Variable | None]
+    ) -> Sequence[Variable | None] | None:
+        if self.jvp_rule is not None:
+            return [self.jvp_rule(tangents, node.output(0), *node.inputs)]
+        if self.vjp_rule is not None and self.partials is None:
+            return None
+        terms: list[Variable | None] = []
+        for position, tangent in enumerate(tangents):
+            partial = self._partial(node, position) if tangent is not None else None
+            terms.append(
+                weigh(tangent, partial) if tangent is not None and partial is not None else None
+            )
+        total = add_up(terms)
+        return [spread_to(total, node.output(0)) if total is not None else None]
+
+
+# ---- dtype rules ---------------------------------------------------------------------------------
+def as_ufunc(ufunc: np.ufunc) -> Callable[[Sequence[np.dtype], Mapping[str, Any]], np.dtype]:
+    """The result dtype of a NumPy ufunc."""
+
+    def rule(dtypes: Sequence[np.dtype], params: Mapping[str, Any]) -> np.dtype:
+        try:
+            return ufunc.resolve_dtypes((*dtypes, *[None] * ufunc.nout))[ufunc.nin]
+        except TypeError as error:
+            given = ", ".join(map(str, dtypes))
+            raise DTypeError(
+                f"{ufunc.__name__} is not defined for dtype {given}",
+                cause=str(error).splitlines()[0],
+                remedy="convert the operand with x.astype(...)",
+            ) from None
+
+    return rule
+
+
+def as_first_of(*positions: int) -> Callable[[Sequence[np.dtype], Mapping[str, Any]], np.dtype]:
+    """The common dtype of the operands at `positions`."""
+    return lambda dtypes, params: np.result_type(*[dtypes[p] for p in positions])
+
+
+def as_float(dtypes: Sequence[np.dtype], params: Mapping[str, Any]) -> np.dtype:
+    """The dtype that ``np.exp`` gives: floats as they are, integers to a float that holds them."""
+    return np.result_type(*[as_ufunc(np.exp)([d], {}) for d in dtypes])
+
+
+# ---- declaring -----------------------------------------------------------------------------------
+def elementwise(
+    name: str,
+    value: Callable[..., Any],
+    partials: Sequence[Partial] | None,
+    *,
+    doc: str,
+    reference: Any = None,
+    dtype: Any = None,
+    domain: Sequence[Interval | np.ndarray] = ((-2.0, 2.0),),
+    dtypes: str = "f",
+    arity: int | None = None,
+    numpy_names: Sequence[Any] = (),
+    differentiable: bool = True,
+    order: int = 2,
+    **rules: Any,
+) -> Callable[..., Variable]:
+    """Declare an elementwise operation and return the public function that builds it.
+
+    value     formula ``(xp, *operands) -> array`` over an array namespace
+    partials  for each operand ``(result, *operands) -> Variable``, a number, or None where no
+              derivative flows; None as a whole for functions without derivative
+    reference NumPy's function: the value to test against, and what dispatches here
+    domain    one interval for each operand on which value and derivatives are tested
+    dtypes    kinds of dtype it is tested on: f float, c complex, i integer, b bool
+    """
+    count = arity or (reference.nin if isinstance(reference, np.ufunc) else len(partials or (0,)))
+    rule = dtype or as_ufunc(reference)
+    family = Elementwise(name, value, partials, dtype=rule, **rules)
+    function = _BUILDERS[count](family)
+    example = ", ".join([f'ga.vector("x{i}", dtype={_DTYPE[dtypes[0]]!r})' for i in range(count)])
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = sys._getframe(1).f_globals["__name__"]
+    function.__doc__ = (
+        f"{doc}\n\n    Elementwise with broadcasting: operands of shapes that fit give their common"
+        f" shape;\n    dtypes are promoted as NumPy does. Raises ShapeError where shapes clash.\n\n"
+        f"    >>> import graphad as ga\n    >>> ga.{name}({example}).ndim\n    1\n    "
+    )
+    intervals = [domain[min(i, len(domain) - 1)] for i in range(count)]
+
+    def samples(rng: np.random.Generator) -> list[Sample]:
+        return [Sample(draw(rng, intervals, shapes, dtypes[0])) for shapes in _SHAPES[count]]
+
+    entry = Entry(
+        name, function, "elementwise", reference, samples, differentiable, order, family
+    )
+    known = getattr(np, getattr(reference, "__name__", ""), None) is reference
+    names = [reference, *numpy_names] if known else numpy_names
+    OPS.add(entry, numpy_names=[n for n in names if n is not None])
+    return function
+
+
+_DTYPE = {"f": "float64", "c": "complex128", "i": "int64", "b": "bool"}
+_SHAPES: dict[int, list[tuple[tuple[int, ...], ...]]] = {
+    1: [((5,),), ((),), ((2, 3),), ((0, 2),)],
+    2: [((5,), (5,)), ((2, 3), (3,)), ((), (4,)), ((2, 1), (1, 3)), ((0,), (1,))],
+    3: [((5,), (5,), (5,)), ((2, 3), (3,), ()), ((2, 1), (1, 3), (2, 3)), ((0,), (1,), ())],
+}
+
+
+def draw(
+    rng: np.random.Generator, intervals: Sequence[Any], shapes: Sequence[tuple], kind: str
+) -> tuple[np.ndarray, ...]:
+    """Random arrays of the given shapes in the given intervals."""
+    arrays = []
+    for interval, shape in zip(intervals, shapes, strict=True):
+        if isinstance(interval, np.ndarray):
+            array = rng.choice(interval, size=shape)
+        else:
+            array = rng.uniform(*interval, size=shape)
+        if kind == "c":
+            array = array + 1j * rng.uniform(-1, 1, size=shape)
+        keep = isinstance(interval, np.ndarray) and interval.dtype == bool
+        arrays.append(np.asarray(array if keep else np.asarray(array).astype(_DTYPE[kind])))
+    return tuple(arrays)
+
+
+def _unary(family: Elementwise) -> Callable[..., Variable]:
+    def function(x: Any, /) -> Variable:
+        return family.build((x,))
+
+    return function
+
+
+def _binary(family: Elementwise) -> Callable[..., Variable]:
+    def function(x1: Any, x2: Any, /) -> Variable:
+        return family.build((x1, x2))
+
+    return function
+
+
+def _ternary(family: Elementwise) -> Callable[..., Variable]:
+    def function(x1: Any, x2: Any, x3: Any, /) -> Variable:
+        return family.build((x1, x2, x3))
+
+    return function
+
+
+_BUILDERS = {1: _unary, 2: _binary, 3: _ternary}

@@ -1,0 +1,205 @@
+"""Indexing: ``x[index]`` and its transpose, adding into an array of zeros at ``[index]``.
+
+An index is a tuple of items, each a tuple itself, stored as the parameter `index`:
+
+    ("slice", start, stop, step)   bounds are ints or None; "?" is read from an operand
+    ("int", i)                     i may be "?"
+    ("new",)                       numpy.newaxis
+    ("array",)                     an integer array, read from an operand
+    ("mask", ndim)                 a boolean array, read from an operand
+
+Ellipses are expanded and missing axes filled before an Op is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import IndexingError
+from graphad.ir import dims
+from graphad.ir.dims import Dim
+from graphad.ir.families.common import Declared, broadcast_shapes, fill_sizes, fit
+from graphad.ir.op import OPS
+from graphad.ir.types import Shape, Size, TensorType
+from graphad.ir.variable import Apply, Variable
+
+Item = tuple
+ADVANCED = ("array", "mask")
+
+
+def is_advanced(index: Sequence[Item]) -> bool:
+    """Does the index hold arrays (NumPy's advanced indexing)?"""
+    return any(item[0] in ADVANCED for item in index)
+
+
+def with_operands(index: Sequence[Item], operands: Sequence[Any]) -> tuple[Any, ...]:
+    """The index that NumPy takes, with operands put where the items say so."""
+    rest = iter(operands)
+
+    def bound(value: Any) -> Any:
+        return int(next(rest)) if value == "?" else value
+
+    made: list[Any] = []
+    for item in index:
+        if item[0] == "slice":
+            made.append(slice(bound(item[1]), bound(item[2]), bound(item[3])))
+        elif item[0] == "int":
+            made.append(bound(item[1]))
+        elif item[0] == "new":
+            made.append(None)
+        else:
+            made.append(next(rest))
+    return tuple(made)
+
+
+def result_shape(shape: Shape, index: Sequence[Item], operands: Iterator[TensorType]) -> Shape:
+    """The shape of ``x[index]``; IndexingError where sizes known now are exceeded."""
+    advanced: list[Shape] = []
+    places: list[int] = []
+    out: list[Size] = []
+    axis = 0
+    mixed = is_advanced(index)
+    for position, item in enumerate(index):
+        kind = item[0]
+        if kind == "new":
+            out.append(1)
+        elif kind == "slice":
+            bounds = [next(operands) and "?" if b == "?" else b for b in item[1:]]
+            unknown = "?" in bounds
+            out.append(Dim.anonymous() if unknown else dims.slice_length(shape[axis], *bounds))
+            axis += 1
+        elif kind == "int":
+            _check_bounds(item[1], shape[axis], axis)
+            if item[1] == "?":
+                next(operands)
+            if mixed:
+                advanced.append(())
+                places.append(position)
+            axis += 1
+        else:
+            found = next(operands)
+            advanced.append((Dim.anonymous(),) if kind == "mask" else found.shape)
+            places.append(position)
+            out += [("advanced",)] if len(advanced) == 1 else []  # type: ignore[list-item]
+            axis += item[1] if kind == "mask" else 1
+        if kind == "int" and mixed and len(advanced) == 1:
+            out.append(("advanced",))  # type: ignore[arg-type]
+    if not mixed:
+        return tuple(out)
+    joint = broadcast_shapes("indexing", advanced)
+    contiguous = places == list(range(places[0], places[-1] + 1))
+    start = out.index(("advanced",)) if contiguous else 0  # type: ignore[arg-type]
+    kept = [size for size in out if size != ("advanced",)]
+    return (*kept[:start], *joint, *kept[start:])
+
+
+def _check_bounds(i: Any, size: Size, axis: int) -> None:
+    if isinstance(i, int) and isinstance(size, int) and not -size <= i < size:
+        raise IndexingError(
+            f"index {i} is out of bounds for axis {axis} with size {size}",
+            remedy=f"use an index from {-size} to {size - 1}" if size else "the axis is empty",
+        )
+
+
+class GetItem(Declared):
+    """``x[index]``; operands are x and what the index reads. Parameter: index."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.memoise = False
+
+    def views(self, params: Mapping[str, Any]) -> bool:
+        return not is_advanced(params["index"])
+
+    def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
+        x = types[0]
+        return (x.with_shape(result_shape(x.shape, params["index"], iter(types[1:]))),)
+
+    def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        return arrays[0][with_operands(params["index"], arrays[1:])]
+
+    def cuts(self, position: int) -> bool:
+        return position > 0
+
+    def vjp(
+        self, node: Apply, cotangents: Sequence[Variable | None], wanted: Sequence[bool]
+    ) -> Sequence[Variable | None]:
+        x, *operands = node.inputs
+        received: list[Variable | None] = [None] * len(node.inputs)
+        if cotangents[0] is not None and wanted[0]:
+            scattered = OPS["scatter_add"](
+                cotangents[0], x.shape, node.op.params["index"], operands
+            )
+            received[0] = fit(scattered, x)
+        return received
+
+    def jvp(
+        self, node: Apply, tangents: Sequence[Variable | None]
+    ) -> Sequence[Variable | None] | None:
+        if tangents[0] is None:
+            return [None]
+        return [self(tangents[0], *node.inputs[1:], **node.op.params)]
+
+
+class ScatterAdd(Declared):
+    """Zeros of shape `shape` with the operand added at ``[index]``; equal places add up.
+
+    Operands: values, sizes that `shape` leaves open, what the index reads.
+    """
+
+    def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
+        return (types[0].with_shape(params["shape"]),)
+
+    def _open_sizes(self, params: Mapping[str, Any]) -> int:
+        return sum(not isinstance(size, int) for size in params["shape"])
+
+    def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        split = 1 + self._open_sizes(params)
+        shape = fill_sizes(params["shape"], arrays[1:split])
+        index = with_operands(params["index"], arrays[split:])
+        total = xp.zeros(shape, arrays[0].dtype)
+        if is_advanced(params["index"]):
+            xp.add.at(total, index, arrays[0])
+        else:
+            total[index] = arrays[0]
+        return total
+
+    def cuts(self, position: int) -> bool:
+        return position > 0
+
+    def vjp(
+        self, node: Apply, cotangents: Sequence[Variable | None], wanted: Sequence[bool]
+    ) -> Sequence[Variable | None]:
+        received: list[Variable | None] = [None] * len(node.inputs)
+        if cotangents[0] is not None:
+            operands = node.inputs[1 + self._open_sizes(node.op.params) :]
+            gathered = OPS["getitem_by"](cotangents[0], node.op.params["index"], operands)
+            received[0] = fit(gathered, node.inputs[0])
+        return received
+
+    def jvp(
+        self, node: Apply, tangents: Sequence[Variable | None]
+    ) -> Sequence[Variable | None] | None:
+        if tangents[0] is None:
+            return [None]
+        return [self(tangents[0], *node.inputs[1:], **node.op.params)]
+
+
+# ---- from what the user writes to items -------------------------------------------------------------
+def check_integer(value: Any, what: str) -> None:
+    """IndexingError unless the Variable holds integers or booleans."""
+    if isinstance(value, Variable) and value.dtype.kind not in "iub":
+        raise IndexingError(
+            f"{what} has dtype {value.dtype}; an index holds integers or booleans",
+            remedy="convert it: index.astype('int64')",
+        )
+
+
+def as_python_int(value: Any) -> int | None:
+    """A Python or NumPy integer as int, else None."""
+    if isinstance(value, bool | np.bool_):
+        return None
+    return int(value) if isinstance(value, int | np.integer) else None

@@ -1,0 +1,76 @@
+"""Movement: reshape, transpose, broadcast, join, … : elements change place, not value.
+
+Every member is linear in its array operands, so the Jacobian-vector product is the op itself
+applied to tangents. Operands after `arrays` are sizes (int64 scalars known only at run time).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.ir.families.common import Declared, fit
+from graphad.ir.op import OPS
+from graphad.ir.types import Shape, TensorType
+from graphad.ir.variable import Apply, Constant, Variable
+
+
+class Movement(Declared):
+    """A linear rearrangement.
+
+    shape  ``(types, **params) -> shape`` of the result
+    value  ``(xp, *operands, **params) -> array``
+    vjp    ``(g, node) -> cotangents of the array operands``
+    arrays how many leading operands are arrays; None: all
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        shape: Callable[..., Shape],
+        value: Callable[..., Any],
+        vjp: Callable[[Variable, Apply], Sequence[Variable | None]],
+        arrays: int | None = 1,
+        is_view: bool = False,
+    ) -> None:
+        super().__init__(name)
+        self.shape_rule, self.value, self.vjp_rule = shape, value, vjp
+        self.arrays, self.is_view = arrays, is_view
+
+    def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
+        shape = self.shape_rule(types, **params)
+        dtype = np.result_type(*[t.dtype for t in types[: self.arrays]])
+        return (TensorType(dtype, shape),)
+
+    def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        return self.value(xp, *arrays, **params)
+
+    def cuts(self, position: int) -> bool:
+        return self.arrays is not None and position >= self.arrays
+
+    def vjp(
+        self, node: Apply, cotangents: Sequence[Variable | None], wanted: Sequence[bool]
+    ) -> Sequence[Variable | None]:
+        if cotangents[0] is None:
+            return [None] * len(wanted)
+        given = list(self.vjp_rule(cotangents[0], node))
+        given += [None] * (len(node.inputs) - len(given))
+        return [fit(c, x) if w else None for c, x, w in zip(given, node.inputs, wanted, strict=True)]
+
+    def jvp(
+        self, node: Apply, tangents: Sequence[Variable | None]
+    ) -> Sequence[Variable | None] | None:
+        count = len(node.inputs) if self.arrays is None else self.arrays
+        if all(t is None for t in tangents[:count]):
+            return [None]
+        moved = [zeros_for(x) if t is None else t for t, x in zip(tangents, node.inputs, strict=True)]
+        return [self(*moved[:count], *node.inputs[count:], **node.op.params)]
+
+
+def zeros_for(operand: Variable) -> Variable:
+    """Zeros with the shape and dtype of the operand."""
+    zero = Constant(np.zeros((), operand.dtype))
+    return zero if operand.ndim == 0 else OPS["broadcast_to"](zero, operand.shape)

@@ -1,0 +1,158 @@
+"""Reductions: sum, prod, max, … over a set of axes, and scans along one axis.
+
+The axes of a reduction Op are always a sorted tuple of non-negative integers; the public
+functions normalise what the user writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import DTypeError, ShapeError
+from graphad.ir.families.common import Declared
+from graphad.ir.op import OPS
+from graphad.ir.types import Shape, TensorType
+from graphad.ir.variable import Apply, Variable
+
+DTypeRule = Callable[[np.dtype], np.dtype]
+
+
+def reduced_shape(shape: Shape, axes: Sequence[int], keepdims: bool) -> Shape:
+    """The shape that is left after reducing `axes`."""
+    if keepdims:
+        return tuple([1 if i in axes else size for i, size in enumerate(shape)])
+    return tuple([size for i, size in enumerate(shape) if i not in axes])
+
+
+class Reduction(Declared):
+    """A reduction over axes. Parameters: axis (tuple), keepdims.
+
+    value  ``(xp, x, axis, keepdims) -> array``
+    vjp    ``(g, y, x, axis) -> Variable``, with g and y in the shape that keepdims=True gives
+    linear is the reduction linear (its jvp is itself)?
+    """
+
+    def __init__(
+        self,
+        name: str,
+        value: Callable[..., Any],
+        *,
+        vjp: Callable[..., Any] | None = None,
+        dtype: DTypeRule = lambda d: d,
+        linear: bool = False,
+        needs_elements: bool = False,
+        hazard: int = 0,
+    ) -> None:
+        super().__init__(name)
+        self.value, self.vjp_rule, self.dtype_rule = value, vjp, dtype
+        self.linear, self.needs_elements, self.hazard = linear, needs_elements, hazard
+
+    def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
+        (x,) = types
+        axes = params["axis"]
+        if self.needs_elements and any(x.shape[a] == 0 for a in axes):
+            raise ShapeError(
+                f"{self.name} over an axis of size 0: {x}",
+                cause=f"{self.name} of no elements is not defined",
+                remedy="check the size first, or reduce over other axes",
+            )
+        shape = reduced_shape(x.shape, axes, params["keepdims"])
+        return (TensorType(self.dtype_rule(x.dtype), shape),)
+
+    def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        return self.value(xp, arrays[0], axis=params["axis"], keepdims=params["keepdims"])
+
+    def cuts(self, position: int) -> bool:
+        return self.vjp_rule is None
+
+    def vjp(
+        self, node: Apply, cotangents: Sequence[Variable | None], wanted: Sequence[bool]
+    ) -> Sequence[Variable | None]:
+        cotangent, (x,) = cotangents[0], node.inputs
+        if cotangent is None or self.vjp_rule is None:
+            return [None]
+        axes, result = node.op.params["axis"], node.output(0)
+        if not node.op.params["keepdims"] and axes:
+            cotangent = OPS["expand_dims"](cotangent, axes)
+            result = OPS["expand_dims"](result, axes)
+        given = self.vjp_rule(cotangent, result, x, axes)
+        return [given if given.dtype == x.dtype else given.astype(x.dtype)]
+
+    def jvp(
+        self, node: Apply, tangents: Sequence[Variable | None]
+    ) -> Sequence[Variable | None] | None:
+        if not self.linear:
+            return None
+        tangent = tangents[0]
+        if tangent is None:
+            return [None]
+        result = self(tangent, **node.op.params)
+        wanted = node.output(0).dtype
+        return [result if result.dtype == wanted else result.astype(wanted)]
+
+
+class Scan(Declared):
+    """A cumulative operation along one axis: the result has the operand's shape.
+
+    value ``(xp, x, axis) -> array``; vjp ``(g, y, x, axis) -> Variable``.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        value: Callable[..., Any],
+        *,
+        vjp: Callable[..., Any] | None = None,
+        dtype: DTypeRule = lambda d: d,
+        linear: bool = False,
+    ) -> None:
+        super().__init__(name)
+        self.value, self.vjp_rule, self.dtype_rule, self.linear = value, vjp, dtype, linear
+
+    def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
+        return (types[0].with_dtype(self.dtype_rule(types[0].dtype)),)
+
+    def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        return self.value(xp, arrays[0], axis=params["axis"])
+
+    def cuts(self, position: int) -> bool:
+        return self.vjp_rule is None
+
+    def vjp(
+        self, node: Apply, cotangents: Sequence[Variable | None], wanted: Sequence[bool]
+    ) -> Sequence[Variable | None]:
+        if cotangents[0] is None or self.vjp_rule is None:
+            return [None]
+        (x,) = node.inputs
+        given = self.vjp_rule(cotangents[0], node.output(0), x, node.op.params["axis"])
+        return [given if given.dtype == x.dtype else given.astype(x.dtype)]
+
+    def jvp(
+        self, node: Apply, tangents: Sequence[Variable | None]
+    ) -> Sequence[Variable | None] | None:
+        if not self.linear:
+            return None
+        return [None if tangents[0] is None else self(tangents[0], **node.op.params)]
+
+
+def sum_dtype(dtype: np.dtype) -> np.dtype:
+    """The dtype of np.sum: booleans and small integers become the platform's integer."""
+    if dtype.kind in "bi" and dtype.itemsize < np.dtype(np.intp).itemsize:
+        return np.dtype(np.intp)
+    if dtype.kind == "u" and dtype.itemsize < np.dtype(np.uintp).itemsize:
+        return np.dtype(np.uintp)
+    return dtype
+
+
+def only(kinds: str, name: str, remedy: str) -> DTypeRule:
+    """A dtype rule that accepts some kinds only and keeps the dtype."""
+
+    def rule(dtype: np.dtype) -> np.dtype:
+        if dtype.kind not in kinds:
+            raise DTypeError(f"{name} is not defined for dtype {dtype}", remedy=remedy)
+        return dtype
+
+    return rule

@@ -1,0 +1,206 @@
+"""`Graph`: a closed, immutable computation from inputs to outputs, compared by structure.
+
+    Graph    = inputs (Variable …), outputs (Variable …)
+    Variable = input | Constant(value) | Shared(cell) | i-th output of an Apply
+    Apply    = op, inputs;  Op = operation, parameters (an inner Graph is a parameter)
+
+Every leaf is an input or a Constant; shared variables are inputs like others. Equality and the
+content hash cover ops, types and literals; never names, sites, or values of shared variables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from graphad.errors import GraphError
+from graphad.ir import walk
+from graphad.ir.dims import Dim
+from graphad.ir.hooks import hooks
+from graphad.ir.op import freeze
+from graphad.ir.variable import Apply, Constant, Shared, Variable, describe, rebuild
+
+
+class Graph:
+    """A computation from `inputs` to `outputs`.
+
+    Raises GraphError if an output depends on a variable that is no input and no constant.
+
+    >>> import graphad as ga
+    >>> x, y = ga.scalar("x"), ga.scalar("y")
+    >>> Graph([x], [x * x + 1]) == Graph([y], [y * y + 1])
+    True
+    """
+
+    def __init__(self, inputs: Iterable[Variable], outputs: Iterable[Variable]) -> None:
+        self.inputs = tuple(inputs)
+        self.outputs = tuple(outputs)
+        known = set(self.inputs)
+        if len(known) != len(self.inputs):
+            twice = next(v for v in self.inputs if sum(v is w for w in self.inputs) > 1)
+            raise GraphError(f"{describe(twice)} is listed twice among the inputs")
+        for leaf in walk.leaves(self.outputs, known):
+            if leaf not in known and not isinstance(leaf, Constant):
+                users = [n for n in self.nodes if any(v is leaf for v in n.inputs)]
+                raise GraphError(
+                    f"the outputs depend on {describe(leaf)}, which is not among the inputs",
+                    cause=f"it is used by {users[0]}" if users else "it is an output itself",
+                    remedy="add it to the inputs, or give it a value with givens={variable: value}",
+                )
+
+    @classmethod
+    def of(cls, outputs: Iterable[Variable]) -> Graph:
+        """The graph of `outputs` whose inputs are all its leaves, in order of use."""
+        outputs = list(outputs)
+        return cls(walk.inputs(outputs), outputs)
+
+    @cached_property
+    def nodes(self) -> tuple[Apply, ...]:
+        """The applications, each after those whose results it uses."""
+        return tuple(walk.toposort(self.outputs, frozenset(self.inputs)))
+
+    @cached_property
+    def clients(self) -> dict[Variable, list[tuple[Apply, int]]]:
+        """For each variable, the (node, input position) pairs that use it."""
+        return walk.clients(self.nodes)
+
+    @cached_property
+    def content(self) -> tuple:
+        """Everything that equality is about, as nested tuples."""
+        index: dict[Variable, Any] = {v: ("input", i) for i, v in enumerate(self.inputs)}
+        numbering: dict[tuple, int] = {}
+        rows: list[tuple] = []
+
+        def reference(variable: Variable) -> Any:
+            if variable not in index and isinstance(variable, Constant):
+                return ("constant", freeze(variable.value))
+            return index[variable]
+
+        for position, node in enumerate(self.nodes):
+            operands = tuple([reference(v) for v in node.inputs])
+            types = tuple([(t.dtype.str, _number_dims(t.shape, numbering)) for t in node.types])
+            rows.append((_number_dims(node.op.key, numbering), operands, types))
+            for i, output in enumerate(node.outputs):
+                index.setdefault(output, (position, i))
+        heads = tuple(
+            [(v.type.dtype.str, _number_dims(v.type.shape, numbering)) for v in self.inputs]
+        )
+        return heads, tuple(rows), tuple([reference(v) for v in self.outputs])
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of structure, types and literals, equal in every process."""
+        return hashlib.sha256(repr(self.content).encode()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Graph) and self.content == other.content)
+
+    def __hash__(self) -> int:
+        return hash(self.content_hash)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.inputs)} inputs, {len(self.nodes)} nodes, {len(self.outputs)} outputs"
+        return f"<Graph: {counts}>"
+
+    def __reduce__(self) -> tuple:
+        return _restore, (self.inputs, *flatten(self.outputs, self.inputs))
+
+
+def _number_dims(value: Any, numbering: dict[tuple, int]) -> Any:
+    """`value` with anonymous sizes numbered by first appearance."""
+    if isinstance(value, tuple):
+        if len(value) == 2 and value[0] == "anonymous":
+            return "anonymous", numbering.setdefault(value, len(numbering))
+        return tuple([_number_dims(item, numbering) for item in value])
+    if isinstance(value, Dim):
+        return "dim", _number_dims(value.terms, numbering)
+    if isinstance(value, Graph):
+        return "graph", value.content
+    return value
+
+
+# ---- surgery ---------------------------------------------------------------------------------------
+def replace(
+    outputs: Sequence[Variable], replacements: Mapping[Variable, Variable]
+) -> list[Variable]:
+    """`outputs` rebuilt so that each key of `replacements` is its value instead.
+
+    Values may themselves depend on keys: they are taken as they are. Parts that do not depend
+    on a key are shared with the old graph.
+    """
+    new: dict[Variable, Variable] = dict(replacements)
+    for node in walk.toposort(outputs, frozenset(replacements)):
+        operands = tuple([new.get(v, v) for v in node.inputs])
+        if all([a is b for a, b in zip(operands, node.inputs, strict=True)]):
+            continue
+        changed = rebuild(node, operands)
+        for old, made in zip(node.outputs, changed.outputs, strict=True):
+            made.name = old.name
+            new.setdefault(old, made)
+    return [new.get(v, v) for v in outputs]
+
+
+# ---- flat pickling ---------------------------------------------------------------------------------
+def flatten(
+    outputs: Sequence[Variable], stop: Sequence[Variable] = ()
+) -> tuple[list[Variable], list[tuple], list[tuple]]:
+    """(leaves, node records, references to the outputs): the graph without nesting."""
+    barrier = frozenset(stop)
+    leaves = walk.leaves(outputs, barrier)
+    index: dict[Variable, tuple] = {v: (-1, i) for i, v in enumerate(leaves)}
+    rows: list[tuple] = []
+    rows_of: dict[Apply, int] = {}
+    for node in walk.toposort(outputs, barrier):
+        origin = node.origin
+        if origin is not None and origin not in rows_of:
+            rows_of[origin] = len(rows)
+            rows.append((origin.op, None, origin.types, origin.site, origin.scope, None, ()))
+        link = rows_of[origin] if origin is not None else None
+        operands = [index[v] for v in node.inputs]
+        names = tuple([v.name for v in node.outputs])
+        rows_of[node] = len(rows)
+        rows.append((node.op, operands, node.types, node.site, node.scope, link, names))
+        for i, output in enumerate(node.outputs):
+            index.setdefault(output, (rows_of[node], i))
+    return leaves, rows, [index[v] for v in outputs]
+
+
+def unflatten(leaves: list[Variable], rows: list[tuple], targets: list[tuple]) -> list[Variable]:
+    """The inverse of `flatten`: the output variables."""
+    nodes: list[Apply] = []
+    outputs: list[tuple[Variable, ...]] = []
+    for op, operands, types, site, scope, link, names in rows:
+        inputs = tuple(
+            [leaves[i] if row < 0 else outputs[row][i] for row, i in operands or ()]
+        )
+        origin = nodes[link] if link is not None else None
+        node = Apply(op, inputs, types, site, scope, origin)
+        nodes.append(node)
+        outputs.append(node.outputs if operands is not None else ())
+        for output, name in zip(outputs[-1], names, strict=True):
+            output.name = name
+    return [leaves[i] if row < 0 else outputs[row][i] for row, i in targets]
+
+
+def _restore(
+    inputs: tuple[Variable, ...], leaves: list, rows: list[tuple], targets: list[tuple]
+) -> Graph:
+    return Graph(inputs, unflatten(leaves, rows, targets))
+
+
+def _restore_variable(leaves: list, rows: list[tuple], targets: list[tuple]) -> Variable:
+    return unflatten(leaves, rows, targets)[0]
+
+
+def _reduce_variable(variable: Variable) -> tuple:
+    return _restore_variable, flatten([variable])
+
+
+hooks.reduce_variable = _reduce_variable
+
+__all__ = ["Graph", "Shared", "replace"]

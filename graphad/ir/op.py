@@ -1,0 +1,202 @@
+"""`Op` (an operation with its parameters), `Family` (its rules), and the op table.
+
+A *family* is a class that supplies what is common to many operations (shapes, dtypes, plumbing
+of derivatives); an instance of it is one declared operation with its rules; an `Op` is that
+operation with parameters filled in. `exp` and `sum(axis=1)` are Ops; `Elementwise` and
+`Reduction` are families.
+
+The table `OPS` maps names to the public functions that build nodes. Operators on Variables and
+rules of derivatives look functions up there, so no lower layer imports a higher one.
+"""
+
+from __future__ import annotations
+
+import struct
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphad.ir.types import TensorType
+
+if TYPE_CHECKING:
+    from graphad.ir.variable import Apply, Variable
+
+MEMO_LIMIT = 4096
+
+RISKY = 1  # a value that may be infinite or NaN though its inputs are finite
+MASKED = 2  # a value with zeros that a selection put there
+
+
+class Family(ABC):
+    """The rules of one declared operation; see the module's docstring for the vocabulary."""
+
+    name: str
+    hazard: int = 0  # RISKY, MASKED: what this operation may add to its result
+    hazard_of: Callable[..., int] | None = None  # the same, where it depends on the operands
+    is_view: bool = False  # may the result share memory with the first input?
+    is_elementwise: bool = False  # element i of the result depends on elements i of the inputs only
+    memoise: bool = True  # do the output types depend on the input types alone?
+    foldable: bool = True  # may it be computed while compiling, when all inputs are constant?
+
+    @abstractmethod
+    def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Types of the outputs; raises ShapeError, DTypeError, AxisError, IndexingError."""
+
+    @abstractmethod
+    def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        """The output array (a tuple of them for several outputs), computed with namespace xp."""
+
+    def vjp(
+        self, node: Apply, cotangents: Sequence[Variable | None], wanted: Sequence[bool]
+    ) -> Sequence[Variable | None]:
+        """For each input, what it receives from the outputs' cotangents; None: nothing."""
+        return [None] * len(node.inputs)
+
+    def jvp(
+        self, node: Apply, tangents: Sequence[Variable | None]
+    ) -> Sequence[Variable | None] | None:
+        """The outputs' tangents; None as a whole: derive them from the vjp."""
+        return None
+
+    def cuts(self, position: int) -> bool:
+        """Does no derivative ever flow into the input at `position` (an index, a size)?"""
+        return False
+
+    def views(self, params: Mapping[str, Any]) -> bool:
+        """May the result share memory with the first operand?"""
+        return self.is_view
+
+    def label(self, params: Mapping[str, Any]) -> str:
+        """Name with parameters, for listings and pictures."""
+        shown = [f"{k}={v!r}" for k, v in params.items() if v is not None and v is not False]
+        return f"{self.name}({', '.join(shown)})" if shown else self.name
+
+
+class Op:
+    """One operation: a declared rule set with its parameters. Compares by parameters' bits."""
+
+    __slots__ = ("_hash", "family", "key", "memo", "name", "params")
+
+    def __init__(self, family: Family, params: Mapping[str, Any] | None = None) -> None:
+        self.family = family
+        self.name = family.name
+        self.params = dict(params or {})
+        self.key = (self.name, freeze(self.params))
+        self._hash = hash(self.key)
+        self.memo: dict[tuple[TensorType, ...], tuple[TensorType, ...]] = {}
+
+    def infer(self, types: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        """Types of the outputs for inputs of these types."""
+        known = self.memo.get(types)
+        if known is None:
+            known = tuple(self.family.infer(types, self.params))
+            if self.family.memoise:
+                if len(self.memo) >= MEMO_LIMIT:
+                    self.memo.clear()
+                self.memo[types] = known
+        return known
+
+    def evaluate(self, xp: Any, arrays: Sequence[Any]) -> Any:
+        """The output array, or a tuple of arrays for several outputs."""
+        return self.family.evaluate(xp, arrays, self.params)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Op) and self.key == other.key)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        return self.family.label(self.params)
+
+    def __reduce__(self) -> tuple:
+        return _restore, (self.name, self.params)
+
+
+def freeze(value: Any) -> Any:
+    """A hashable stand-in that tells apart what differs in type or bits (0.0 and -0.0, 1, True).
+
+    >>> freeze(0.0) == freeze(-0.0), freeze(1) == freeze(True), freeze([1]) == freeze([1])
+    (False, False, True)
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool | int):
+        return type(value).__name__, value
+    if isinstance(value, float):
+        return "float", struct.pack("d", value)
+    if isinstance(value, complex):
+        return "complex", struct.pack("dd", value.real, value.imag)
+    if isinstance(value, dict):
+        return "dict", tuple((key, freeze(item)) for key, item in sorted(value.items()))
+    if isinstance(value, list | tuple):
+        return type(value).__name__, tuple([freeze(item) for item in value])
+    if isinstance(value, slice):
+        return "slice", freeze((value.start, value.stop, value.step))
+    if isinstance(value, np.ndarray | np.generic):
+        return "array", value.dtype.str, value.shape, value.tobytes()
+    return type(value).__name__, value
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Arguments on which an entry of the table is tested: arrays (made symbolic) and keywords."""
+
+    arrays: tuple[Any, ...]
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One public function of the table, with what tests, docs and dispatch need to know of it."""
+
+    name: str
+    function: Callable[..., Any]
+    topic: str
+    reference: Callable[..., Any] | None = None  # NumPy's function of the same meaning
+    samples: Callable[[np.random.Generator], Sequence[Sample]] | None = None
+    differentiable: bool = True
+    order: int = 2  # how many derivatives exist at the samples
+    operation: Family | None = None
+
+
+class Table(Mapping[str, Callable[..., Any]]):
+    """Name → public function; also NumPy's functions → ours, and names of primitives → rules."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.by_numpy: dict[Any, Callable[..., Any]] = {}
+        self.families: dict[str, Family] = {}
+        self._functions: dict[str, Callable[..., Any]] = {}
+
+    def __getitem__(self, name: str) -> Callable[..., Any]:
+        return self._functions[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._functions)
+
+    def __len__(self) -> int:
+        return len(self._functions)
+
+    def add_family(self, family: Family) -> None:
+        if family.name in self.families:
+            raise ValueError(f"two operations are called {family.name!r}")
+        self.families[family.name] = family
+
+    def add(self, entry: Entry, *, numpy_names: Sequence[Any] = ()) -> None:
+        if entry.name in self.entries:
+            raise ValueError(f"two functions are called {entry.name!r}")
+        self.entries[entry.name] = entry
+        self._functions[entry.name] = entry.function
+        for function in numpy_names:
+            self.by_numpy[function] = entry.function
+
+
+OPS = Table()
+
+
+def _restore(name: str, params: dict[str, Any]) -> Op:
+    return Op(OPS.families[name], params)

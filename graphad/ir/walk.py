@@ -1,0 +1,119 @@
+"""Every traversal of a graph, iterative: depth is limited by memory, not by recursion."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from graphad.ir.variable import Apply, Constant, Variable
+
+
+def toposort(
+    outputs: Iterable[Variable], stop: Collection[Variable] = frozenset()
+) -> list[Apply]:
+    """The nodes on which `outputs` depend, each after all nodes whose results it uses.
+
+    Does not go past variables in `stop`. Time is linear in nodes and edges.
+    """
+    barrier = frozenset(stop)
+    order: list[Apply] = []
+    done: set[Apply] = set()
+    stack = [v.owner for v in outputs if v.owner is not None and v not in barrier]
+    stack.reverse()
+    while stack:
+        node = stack[-1]
+        if node in done:
+            stack.pop()
+            continue
+        pending = []
+        for variable in node.inputs:
+            owner = variable.owner
+            if owner is not None and owner not in done and variable not in barrier:
+                pending.append(owner)
+        if pending:
+            pending.reverse()
+            stack += pending
+        else:
+            stack.pop()
+            done.add(node)
+            order.append(node)
+    return order
+
+
+def variables(
+    outputs: Iterable[Variable], stop: Collection[Variable] = frozenset()
+) -> list[Variable]:
+    """All variables on which `outputs` depend, themselves included, operands first."""
+    outputs = list(outputs)
+    seen: dict[Variable, None] = {}
+    for node in toposort(outputs, stop):
+        for variable in node.inputs:
+            seen.setdefault(variable)
+    for variable in outputs:
+        seen.setdefault(variable)
+    position = {node: i for i, node in enumerate(toposort(outputs, stop))}
+    return sorted(
+        seen, key=lambda v: -1 if v.owner is None or v in stop else position.get(v.owner, -1)
+    )
+
+
+def leaves(
+    outputs: Iterable[Variable], stop: Collection[Variable] = frozenset()
+) -> list[Variable]:
+    """Inputs, constants and shared variables of `outputs` (and those in `stop`), in order of use."""
+    outputs = list(outputs)
+    barrier = frozenset(stop)
+    found: dict[Variable, None] = {}
+    for node in toposort(outputs, barrier):
+        for variable in node.inputs:
+            if variable.owner is None or variable in barrier:
+                found.setdefault(variable)
+    for variable in outputs:
+        if variable.owner is None or variable in barrier:
+            found.setdefault(variable)
+    return list(found)
+
+
+def inputs(outputs: Iterable[Variable]) -> list[Variable]:
+    """The leaves that are no constants: inputs and shared variables."""
+    return [v for v in leaves(outputs) if not isinstance(v, Constant)]
+
+
+def reached_from(sources: Collection[Variable], order: Iterable[Apply]) -> set[Variable]:
+    """`sources` and every output, among the sorted nodes `order`, that depends on one of them."""
+    reached = set(sources)
+    for node in order:
+        for variable in node.inputs:
+            if variable in reached:
+                reached.update(node.outputs)
+                break
+    return reached
+
+
+def clients(order: Iterable[Apply]) -> dict[Variable, list[tuple[Apply, int]]]:
+    """For each variable, the (node, input position) pairs that use it."""
+    found: dict[Variable, list[tuple[Apply, int]]] = {}
+    for node in order:
+        for position, variable in enumerate(node.inputs):
+            found.setdefault(variable, []).append((node, position))
+    return found
+
+
+def path_between(source: Variable, target: Variable) -> list[Variable]:
+    """The variables on one way from `source` to `target`, both included; [] if there is none."""
+    order = toposort([target], {source})
+    parent: dict[Variable, Variable] = {}
+    reached = {source}
+    for node in order:
+        for variable in node.inputs:
+            if variable in reached:
+                for output in node.outputs:
+                    if output not in reached:
+                        reached.add(output)
+                        parent[output] = variable
+                break
+    if target not in reached:
+        return []
+    way = [target]
+    while way[-1] is not source:
+        way.append(parent[way[-1]])
+    return way[::-1]

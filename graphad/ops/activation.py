@@ -1,0 +1,189 @@
+"""Functions of statistics and neural networks: sigmoid, softmax, logsumexp, cross-entropy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import DTypeError, ShapeError
+from graphad.ir.families.common import normalize_axes, normalize_axis, public
+from graphad.ir.families.elementwise import as_float, elementwise
+from graphad.ir.families.reduction import Reduction, Scan
+from graphad.ir.op import OPS, Sample
+from graphad.ir.variable import Variable, as_variable
+
+
+def _sigmoid(xp: Any, x: Any) -> Any:
+    """1/(1 + e⁻ˣ); the exponential only ever sees -|x|, so it cannot overflow."""
+    e = xp.exp(xp.negative(xp.abs(x)))
+    return xp.divide(xp.where(xp.greater_equal(x, 0), 1, e), xp.add(e, 1))
+
+
+sigmoid = elementwise(
+    "sigmoid", _sigmoid, (lambda y, x: y * (1 - y),),
+    reference=lambda x: 1 / (1 + np.exp(-x)), dtype=as_float, domain=((-4.0, 4.0),), arity=1,
+    doc="1 / (1 + e⁻ˣ), the logistic function; exact to the last digits on both sides.",
+)  # fmt: skip
+softplus = elementwise(
+    "softplus", lambda xp, x: xp.add(xp.maximum(x, 0), xp.log1p(xp.exp(xp.negative(xp.abs(x))))),
+    (lambda y, x: sigmoid(x),),
+    reference=lambda x: np.logaddexp(x, 0), dtype=as_float, domain=((-4.0, 4.0),), arity=1,
+    doc="log(1 + eˣ), without overflow.")  # fmt: skip
+relu = elementwise(
+    "relu", lambda xp, x: xp.maximum(x, 0), (lambda y, x: x > 0,),
+    reference=lambda x: np.maximum(x, 0), dtype=lambda d, params: d[0],
+    domain=(np.array([-1.5, -0.3, 0.4, 2.0]),), arity=1,
+    doc="max(x, 0). The derivative at 0 is 0.")  # fmt: skip
+
+
+# ---- log-sum-exp, softmax ----------------------------------------------------------------------------
+def _lse(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    """m + log Σ exp(x - m) with m = max x; m = 0 where it is infinite."""
+    top = xp.max(x, axis=axis, keepdims=True, initial=-xp.inf)
+    top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
+    total = xp.log(xp.sum(xp.exp(xp.subtract(x, top)), axis=axis, keepdims=True))
+    total = xp.add(total, top)
+    return total if keepdims else xp.squeeze(total, axis=axis)
+
+
+def _lse_vjp(g: Variable, y: Variable, x: Variable, axis: tuple[int, ...]) -> Variable:
+    """∂/∂x logsumexp(x) = exp(x - y), at most 1; 0 where all x are -inf."""
+    bounded = OPS["where"](OPS["isfinite"](y), y, 0)
+    return g * OPS["exp"](x - bounded)
+
+
+_logsumexp = Reduction("logsumexp", _lse, vjp=_lse_vjp, dtype=lambda d: as_float([d], {}))
+
+
+def _axis_samples(rng: np.random.Generator) -> list[Sample]:
+    return [
+        Sample((rng.normal(size=(3, 4)),), {"axis": axis}) for axis in (0, 1, -1)
+    ] + [Sample((rng.normal(size=5),))]
+
+
+def _logsumexp_reference(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.log(np.sum(np.exp(x), axis=axis, keepdims=keepdims))
+
+
+@public(topic="reduction", reference=_logsumexp_reference, samples=_axis_samples)
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
+    """log Σ exp(x) over `axis` (an int, a tuple, None for all), without overflow.
+
+    x (…): float. Rows of all -inf give -inf and gradient 0. Raises AxisError for a wrong axis.
+
+    >>> import graphad as ga
+    >>> float(ga.logsumexp(ga.constant([1000.0, 1000.0])).eval())
+    1000.6931471805599
+    """
+    variable = as_variable(x)
+    axes = normalize_axes(axis, variable.ndim, "logsumexp")
+    return _logsumexp(variable, axis=axes, keepdims=bool(keepdims))
+
+
+def _softmax_value(xp: Any, x: Any, axis: int) -> Any:
+    top = xp.max(x, axis=axis, keepdims=True, initial=-xp.inf)
+    e = xp.exp(xp.subtract(x, xp.where(xp.isfinite(top), top, xp.zeros_like(top))))
+    return xp.divide(e, xp.sum(e, axis=axis, keepdims=True))
+
+
+def _softmax_vjp(g: Variable, y: Variable, x: Variable, axis: int) -> Variable:
+    """x̄ = y · (g - Σ g·y)."""
+    return y * (g - OPS["sum"](g * y, axis=axis, keepdims=True))
+
+
+_softmax = Scan("softmax", _softmax_value, vjp=_softmax_vjp, dtype=lambda d: as_float([d], {}))
+
+
+def _softmax_reference(x: Any, axis: int = -1) -> Any:
+    return np.exp(x) / np.sum(np.exp(x), axis=axis, keepdims=True)
+
+
+@public(topic="activation", reference=_softmax_reference, samples=_axis_samples)
+def softmax(x: Any, axis: int = -1) -> Variable:
+    """exp(x) / Σ exp(x) along `axis`, without overflow; sums to 1.
+
+    >>> import graphad as ga
+    >>> ga.softmax(ga.constant([0.0, 0.0])).eval()
+    array([0.5, 0.5])
+    """
+    variable = as_variable(x)
+    return _softmax(variable, axis=normalize_axis(axis, variable.ndim, "softmax"))
+
+
+@public(
+    topic="activation", samples=_axis_samples,
+    reference=lambda x, axis=-1: x - np.log(np.sum(np.exp(x), axis=axis, keepdims=True)),
+)  # fmt: skip
+def log_softmax(x: Any, axis: int = -1) -> Variable:
+    """x - logsumexp(x) along `axis`: the logarithm of `softmax`, accurate where that is tiny.
+
+    >>> import graphad as ga
+    >>> ga.log_softmax(ga.constant([0.0, -1000.0])).eval()
+    array([    0., -1000.])
+    """
+    variable = as_variable(x)
+    return variable - logsumexp(variable, axis=axis, keepdims=True)
+
+
+@public(
+    topic="activation", differentiable=False,
+    reference=lambda labels, classes: np.eye(classes)[labels],
+    samples=lambda rng: [Sample((np.array([0, 2, 1]),), {"classes": 3})],
+)  # fmt: skip
+def one_hot(labels: Any, classes: int, dtype: Any = "float64") -> Variable:
+    """Rows of zeros with a one at each label: integers (…) to `dtype` (…, classes).
+
+    Labels outside 0 … classes-1 give rows of zeros. Raises DTypeError for labels that are floats.
+
+    >>> import graphad as ga
+    >>> ga.one_hot(ga.constant([2, 0]), 3).eval()
+    array([[0., 0., 1.],
+           [1., 0., 0.]])
+    """
+    variable = as_variable(labels)
+    if variable.dtype.kind not in "iu":
+        raise DTypeError(
+            f"one_hot: labels of dtype {variable.dtype}", remedy="labels are integers: astype(int)"
+        )
+    grid = OPS["arange"](classes, dtype=variable.dtype)
+    return OPS["equal"](variable[..., None], grid).astype(dtype)
+
+
+def _cross_entropy_reference(logits: Any, target: Any, axis: int = -1) -> Any:
+    logs = logits - np.log(np.sum(np.exp(logits), axis=axis, keepdims=True))
+    if target.ndim < logits.ndim:
+        return -np.take_along_axis(logs, np.expand_dims(target, axis), axis).squeeze(axis)
+    return -np.sum(target * logs, axis=axis)
+
+
+@public(
+    topic="activation", reference=_cross_entropy_reference,
+    samples=lambda rng: [
+        Sample((rng.normal(size=(3, 4)), np.array([1, 0, 3]))),
+        Sample((rng.normal(size=(2, 3)), rng.dirichlet([1, 1, 1], size=2))),
+    ],
+)  # fmt: skip
+def cross_entropy(logits: Any, target: Any, axis: int = -1) -> Variable:
+    """-log softmax(logits)[target] along `axis`: one loss per row.
+
+    logits (…, k) float; target: integers (…) with the classes, or probabilities (…, k).
+    The result has the shape (…). Raises ShapeError when the two do not belong together.
+
+    >>> import graphad as ga
+    >>> ga.cross_entropy(ga.constant([[0.0, 0.0]]), ga.constant([1])).eval()
+    array([0.69314718])
+    """
+    scores, labels = as_variable(logits), as_variable(target)
+    along = normalize_axis(axis, scores.ndim, "cross_entropy")
+    if labels.dtype.kind in "iu" and labels.ndim == scores.ndim - 1:
+        picked = OPS["pick"](scores, labels, along)
+        return logsumexp(scores, axis=along) - picked
+    if labels.ndim != scores.ndim:
+        raise ShapeError(
+            f"cross_entropy: logits are {scores.type}, the target is {labels.type}",
+            cause="the target holds either one integer class for each row, or probabilities in "
+            "the shape of the logits",
+            remedy="convert classes with target.astype('int64')",
+        )
+    return -OPS["sum"](labels * log_softmax(scores, axis=along), axis=along)

@@ -1,0 +1,210 @@
+"""Products that sum over axes: matmul and what is made of it (dot, tensordot, inner, outer, vdot)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import AxisError, ShapeError
+from graphad.ir import dims
+from graphad.ir.families.common import (
+    broadcast_shapes,
+    clash,
+    needs_strong,
+    normalize_axis,
+    public,
+)
+from graphad.ir.families.contraction import Contraction
+from graphad.ir.op import OPS, Sample
+from graphad.ir.types import Shape
+from graphad.ir.variable import Variable, apply, as_variable, describe
+
+
+def _matmul_shape(a: Shape, b: Shape) -> Shape:
+    if not a or not b:
+        raise ShapeError(
+            "matmul (@) needs at least one axis on both sides, one operand is a scalar",
+            remedy="multiply by a scalar with *",
+        )
+    inner_a, inner_b = a[-1], b[-2] if len(b) > 1 else b[0]
+    joint = dims.broadcast(inner_a, inner_b)
+    if joint is None or 1 in (inner_a, inner_b) and inner_a != inner_b:
+        raise clash("matmul (@)", [a, b], (inner_a, 0, len(a) - 1), (inner_b, 1, max(len(b) - 2, 0)))
+    batch = broadcast_shapes("matmul (@)", [a[:-2], b[:-2]])
+    rows = a[-2:-1] if len(a) > 1 else ()
+    columns = b[-1:] if len(b) > 1 else ()
+    return (*batch, *rows, *columns)
+
+
+def _times(cotangent: Variable, other: Variable, first: bool) -> Variable:
+    """A product with the cotangent; strong zeros if the other side may not be finite."""
+    pair = (cotangent, other) if first else (other, cotangent)
+    if needs_strong(cotangent, other):
+        return apply(_matmul.op(strong=0 if first else 1), pair)
+    return apply(_matmul.op(), pair)
+
+
+def _matmul_vjp(g: Variable, a: Variable, b: Variable) -> Sequence[Callable[[], Variable]]:
+    """C = A B;  Ā = C̄ Bᵀ,  B̄ = Aᵀ C̄; vectors are columns or rows as their place demands."""
+    if a.ndim == 1 and b.ndim == 1:
+        return lambda: OPS["multiply"](g, b), lambda: OPS["multiply"](g, a)
+    if a.ndim == 2 and b.ndim == 1:
+        return lambda: g[:, None] * b, lambda: _times(g, a, True)
+    if a.ndim == 1 and b.ndim == 2:
+        return lambda: _times(g, b, False), lambda: a[:, None] * g
+    row = a[None, :] if a.ndim == 1 else a
+    column = b[:, None] if b.ndim == 1 else b
+    if a.ndim == 1:
+        g = OPS["expand_dims"](g, -2)
+    if b.ndim == 1:
+        g = OPS["expand_dims"](g, -1)
+
+    def to_a() -> Variable:
+        found = _times(g, column.mT, True)
+        return OPS["sum"](found, axis=-2) if a.ndim == 1 else found
+
+    def to_b() -> Variable:
+        found = _times(g, row.mT, False)
+        return OPS["sum"](found, axis=-1) if b.ndim == 1 else found
+
+    return to_a, to_b
+
+
+_matmul = Contraction(
+    "matmul", shape=_matmul_shape, value=lambda xp, a, b: xp.matmul(a, b), vjp=_matmul_vjp
+)
+
+
+def _pairs(*shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> Callable[..., list[Sample]]:
+    return lambda rng: [Sample((rng.normal(size=a), rng.normal(size=b))) for a, b in shapes]
+
+
+@public(np.matmul, topic="contraction", samples=_pairs(
+    ((2, 3), (3, 4)), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((5, 2, 3), (3, 4)),
+    ((2, 3), (5, 3, 4)), ((3,), (5, 3, 4)), ((5, 2, 3), (3,)), ((2, 1, 2, 3), (4, 3, 2)),
+    ((0, 3), (3, 2)), ((2, 0), (0, 2))))  # fmt: skip
+def matmul(a: Any, b: Any) -> Variable:
+    """Matrix product ``a @ b``, as ``np.matmul``: (…, n, k) and (…, k, m) give (…, n, m).
+
+    Leading axes broadcast; a vector is a row on the left and a column on the right.
+    Raises ShapeError, which says where both sizes come from, when the inner sizes differ.
+
+    >>> import graphad as ga
+    >>> (ga.matrix("x", shape=("batch", 3)) @ ga.matrix("w", shape=(3, 2))).type
+    float64[batch, 2]
+    """
+    return _matmul(a, b)
+
+
+@public(np.dot, topic="contraction", samples=_pairs(
+    ((2, 3), (3, 4)), ((3,), (3,)), ((2, 3), (3,)), ((), (3,)), ((2, 3, 4), (5, 4, 2))))  # fmt: skip
+def dot(a: Any, b: Any) -> Variable:
+    """As ``np.dot``: product of scalars and arrays, inner product of vectors, matrix product,
+    in general the sum over the last axis of `a` and the last but one of `b`.
+
+    >>> import graphad as ga
+    >>> float(ga.dot(ga.constant([1.0, 2.0]), [3.0, 4.0]).eval())
+    11.0
+    """
+    first, second = as_variable(a), as_variable(b)
+    if first.ndim == 0 or second.ndim == 0:
+        return first * second
+    if second.ndim <= 2 or first.ndim == 1:
+        if second.ndim <= 2:
+            return _matmul(first, second)
+    return tensordot(first, second, ([first.ndim - 1], [second.ndim - 2]))
+
+
+@public(np.inner, topic="contraction", samples=_pairs(((3,), (3,)), ((2, 3), (4, 3)), ((), (3,))))
+def inner(a: Any, b: Any) -> Variable:
+    """Sum over the last axes of both operands, as ``np.inner``.
+
+    >>> import graphad as ga
+    >>> ga.inner(ga.matrix("a", shape=(2, 3)), ga.matrix("b", shape=(4, 3))).type
+    float64[2, 4]
+    """
+    first, second = as_variable(a), as_variable(b)
+    if first.ndim == 0 or second.ndim == 0:
+        return first * second
+    return tensordot(first, second, ([first.ndim - 1], [second.ndim - 1]))
+
+
+@public(np.outer, topic="contraction", samples=_pairs(((3,), (2,)), ((2, 2), (3,))))
+def outer(a: Any, b: Any) -> Variable:
+    """All products of an element of `a` and one of `b` (both flattened): (n, m), as ``np.outer``.
+
+    >>> import graphad as ga
+    >>> ga.outer(ga.vector("a", shape=(2,)), ga.vector("b", shape=(3,))).type
+    float64[2, 3]
+    """
+    first, second = as_variable(a), as_variable(b)
+    first = first if first.ndim == 1 else OPS["ravel"](first)
+    second = second if second.ndim == 1 else OPS["ravel"](second)
+    return first[:, None] * second
+
+
+@public(np.vdot, topic="contraction", samples=_pairs(((3,), (3,)), ((2, 3), (2, 3))))
+def vdot(a: Any, b: Any) -> Variable:
+    """Σ conj(a)·b over all elements, as ``np.vdot``.
+
+    >>> import graphad as ga
+    >>> float(ga.vdot(ga.constant([1.0, 2.0]), [3.0, 4.0]).eval())
+    11.0
+    """
+    first, second = OPS["ravel"](as_variable(a)), OPS["ravel"](as_variable(b))
+    return _matmul(OPS["conj"](first) if first.dtype.kind == "c" else first, second)
+
+
+@public(np.tensordot, topic="contraction", samples=lambda rng: [
+    Sample((rng.normal(size=(2, 3, 4)), rng.normal(size=(3, 4, 5)))),
+    Sample((rng.normal(size=(2, 3)), rng.normal(size=(3, 4))), {"axes": 1}),
+    Sample((rng.normal(size=2), rng.normal(size=3)), {"axes": 0}),
+    Sample((rng.normal(size=(2, 3, 4)), rng.normal(size=(4, 2))), {"axes": ((0, 2), (1, 0))}),
+])  # fmt: skip
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Variable:
+    """Sum over pairs of axes, as ``np.tensordot``: the last n of `a` with the first n of `b`, or
+    the axes listed in the pair `axes`.
+
+    >>> import graphad as ga
+    >>> a, b = ga.tensor("a", shape=(2, 3, 4)), ga.tensor("b", shape=(4, 3))
+    >>> ga.tensordot(a, b, ((1, 2), (1, 0))).type
+    float64[2]
+    """
+    first, second = as_variable(a), as_variable(b)
+    if isinstance(axes, int | np.integer):
+        left = list(range(first.ndim - int(axes), first.ndim))
+        right = list(range(int(axes)))
+    else:
+        left, right = ([x] if isinstance(x, int | np.integer) else list(x) for x in axes)
+    if len(left) != len(right):
+        raise AxisError(
+            f"tensordot: axes={axes!r} lists {len(left)} and {len(right)} axes",
+            remedy=f"name as many axes of {describe(first)} as of {describe(second)}",
+        )
+    left = [normalize_axis(i, first.ndim, "tensordot") for i in left]
+    right = [normalize_axis(i, second.ndim, "tensordot") for i in right]
+    return _joined_product(first, second, left, right)
+
+
+def _joined_product(a: Variable, b: Variable, left: list[int], right: list[int]) -> Variable:
+    """One matrix product: kept axes of each side and summed axes become one axis each."""
+    for i, j in zip(left, right, strict=True):
+        if dims.broadcast(a.type.shape[i], b.type.shape[j]) is None:
+            raise clash("tensordot", [a.type.shape, b.type.shape],
+                        (a.type.shape[i], 0, i), (b.type.shape[j], 1, j))  # fmt: skip
+    rows = [i for i in range(a.ndim) if i not in left]
+    columns = [j for j in range(b.ndim) if j not in right]
+    one: Any = 1
+    n, m, k = one, one, one
+    for i in rows:
+        n = n * a.shape[i]
+    for j in columns:
+        m = m * b.shape[j]
+    for i in left:
+        k = k * a.shape[i]
+    first = OPS["reshape"](OPS["transpose"](a, (*rows, *left)), (n, k))
+    second = OPS["reshape"](OPS["transpose"](b, (*right, *columns)), (k, m))
+    shape = (*[a.shape[i] for i in rows], *[b.shape[j] for j in columns])
+    return OPS["reshape"](_matmul(first, second), shape)

@@ -1,0 +1,282 @@
+"""Elementwise arithmetic, powers, exponentials and logarithms, casts, choice.
+
+Each declaration: value, then ∂y/∂x for each operand in columns (`y` is the result). Conventions
+at kinks stand in the docstring of the function.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import DTypeError
+from graphad.ir.families.common import public
+from graphad.ir.families.elementwise import Elementwise, as_first_of, elementwise
+from graphad.ir.op import MASKED, OPS, RISKY, Sample
+from graphad.ir.types import check_dtype
+from graphad.ir.variable import Constant, Variable, apply, as_variable
+
+POSITIVE = (0.3, 3.0)
+NONZERO = np.array([-2.1, -1.3, -0.4, 0.6, 1.1, 2.3])
+
+
+# ---- where a value may become infinite though its operands are finite --------------------------------
+def _never_zero(variable: Variable) -> bool:
+    if isinstance(variable, Constant):
+        return bool(np.all(variable.value != 0))
+    while variable.owner is not None and variable.owner.op.name in ("astype", "broadcast_to"):
+        variable = variable.owner.inputs[0]
+    if variable.owner is None:
+        return False
+    if variable.owner.op.name == "multiply":
+        return all(_never_zero(factor) for factor in variable.owner.inputs)
+    return variable.owner.op.name == "dim_size"
+
+
+def _division_hazard(x: Variable, y: Variable) -> int:
+    return 0 if _never_zero(y) else RISKY
+
+
+def _power_hazard(x: Variable, y: Variable) -> int:
+    harmless = isinstance(y, Constant) and bool(np.all(y.value >= 0))
+    return 0 if harmless else RISKY
+
+
+# ---- arithmetic ------------------------------------------------------------------------------------
+#   value                          ∂y/∂x1                     ∂y/∂x2
+add = elementwise(
+    "add", lambda xp, x, y: xp.add(x, y), (1, 1),
+    reference=np.add, doc="x1 + x2.")  # fmt: skip
+subtract = elementwise(
+    "subtract", lambda xp, x, y: xp.subtract(x, y), (1, -1),
+    reference=np.subtract, doc="x1 - x2.")  # fmt: skip
+multiply = elementwise(
+    "multiply", lambda xp, x, y: xp.multiply(x, y), (lambda z, x, y: y, lambda z, x, y: x),
+    reference=np.multiply, doc="x1 * x2.")  # fmt: skip
+divide = elementwise(
+    "divide", lambda xp, x, y: xp.divide(x, y), (lambda z, x, y: 1 / y, lambda z, x, y: -z / y),
+    reference=np.divide, numpy_names=[np.true_divide], domain=((-2.0, 2.0), NONZERO),
+    hazard_of=_division_hazard, doc="x1 / x2.")  # fmt: skip
+floor_divide = elementwise(
+    "floor_divide", lambda xp, x, y: xp.floor_divide(x, y), (0, 0),
+    reference=np.floor_divide, domain=(NONZERO, np.array([0.7, 1.7])), hazard_of=_division_hazard,
+    doc="floor(x1 / x2). The derivative is zero, also where the quotient jumps.")  # fmt: skip
+remainder = elementwise(
+    "remainder", lambda xp, x, y: xp.remainder(x, y), (1, lambda z, x, y: -floor_divide(x, y)),
+    reference=np.remainder, numpy_names=[np.mod], domain=(NONZERO, np.array([0.7, 1.7])),
+    hazard_of=_division_hazard,
+    doc="x1 - x2·floor(x1 / x2), with the sign of x2. The jumps are ignored.")  # fmt: skip
+negative = elementwise(
+    "negative", lambda xp, x: xp.negative(x), (-1,), reference=np.negative, doc="-x.")
+positive = elementwise(
+    "positive", lambda xp, x: xp.positive(x), (1,), reference=np.positive, doc="+x.")
+reciprocal = elementwise(
+    "reciprocal", lambda xp, x: xp.reciprocal(x), (lambda y, x: -y * y,),
+    reference=np.reciprocal, domain=(NONZERO,), hazard=RISKY, doc="1 / x.")  # fmt: skip
+
+
+# ---- powers ----------------------------------------------------------------------------------------
+def _power_base(z: Variable, x: Variable, y: Variable) -> Any:
+    """∂(x**y)/∂x = y·x**(y-1), and 0 for y = 0 whatever x."""
+    if isinstance(y, Constant) and y.ndim == 0:
+        exponent = y.value[()]
+        return 0 if exponent == 0 else 1 if exponent == 1 else (
+            2 * x if exponent == 2 else y * power(x, Constant(np.asarray(exponent - 1, y.dtype)))
+        )
+    return y * power(x, where(y == 0, 1, y - 1))
+
+
+def _power_exponent(z: Variable, x: Variable, y: Variable) -> Any:
+    """∂(x**y)/∂y = x**y·log(x), and 0 at x = 0 for y > 0 (its limit)."""
+    return z * log(where((x == 0) & (y >= 0), 1, x))
+
+
+power = elementwise(
+    "power", lambda xp, x, y: xp.power(x, y), (_power_base, _power_exponent),
+    reference=np.power, numpy_names=[np.pow] if hasattr(np, "pow") else [],
+    domain=(POSITIVE, (-2.0, 2.0)), hazard_of=_power_hazard,
+    doc="x1 ** x2. At x1 = 0 the derivative by x2 is 0 for x2 ≥ 0; x1**0 has derivative 0.",
+)  # fmt: skip
+square = elementwise(
+    "square", lambda xp, x: xp.square(x), (lambda y, x: 2 * x,), reference=np.square, doc="x * x.")
+sqrt = elementwise(
+    "sqrt", lambda xp, x: xp.sqrt(x), (lambda y, x: 0.5 / y,),
+    reference=np.sqrt, domain=(POSITIVE,), hazard=RISKY,
+    doc="√x; NaN for negative x. The derivative at 0 is infinite.")  # fmt: skip
+cbrt = elementwise(
+    "cbrt", lambda xp, x: xp.cbrt(x), (lambda y, x: 1 / (3 * y * y),),
+    reference=np.cbrt, domain=(NONZERO,), doc="∛x. The derivative at 0 is infinite.")  # fmt: skip
+
+# ---- exponentials and logarithms -----------------------------------------------------------------------
+exp = elementwise(
+    "exp", lambda xp, x: xp.exp(x), (lambda y, x: y,),
+    reference=np.exp, hazard=RISKY, doc="eˣ.")  # fmt: skip
+exp2 = elementwise(
+    "exp2", lambda xp, x: xp.exp2(x), (lambda y, x: y * float(np.log(2)),),
+    reference=np.exp2, hazard=RISKY, doc="2ˣ.")  # fmt: skip
+expm1 = elementwise(
+    "expm1", lambda xp, x: xp.expm1(x), (lambda y, x: exp(x),),
+    reference=np.expm1, hazard=RISKY, doc="eˣ - 1, accurate for small x.")  # fmt: skip
+log = elementwise(
+    "log", lambda xp, x: xp.log(x), (lambda y, x: 1 / x,),
+    reference=np.log, domain=(POSITIVE,), hazard=RISKY, doc="Natural logarithm.")  # fmt: skip
+log2 = elementwise(
+    "log2", lambda xp, x: xp.log2(x), (lambda y, x: float(1 / np.log(2)) / x,),
+    reference=np.log2, domain=(POSITIVE,), hazard=RISKY, doc="Logarithm to base 2.")  # fmt: skip
+log10 = elementwise(
+    "log10", lambda xp, x: xp.log10(x), (lambda y, x: float(1 / np.log(10)) / x,),
+    reference=np.log10, domain=(POSITIVE,), hazard=RISKY, doc="Logarithm to base 10.")  # fmt: skip
+log1p = elementwise(
+    "log1p", lambda xp, x: xp.log1p(x), (lambda y, x: 1 / (1 + x),),
+    reference=np.log1p, domain=((-0.5, 2.0),), hazard=RISKY,
+    doc="log(1 + x), accurate for small x.")  # fmt: skip
+logaddexp = elementwise(
+    "logaddexp", lambda xp, x, y: xp.logaddexp(x, y),
+    (lambda z, x, y: OPS["sigmoid"](x - y), lambda z, x, y: OPS["sigmoid"](y - x)),
+    reference=np.logaddexp, doc="log(exp(x1) + exp(x2)), without overflow.")  # fmt: skip
+
+# ---- absolute value, sign, extrema -----------------------------------------------------------------------
+sign = elementwise(
+    "sign", lambda xp, x: xp.sign(x), (0,), reference=np.sign, domain=(NONZERO,),
+    doc="-1, 0 or 1. The derivative is zero, also at 0.")  # fmt: skip
+abs_ = elementwise(
+    "abs", lambda xp, x: xp.abs(x), None, reference=np.absolute, numpy_names=[np.fabs],
+    domain=(NONZERO,), doc="|x|. The derivative at 0 is 0.",
+    vjp=lambda g, y, x: (_abs_vjp(g, y, x),),
+    jvp=lambda t, y, x: _abs_jvp(t[0], y, x))  # fmt: skip
+
+
+def _abs_direction(y: Variable, x: Variable) -> Variable:
+    """The unit number x/|x|, 0 at 0."""
+    if x.dtype.kind != "c":
+        return sign(x)
+    return x / where(y == 0, 1, y)
+
+
+def _abs_vjp(g: Variable, y: Variable, x: Variable) -> Variable:
+    return g * OPS["conj"](_abs_direction(y, x)) if x.dtype.kind == "c" else g * sign(x)
+
+
+def _abs_jvp(t: Variable, y: Variable, x: Variable) -> Variable:
+    if x.dtype.kind != "c":
+        return t * sign(x)
+    return OPS["real"](t * OPS["conj"](_abs_direction(y, x)))
+
+
+def _share(winner: Variable, other: Variable) -> Variable:
+    """1 where winner > other, ½ at ties, 0 elsewhere."""
+    dtype = np.result_type(winner.dtype, other.dtype)
+    dtype = dtype if dtype.kind == "f" else np.dtype(float)
+    half = Constant(np.asarray(0.5, dtype))
+    return half * (winner > other) + half * (winner >= other)
+
+
+maximum = elementwise(
+    "maximum", lambda xp, x, y: xp.maximum(x, y),
+    (lambda z, x, y: _share(x, y), lambda z, x, y: _share(y, x)),
+    reference=np.maximum, doc="The larger of x1 and x2. At ties each gets half of the derivative.")
+minimum = elementwise(
+    "minimum", lambda xp, x, y: xp.minimum(x, y),
+    (lambda z, x, y: _share(y, x), lambda z, x, y: _share(x, y)),
+    reference=np.minimum, doc="The smaller of x1 and x2. At ties each gets half of the derivative.")
+
+
+@public(
+    np.clip, topic="elementwise",
+    samples=lambda rng: [Sample((np.array([-2.0, -0.5, 0.3, 1.9]),), {"min": -1, "max": 1.0})],
+)  # fmt: skip
+def clip(x: Any, min: Any = None, max: Any = None) -> Variable:
+    """`x` limited to [min, max]; None leaves a side open. min and max broadcast against x.
+
+    At x = min and x = max the derivative is ½, the convention of `maximum`.
+
+    >>> import graphad as ga
+    >>> ga.clip(ga.constant([-3.0, 0.5, 3.0]), -1, 1).eval()
+    array([-1. ,  0.5,  1. ])
+    """
+    result = as_variable(x)
+    result = result if min is None else maximum(result, min)
+    return result if max is None else minimum(result, max)
+
+
+# ---- choice ------------------------------------------------------------------------------------------
+_where = elementwise(
+    "where", lambda xp, c, x, y: xp.where(c, x, y), None,
+    reference=np.where, dtype=as_first_of(1, 2), arity=3, hazard=MASKED, selector=True,
+    domain=(np.array([True, False]), (-2.0, 2.0), (-2.0, 2.0)),
+    vjp=lambda g, z, c, x, y: (None, where(c, g, 0), where(c, 0, g)),
+    jvp=lambda t, z, c, x, y: where(
+        c, 0 if t[1] is None else t[1], 0 if t[2] is None else t[2]
+    ).astype(z.dtype) if t[1] is not None or t[2] is not None else None,
+    doc="x2 where the condition x1 is true, else x3; elements not chosen leave no trace: their "
+    "derivative is exactly zero.",
+)  # fmt: skip
+
+
+def where(condition: Any, x: Any, y: Any) -> Variable:
+    """x where the condition is true, else y (used by rules; the table's entry is the same)."""
+    return _where(condition, x, y)
+
+
+def strong_zero(xp: Any, g: Any, p: Any) -> Any:
+    """g·p, and exactly zero where g is zero, whatever p is (infinite or NaN)."""
+    return xp.where(xp.equal(g, 0), xp.zeros((), g.dtype), xp.multiply(g, p))
+
+
+strong_multiply = elementwise(
+    "strong_multiply", lambda xp, g, p: xp.where(xp.not_equal(g, 0), xp.multiply(g, p), g),
+    (lambda z, g, p: p, lambda z, g, p: g),
+    reference=np.multiply, doc="x1 * x2 in which a zero x1 gives zero whatever x2, even ∞ or NaN. "
+    "The product of cotangent and partial derivative.")  # fmt: skip
+
+# ---- casts, complex parts -------------------------------------------------------------------------------
+_astype = Elementwise(
+    "astype", lambda xp, x, dtype: x.astype(dtype), (1,),
+    dtype=lambda dtypes, params: np.dtype(params["dtype"]))  # fmt: skip
+
+
+@public(
+    np.astype if hasattr(np, "astype") else None, topic="elementwise",
+    reference=lambda x, dtype: x.astype(dtype),
+    samples=lambda rng: [Sample((rng.normal(size=3),), {"dtype": "float32"})], differentiable=False,
+)  # fmt: skip
+def astype(x: Any, dtype: Any) -> Variable:
+    """`x` converted to another dtype, as NumPy's ``x.astype(dtype)``.
+
+    Derivatives pass through casts between floats; a cast to integers cuts them.
+    Raises DTypeError for what is no dtype of numbers, and for complex to real (use ``x.real``).
+
+    >>> import graphad as ga
+    >>> ga.vector("x").astype("float32").dtype
+    dtype('float32')
+    """
+    variable, target = as_variable(x), check_dtype(dtype)
+    if variable.dtype.kind == "c" and target.kind in "fiu":
+        raise DTypeError(
+            f"astype: {variable.dtype} to {target} would drop the imaginary part",
+            remedy="write x.real.astype(...)",
+        )
+    return apply(_astype.op(dtype=target.str), (variable,))
+
+
+conj = elementwise(
+    "conj", lambda xp, x: xp.conjugate(x), None, reference=np.conjugate, doc="Complex conjugate.",
+    vjp=lambda g, y, x: (conj(g),), jvp=lambda t, y, x: conj(t[0]))  # fmt: skip
+
+
+def _real_dtype(dtypes: Any, params: Any) -> np.dtype:
+    return np.empty(0, dtypes[0]).real.dtype
+
+
+real = elementwise(
+    "real", lambda xp, x: xp.real(x), None, reference=np.real, dtype=_real_dtype, arity=1,
+    doc="Real part.", vjp=lambda g, y, x: (g,), jvp=lambda t, y, x: real(t[0]))
+imag = elementwise(
+    "imag", lambda xp, x: xp.imag(x), None, reference=np.imag, dtype=_real_dtype, arity=1,
+    doc="Imaginary part.", vjp=lambda g, y, x: (g * -1j,), jvp=lambda t, y, x: imag(t[0]))
+stop_gradient = elementwise(
+    "stop_gradient", lambda xp, x: xp.positive(x), None, reference=np.positive, numpy_names=[],
+    dtype=as_first_of(0), differentiable=False,
+    doc="x itself, taken as a constant by all derivatives.")  # fmt: skip
+

@@ -1,0 +1,210 @@
+"""Indexing: ``x[…]`` with slices, integers, newaxis, integer and boolean arrays; take, pick."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import IndexingError
+from graphad.ir.dims import Dim
+from graphad.ir.families.common import normalize_axis, public, size_spec
+from graphad.ir.families.indexing import (
+    GetItem,
+    Item,
+    ScatterAdd,
+    as_python_int,
+    check_integer,
+)
+from graphad.ir.op import OPS, Sample
+from graphad.ir.variable import Constant, Variable, as_variable, describe
+
+_getitem = GetItem("getitem")
+_scatter_add = ScatterAdd("scatter_add")
+
+
+# ---- parsing what stands between the brackets ------------------------------------------------------
+def _bound(value: Any, operands: list[Variable]) -> Any:
+    if value is None:
+        return None
+    integer = as_python_int(value)
+    if integer is not None:
+        return integer
+    if isinstance(value, Dim | Variable):
+        variable = as_variable(value)
+        check_integer(variable, "a slice bound")
+        if variable.ndim == 0:
+            operands.append(variable)
+            return "?"
+    raise IndexingError(
+        f"slice bound {value!r} is not an integer", remedy="bounds are ints or integer scalars"
+    )
+
+
+def _array_item(value: Any, operands: list[Variable]) -> list[Item]:
+    variable = as_variable(np.zeros(0, np.int64) if isinstance(value, list) and not value else value)
+    check_integer(variable, "the index")
+    if variable.dtype.kind != "b":
+        operands.append(variable)
+        return [("int", "?")] if variable.ndim == 0 else [("array",)]
+    if isinstance(variable, Constant) and variable.ndim:
+        places = np.nonzero(variable.value)
+        operands += [Constant(p) for p in places]
+        return [("array",)] * len(places)
+    if variable.ndim == 0:
+        raise IndexingError(
+            "a boolean scalar as an index", remedy="use ga.where(condition, x, other) to choose"
+        )
+    operands.append(variable)
+    return [("mask", variable.ndim)]
+
+
+def _parse(x: Variable, index: Any) -> tuple[tuple[Item, ...], list[Variable]]:
+    """Items and operands; see `ir.families.indexing` for the grammar."""
+    entries = index if isinstance(index, tuple) else (index,)
+    items: list[Any] = []
+    operands: list[Variable] = []
+    for entry in entries:
+        integer = as_python_int(entry)
+        if entry is Ellipsis:
+            items.append(Ellipsis)
+        elif entry is None:
+            items.append(("new",))
+        elif isinstance(entry, slice):
+            bounds = [_bound(b, operands) for b in (entry.start, entry.stop, entry.step)]
+            if bounds[2] == 0:
+                raise IndexingError("slice step 0", remedy="use a step of 1 or more, or -1")
+            items.append(("slice", *bounds))
+        elif integer is not None:
+            items.append(("int", integer))
+        elif isinstance(entry, str | float | complex):
+            raise IndexingError(
+                f"{entry!r} is no index for {describe(x)}",
+                remedy="an index holds integers, slices, None, ..., integer or boolean arrays",
+            )
+        else:
+            items += _array_item(entry, operands)
+    return _completed(x, items), operands
+
+
+def _completed(x: Variable, items: list[Any]) -> tuple[Item, ...]:
+    """The items with the ellipsis expanded and slices for the axes not named."""
+    if sum(item is Ellipsis for item in items) > 1:
+        raise IndexingError("an index with two ellipses", remedy="write ... once")
+    used = sum(
+        item[1] if item[0] == "mask" else item[0] != "new" for item in items if item is not Ellipsis
+    )
+    missing = x.ndim - used
+    if missing < 0:
+        raise IndexingError(
+            f"{used} indices for an array with {x.ndim} axes: {describe(x)}",
+            remedy="remove indices, or insert axes with None",
+        )
+    fill = [("slice", None, None, None)] * missing
+    if not any(item is Ellipsis for item in items):
+        return (*items, *fill)
+    place = next(i for i, item in enumerate(items) if item is Ellipsis)
+    return (*items[:place], *fill, *items[place + 1 :])
+
+
+def _x(*shape: int) -> np.ndarray:
+    return np.random.default_rng(len(shape)).normal(size=shape)
+
+
+_INDICES: Sequence[Any] = (
+    1, -1, slice(None, None, 2), slice(None, None, -1), slice(1, -1), (slice(None), 2),
+    (Ellipsis, 0), (None, 1), (slice(0, 0),), np.array([2, 0, 2]), (np.array([0, 2]), np.array([1, 1])),
+    (slice(None), np.array([[0, 1], [3, 3]])), (1, slice(None, 2)), (np.array([0, 1]), None, 2),
+    np.array([True, False, True]), (np.array([[0], [2]]), slice(1, 3)),
+)  # fmt: skip
+
+
+# ---- public functions ----------------------------------------------------------------------------------
+@public(
+    topic="indexing", reference=lambda x, index: x[index],
+    samples=lambda rng: [Sample((_x(3, 4),), {"index": i}) for i in _INDICES],
+)  # fmt: skip
+def getitem(x: Any, index: Any) -> Variable:
+    """``x[index]`` with NumPy's rules: integers, slices, None, ``...``, integer or boolean arrays.
+
+    Slice bounds and integers may be integer Variables. Raises IndexingError where an index can be
+    seen to be out of range.
+
+    >>> import graphad as ga
+    >>> ga.matrix("x", shape=("n", 4))[1:, ::2].type
+    float64[max(n - 1, 0), 2]
+    """
+    variable = as_variable(x)
+    items, operands = _parse(variable, index)
+    return _getitem(variable, *operands, index=items)
+
+
+@public(topic="indexing", reference=None, differentiable=False)
+def getitem_by(x: Variable, index: tuple[Item, ...], operands: Sequence[Variable]) -> Variable:
+    """``x[index]`` for an index in parsed form (the parameter of a getitem Op); for rules.
+
+    >>> import graphad as ga
+    >>> ga.ops.indexing.getitem_by(ga.vector("x", shape=(3,)), (("int", 0),), ()).type
+    float64[]
+    """
+    return _getitem(x, *operands, index=index)
+
+
+@public(topic="indexing", reference=None, differentiable=False)
+def scatter_add(
+    values: Variable, shape: Any, index: tuple[Item, ...], operands: Sequence[Variable]
+) -> Variable:
+    """Zeros of `shape` with `values` added at a parsed index; the transpose of getitem, for rules.
+
+    >>> import graphad as ga
+    >>> ga.ops.indexing.scatter_add(ga.constant(5.0), (3,), (("int", 1),), ()).eval()
+    array([0., 5., 0.])
+    """
+    spec, sizes = size_spec(shape, "scatter_add")
+    return _scatter_add(as_variable(values), *sizes, *operands, shape=spec, index=index)
+
+
+@public(np.take, topic="indexing", samples=lambda rng: [
+    Sample((_x(3, 4),), {"indices": np.array([2, 0]), "axis": 0}),
+    Sample((_x(3, 4),), {"indices": np.array([[5, 0], [11, 0]])}),
+    Sample((_x(3, 4),), {"indices": 1, "axis": -1})])  # fmt: skip
+def take(x: Any, indices: Any, axis: int | None = None) -> Variable:
+    """Elements at integer `indices` along `axis` (None: of the flattened array), as ``np.take``.
+
+    >>> import graphad as ga
+    >>> ga.take(ga.constant([10, 20, 30]), [2, 0]).eval()
+    array([30, 10])
+    """
+    variable = as_variable(x)
+    if axis is None:
+        return getitem(OPS["ravel"](variable), indices)
+    along = normalize_axis(axis, variable.ndim, "take")
+    return getitem(variable, (slice(None),) * along + (indices,))
+
+
+@public(
+    topic="indexing",
+    reference=lambda x, labels, axis: np.take_along_axis(
+        x, np.expand_dims(labels, axis), axis).squeeze(axis),
+    samples=lambda rng: [Sample((_x(3, 4), np.array([1, 0, 3])), {"axis": 1})],
+)  # fmt: skip
+def pick(x: Any, labels: Any, axis: int = -1) -> Variable:
+    """One element along `axis` for each position of the other axes: ``x[i, labels[i]]``.
+
+    x (…, k), labels (…) of integers; the result has the shape (…).
+
+    >>> import graphad as ga
+    >>> ga.pick(ga.constant([[1.0, 2.0], [3.0, 4.0]]), [1, 0]).eval()
+    array([2., 3.])
+    """
+    variable, chosen = as_variable(x), as_variable(labels)
+    check_integer(chosen, "pick: labels")
+    along = normalize_axis(axis, variable.ndim, "pick")
+    rest = [size for i, size in enumerate(variable.shape) if i != along]
+    index: list[Any] = []
+    for i, size in enumerate(rest):
+        grid = OPS["arange"](size)
+        index.append(OPS["reshape"](grid, [size if j == i else 1 for j in range(len(rest))]))
+    index.insert(along, chosen)
+    return getitem(variable, tuple(index))

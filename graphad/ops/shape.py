@@ -1,0 +1,484 @@
+"""Shape: reshape, transpose, axes, broadcasting, joining and repeating. All linear, any order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import AxisError, ShapeError, UseError
+from graphad.ir import dims
+from graphad.ir.dims import Dim
+from graphad.ir.families.common import (
+    clash,
+    fill_sizes,
+    normalize_axes,
+    normalize_axis,
+    public,
+    size_spec,
+)
+from graphad.ir.families.movement import Movement
+from graphad.ir.op import OPS, Sample
+from graphad.ir.types import Shape, TensorType
+from graphad.ir.variable import Apply, Variable, as_variable, shape_text
+
+Types = Sequence[TensorType]
+
+
+def _x(*shape: int) -> np.ndarray:
+    return np.random.default_rng(len(shape)).normal(size=shape)
+
+
+# ---- reshape -----------------------------------------------------------------------------------------
+_reshape = Movement(
+    "reshape", is_view=True,
+    shape=lambda types, shape: shape,
+    value=lambda xp, x, *sizes, shape: xp.reshape(x, fill_sizes(shape, sizes)),
+    vjp=lambda g, node: [reshape(g, node.inputs[0].shape)],
+)  # fmt: skip
+
+
+def _infer_missing(x: Variable, entries: list[Any], name: str) -> list[Any]:
+    """The size for -1, exact where sizes allow it."""
+    known: Any = math.prod(e for e in entries if isinstance(e, int) and e != -1)
+    for entry in entries:
+        if isinstance(entry, Dim):
+            known = known * entry
+        elif isinstance(entry, Variable):
+            raise UseError(
+                f"{name}: -1 beside a size that is a Variable", remedy="give that size as well"
+            )
+    total = x.size
+    if isinstance(total, int) and isinstance(known, int):
+        if known == 0 or total % known:
+            raise ShapeError(
+                f"{name}: an array of shape {shape_text(x.type.shape)} ({total} elements) does "
+                f"not divide into {shape_text(entries)}",
+                remedy="the other sizes must divide the number of elements",
+            )
+    return [total // known if isinstance(e, int) and e == -1 else e for e in entries]
+
+
+@public(
+    np.reshape, topic="shape",
+    samples=lambda rng: [
+        Sample((_x(2, 6),), {"shape": s}) for s in [(3, 4), (-1,), (2, -1, 3), 12]
+    ] + [Sample((np.zeros((0, 3)),), {"shape": (3, 0)})],
+)  # fmt: skip
+def reshape(x: Any, shape: Any) -> Variable:
+    """The elements of `x`, in C order, in another shape; one size may be -1, as ``np.reshape``.
+
+    Sizes are ints, entries of another variable's ``.shape``, or integer scalars.
+    Raises ShapeError when the numbers of elements can be seen to differ.
+
+    >>> import graphad as ga
+    >>> ga.reshape(ga.matrix("x", shape=("n", 6)), (-1, 2, 3)).type
+    float64[n, 2, 3]
+    """
+    variable = as_variable(x)
+    entries = list(shape) if isinstance(shape, tuple | list | np.ndarray) else [shape]
+    entries = [int(e) if isinstance(e, np.integer) else e for e in entries]
+    if sum(isinstance(e, int) and e == -1 for e in entries) > 1:
+        raise ShapeError(f"reshape: {shape!r} has -1 twice", remedy="leave at most one size open")
+    if any(isinstance(e, int) and e == -1 for e in entries):
+        entries = _infer_missing(variable, entries, "reshape")
+    spec, sizes = size_spec(tuple(entries), "reshape")
+    total: Any = 1
+    for size in spec:
+        total = total * size
+    if isinstance(total, int) and isinstance(variable.type.size, int) and total != variable.type.size:
+        raise ShapeError(
+            f"reshape: {shape_text(variable.type.shape)} has {variable.type.size} elements, "
+            f"{shape_text(spec)} has {total}",
+            remedy="use -1 for one size to have it computed",
+        )
+    return _reshape(variable, *sizes, shape=spec)
+
+
+@public(np.ravel, topic="shape", samples=lambda rng: [Sample((_x(2, 3),)), Sample((np.float64(2),))])
+def ravel(x: Any) -> Variable:
+    """All elements along one axis, in C order, as ``np.ravel``.
+
+    >>> import graphad as ga
+    >>> ga.ravel(ga.matrix("x", shape=(2, 3))).type
+    float64[6]
+    """
+    variable = as_variable(x)
+    return reshape(variable, (variable.size,))
+
+
+# ---- axes ----------------------------------------------------------------------------------------------
+_transpose = Movement(
+    "transpose", is_view=True,
+    shape=lambda types, axes: tuple([types[0].shape[a] for a in axes]),
+    value=lambda xp, x, axes: xp.transpose(x, axes),
+    vjp=lambda g, node: [_transpose(g, axes=_inverse(node.op.params["axes"]))],
+)  # fmt: skip
+
+
+def _inverse(axes: Sequence[int]) -> tuple[int, ...]:
+    return tuple([axes.index(i) for i in range(len(axes))])
+
+
+@public(
+    np.transpose, np.permute_dims if hasattr(np, "permute_dims") else None, topic="shape",
+    samples=lambda rng: [Sample((_x(2, 3, 4),)), Sample((_x(2, 3, 4),), {"axes": (1, -1, 0)})],
+)  # fmt: skip
+def transpose(x: Any, axes: Any = None) -> Variable:
+    """Axes in the order `axes` (None: reversed), as ``np.transpose``.
+
+    >>> import graphad as ga
+    >>> ga.transpose(ga.tensor("x", shape=("n", 3, 4)), (2, 0, 1)).type
+    float64[4, n, 3]
+    """
+    variable = as_variable(x)
+    if axes is None:
+        order = tuple(range(variable.ndim))[::-1]
+    else:
+        order = tuple([normalize_axis(a, variable.ndim, "transpose") for a in axes])
+    if sorted(order) != list(range(variable.ndim)):
+        raise AxisError(
+            f"transpose: axes={axes!r} for an array with {variable.ndim} axes",
+            remedy="name each axis exactly once",
+        )
+    return _transpose(variable, axes=order)
+
+
+@public(np.swapaxes, topic="shape",
+        samples=lambda rng: [Sample((_x(2, 3, 4),), {"axis1": 0, "axis2": -1})])  # fmt: skip
+def swapaxes(x: Any, axis1: int, axis2: int) -> Variable:
+    """Two axes exchanged, as ``np.swapaxes``.
+
+    >>> import graphad as ga
+    >>> ga.swapaxes(ga.tensor("x", shape=(2, 3, 4)), 0, 2).type
+    float64[4, 3, 2]
+    """
+    variable = as_variable(x)
+    order = list(range(variable.ndim))
+    first = normalize_axis(axis1, variable.ndim, "swapaxes")
+    second = normalize_axis(axis2, variable.ndim, "swapaxes")
+    order[first], order[second] = order[second], order[first]
+    return _transpose(variable, axes=tuple(order))
+
+
+@public(np.moveaxis, topic="shape", samples=lambda rng: [
+    Sample((_x(2, 3, 4),), {"source": 0, "destination": -1}),
+    Sample((_x(2, 3, 4),), {"source": (0, 1), "destination": (2, 0)})])  # fmt: skip
+def moveaxis(x: Any, source: Any, destination: Any) -> Variable:
+    """Axes moved to other positions, the rest in their order, as ``np.moveaxis``.
+
+    >>> import graphad as ga
+    >>> ga.moveaxis(ga.tensor("x", shape=(2, 3, 4)), 0, -1).type
+    float64[3, 4, 2]
+    """
+    variable = as_variable(x)
+    old = [source] if isinstance(source, int | np.integer) else list(source)
+    new = [destination] if isinstance(destination, int | np.integer) else list(destination)
+    if len(old) != len(new):
+        raise AxisError(
+            f"moveaxis: {len(old)} sources and {len(new)} destinations",
+            remedy="give one destination for each source",
+        )
+    old = [normalize_axis(a, variable.ndim, "moveaxis") for a in old]
+    new = [normalize_axis(a, variable.ndim, "moveaxis") for a in new]
+    order = [a for a in range(variable.ndim) if a not in old]
+    for target, axis in sorted(zip(new, old, strict=True)):
+        order.insert(target, axis)
+    return transpose(variable, tuple(order))
+
+
+_expand = Movement(
+    "expand_dims", is_view=True,
+    shape=lambda types, axis: _expanded(types[0].shape, axis),
+    value=lambda xp, x, axis: xp.expand_dims(x, axis),
+    vjp=lambda g, node: [squeeze(g, node.op.params["axis"])],
+)  # fmt: skip
+
+
+def _expanded(shape: Shape, axes: Sequence[int]) -> Shape:
+    rest = iter(shape)
+    return tuple([1 if i in axes else next(rest) for i in range(len(shape) + len(axes))])
+
+
+@public(np.expand_dims, topic="shape", samples=lambda rng: [
+    Sample((_x(2, 3),), {"axis": 0}), Sample((_x(2, 3),), {"axis": (0, -1)})])  # fmt: skip
+def expand_dims(x: Any, axis: Any) -> Variable:
+    """New axes of size 1 at the positions `axis` of the result, as ``np.expand_dims``.
+
+    >>> import graphad as ga
+    >>> ga.expand_dims(ga.vector("x", shape=(3,)), (0, 2)).type
+    float64[1, 3, 1]
+    """
+    variable = as_variable(x)
+    count = len(axis) if isinstance(axis, tuple | list) else 1
+    axes = normalize_axes(axis, variable.ndim + count, "expand_dims")
+    return _expand(variable, axis=axes) if axes else variable
+
+
+_squeeze = Movement(
+    "squeeze", is_view=True,
+    shape=lambda types, axis: tuple(
+        [size for i, size in enumerate(types[0].shape) if i not in axis]),
+    value=lambda xp, x, axis: xp.squeeze(x, axis=axis),
+    vjp=lambda g, node: [_expand(g, axis=node.op.params["axis"])],
+)  # fmt: skip
+
+
+@public(np.squeeze, topic="shape", samples=lambda rng: [
+    Sample((_x(1, 3, 1),)), Sample((_x(1, 3, 1),), {"axis": 0})])  # fmt: skip
+def squeeze(x: Any, axis: Any = None) -> Variable:
+    """Without the axes `axis`, which must have size 1 (None: all that are known to), as NumPy.
+
+    >>> import graphad as ga
+    >>> ga.squeeze(ga.tensor("x", shape=(1, "n", 1))).type
+    float64[n]
+    """
+    variable = as_variable(x)
+    shape = variable.type.shape
+    if axis is None:
+        axes = tuple([i for i, size in enumerate(shape) if size == 1])
+    else:
+        axes = normalize_axes(axis, variable.ndim, "squeeze")
+    wrong = [i for i in axes if isinstance(shape[i], int) and shape[i] != 1]
+    if wrong:
+        raise ShapeError(
+            f"squeeze: axis {wrong[0]} of {variable.type} has size {shape[wrong[0]]}, not 1",
+            remedy="squeeze only axes of size 1, or sum over the axis",
+        )
+    return _squeeze(variable, axis=axes) if axes else variable
+
+
+_flip = Movement(
+    "flip", is_view=True,
+    shape=lambda types, axis: types[0].shape,
+    value=lambda xp, x, axis: xp.flip(x, axis=axis),
+    vjp=lambda g, node: [_flip(g, axis=node.op.params["axis"])],
+)  # fmt: skip
+
+
+@public(np.flip, topic="shape", samples=lambda rng: [
+    Sample((_x(2, 3),)), Sample((_x(2, 3),), {"axis": 1})])  # fmt: skip
+def flip(x: Any, axis: Any = None) -> Variable:
+    """Elements in reverse order along `axis` (None: along all), as ``np.flip``.
+
+    >>> import graphad as ga
+    >>> ga.flip(ga.constant([1, 2, 3])).eval()
+    array([3, 2, 1])
+    """
+    variable = as_variable(x)
+    return _flip(variable, axis=normalize_axes(axis, variable.ndim, "flip"))
+
+
+# ---- broadcasting and its transpose -------------------------------------------------------------------
+_broadcast = Movement(
+    "broadcast_to", is_view=True,
+    shape=lambda types, shape: _checked_broadcast(types[0].shape, shape),
+    value=lambda xp, x, *sizes, shape: xp.broadcast_to(x, fill_sizes(shape, sizes)),
+    vjp=lambda g, node: [g],  # the family sums what was broadcast
+)  # fmt: skip
+
+
+def _checked_broadcast(given: Shape, wanted: Shape) -> Shape:
+    lead = len(wanted) - len(given)
+    if lead < 0:
+        raise ShapeError(
+            f"broadcast_to: {shape_text(given)} has more axes than {shape_text(wanted)}",
+            remedy="sum over, or squeeze, the axes that are too many",
+        )
+    for axis, (a, b) in enumerate(zip(given, wanted[lead:], strict=True)):
+        joint = dims.broadcast(a, b)
+        if joint is None or (isinstance(b, int) and joint != b):
+            raise clash("broadcast_to", [given, wanted], (a, 0, axis), (b, 0, axis))
+    return wanted
+
+
+@public(np.broadcast_to, topic="shape", samples=lambda rng: [
+    Sample((_x(3),), {"shape": (2, 3)}), Sample((_x(2, 1),), {"shape": (4, 2, 3)}),
+    Sample((np.float64(2),), {"shape": (0, 2)})])  # fmt: skip
+def broadcast_to(x: Any, shape: Any) -> Variable:
+    """`x` repeated along axes of size 1 and new leading axes, as ``np.broadcast_to``.
+
+    >>> import graphad as ga
+    >>> ga.broadcast_to(ga.vector("x", shape=(3,)), (2, 3)).type
+    float64[2, 3]
+    """
+    variable = as_variable(x)
+    spec, sizes = size_spec(shape, "broadcast_to")
+    return _broadcast(variable, *sizes, shape=spec)
+
+
+def _sum_to_value(xp: Any, x: Any, *sizes: Any, shape: Shape) -> Any:
+    wanted = fill_sizes(shape, sizes)
+    lead = x.ndim - len(wanted)
+    pairs = zip(x.shape[lead:], wanted, strict=True)
+    axes = (*range(lead), *[lead + i for i, (a, b) in enumerate(pairs) if a != b])
+    return xp.reshape(xp.sum(x, axis=axes, keepdims=True), wanted) if axes else x
+
+
+_sum_to = Movement(
+    "sum_to_shape", is_view=True,
+    shape=lambda types, shape: shape,
+    value=_sum_to_value,
+    vjp=lambda g, node: [broadcast_to(g, node.inputs[0].shape)],
+)  # fmt: skip
+
+
+@public(
+    topic="shape", reference=lambda x, shape: x.sum(axis=0, keepdims=True).reshape(shape),
+    samples=lambda rng: [Sample((_x(3, 2),), {"shape": (1, 2)}), Sample((_x(3, 2),), {"shape": (2,)})],
+)  # fmt: skip
+def sum_to_shape(x: Any, shape: Any) -> Variable:
+    """`x` summed over the axes that broadcasting from `shape` to its shape would add or stretch.
+
+    The transpose of `broadcast_to`, also where it is known only at run time what was stretched.
+
+    >>> import graphad as ga
+    >>> ga.sum_to_shape(ga.constant([[1.0, 2.0], [3.0, 4.0]]), (1, 2)).eval()
+    array([[4., 6.]])
+    """
+    spec, sizes = size_spec(shape, "sum_to_shape")
+    return _sum_to(as_variable(x), *sizes, shape=spec)
+
+
+# ---- joining -------------------------------------------------------------------------------------------
+def _joined(types: Types, axis: int) -> Shape:
+    first = types[0].shape
+    total: Any = 0
+    result = list(first)
+    for operand, t in enumerate(types):
+        if t.ndim != len(first):
+            raise ShapeError(
+                f"concatenate: operand 0 has {len(first)} axes, operand {operand} has {t.ndim}",
+                remedy="insert axes with x[None], or use ga.stack to join along a new axis",
+            )
+        for i, size in enumerate(t.shape):
+            joint = size if size == result[i] else _equal_sizes(size, result[i])
+            if i != axis and joint is None:
+                raise clash("concatenate", [u.shape for u in types], (result[i], 0, i), (size, operand, i))
+            if i != axis:
+                result[i] = joint  # type: ignore[assignment]
+        total = total + t.shape[axis]
+    return (*result[:axis], total, *result[axis + 1 :])
+
+
+def _equal_sizes(a: Any, b: Any) -> Any:
+    """One of two sizes that must be equal, the better known one; None if they cannot be."""
+    if isinstance(a, int) and isinstance(b, int):
+        return None
+    if isinstance(a, Dim) and isinstance(b, Dim) and a.name and b.name:
+        return None
+    return a if isinstance(a, int) else b
+
+
+def _concatenate_vjp(g: Variable, node: Apply) -> list[Variable]:
+    axis = node.op.params["axis"]
+    pieces, start = [], 0
+    for operand in node.inputs:
+        stop: Any = start + operand.shape[axis]
+        pieces.append(g[(slice(None),) * axis + (slice(start, stop),)])
+        start = stop
+    return pieces
+
+
+_concatenate = Movement(
+    "concatenate", arrays=None, shape=_joined,
+    value=lambda xp, *xs, axis: xp.concatenate(xs, axis=axis), vjp=_concatenate_vjp,
+)  # fmt: skip
+
+
+@public(np.concatenate, np.concat if hasattr(np, "concat") else None, topic="shape",
+        reference=lambda *xs, axis=0: np.concatenate(xs, axis=axis),
+        samples=lambda rng: [Sample((_x(2, 3), _x(1, 3))), Sample((_x(2, 3), _x(2, 2)), {"axis": -1})],
+        )  # fmt: skip
+def concatenate(arrays: Any, axis: int | None = 0) -> Variable:
+    """Arrays joined along an existing axis (None: flattened first), as ``np.concatenate``.
+
+    `arrays` is a list or tuple of Variables or arrays with equal sizes along the other axes.
+
+    >>> import graphad as ga
+    >>> ga.concatenate([ga.vector("x", shape=(2,)), [0.0]]).type
+    float64[3]
+    """
+    operands = _operands(arrays, "concatenate")
+    if axis is None:
+        return _concatenate(*[ravel(v) for v in operands], axis=0)
+    return _concatenate(*operands, axis=normalize_axis(axis, operands[0].ndim, "concatenate"))
+
+
+def _operands(arrays: Any, name: str) -> list[Variable]:
+    if isinstance(arrays, Variable) or not isinstance(arrays, tuple | list) or not arrays:
+        raise UseError(
+            f"{name} takes a list of arrays, {type(arrays).__name__} was given"
+            + (" (empty)" if isinstance(arrays, tuple | list) else ""),
+            remedy=f"write ga.{name}([x, y])",
+        )
+    return [as_variable(array) for array in arrays]
+
+
+@public(np.stack, topic="shape", reference=lambda *xs, axis=0: np.stack(xs, axis=axis),
+        samples=lambda rng: [Sample((_x(2, 3), _x(2, 3))), Sample((_x(2), _x(2)), {"axis": -1})],
+        )  # fmt: skip
+def stack(arrays: Any, axis: int = 0) -> Variable:
+    """Arrays of equal shape joined along a new axis, as ``np.stack``.
+
+    >>> import graphad as ga
+    >>> ga.stack([ga.scalar("x"), ga.scalar("y"), 1.0]).type
+    float64[3]
+    """
+    operands = _operands(arrays, "stack")
+    position = normalize_axis(axis, operands[0].ndim + 1, "stack")
+    return _concatenate(*[expand_dims(v, position) for v in operands], axis=position)
+
+
+# ---- repeating --------------------------------------------------------------------------------------------
+@public(np.tile, topic="shape", samples=lambda rng: [
+    Sample((_x(2, 3),), {"reps": 2}), Sample((_x(3),), {"reps": (2, 1, 2)})])  # fmt: skip
+def tile(x: Any, reps: Any) -> Variable:
+    """`x` repeated `reps` times along each axis, as ``np.tile``.
+
+    >>> import graphad as ga
+    >>> ga.tile(ga.constant([1, 2]), 2).eval()
+    array([1, 2, 1, 2])
+    """
+    variable = as_variable(x)
+    counts = list(reps) if isinstance(reps, tuple | list) else [reps]
+    ndim = max(variable.ndim, len(counts))
+    counts = [1] * (ndim - len(counts)) + counts
+    sizes = [1] * (ndim - variable.ndim) + list(variable.shape)
+    apart = reshape(variable, [s for size in sizes for s in (1, size)])
+    wide = broadcast_to(apart, [s for c, size in zip(counts, sizes, strict=True) for s in (c, size)])
+    return reshape(wide, [c * size for c, size in zip(counts, sizes, strict=True)])
+
+
+@public(np.repeat, topic="shape", samples=lambda rng: [
+    Sample((_x(2, 3),), {"repeats": 2}), Sample((_x(2, 3),), {"repeats": 3, "axis": 1}),
+    Sample((_x(2, 3),), {"repeats": [2, 0, 1], "axis": 1})])  # fmt: skip
+def repeat(x: Any, repeats: Any, axis: int | None = None) -> Variable:
+    """Each element `repeats` times (an int, or one int for each), as ``np.repeat``.
+
+    >>> import graphad as ga
+    >>> ga.repeat(ga.constant([1, 2]), 2).eval()
+    array([1, 1, 2, 2])
+    """
+    variable = as_variable(x)
+    if axis is None:
+        return repeat(ravel(variable), repeats, axis=0)
+    along = normalize_axis(axis, variable.ndim, "repeat")
+    if isinstance(repeats, int | np.integer):
+        wide = expand_dims(variable, along + 1)
+        shape = list(wide.shape)
+        shape[along + 1] = int(repeats)
+        joined = list(variable.shape)
+        joined[along] = joined[along] * int(repeats)
+        return reshape(broadcast_to(wide, shape), joined)
+    counts = np.asarray(repeats)
+    if counts.dtype.kind not in "iu" or counts.ndim != 1:
+        raise UseError(
+            f"repeat: repeats={repeats!r}", remedy="give an int, or a list with one int per element"
+        )
+    if counts.size == 1:
+        return repeat(variable, int(counts[0]), axis=along)
+    index = np.repeat(np.arange(counts.size), counts)
+    return OPS["take"](variable, index, axis=along)

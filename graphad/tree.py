@@ -1,0 +1,142 @@
+"""Nested containers <-> flat lists of leaves.
+
+A *container* is a list, tuple, namedtuple, dict or dataclass instance; everything else is a
+leaf. Dict entries are visited in sorted key order, so that two dicts with equal content have
+equal structure whatever the order of insertion. Used wherever an API takes "one Variable or
+any nested container of them".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+
+class Structure:
+    """The shape of a nested container without its leaves; hashable, compares by content.
+
+    >>> leaves, structure = flatten({"b": 1, "a": (2, [3])})
+    >>> leaves
+    [2, 3, 1]
+    >>> structure.unflatten([20, 30, 10])
+    {'b': 10, 'a': (20, [30])}
+    """
+
+    __slots__ = ("children", "keys", "kind", "leaf_count", "order")
+
+    def __init__(
+        self, kind: type | None, keys: tuple, children: tuple[Structure, ...], order: tuple = ()
+    ) -> None:
+        self.kind, self.keys, self.children = kind, keys, children
+        self.order = order or keys
+        self.leaf_count = 1 if kind is None else sum(child.leaf_count for child in children)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Structure) and self._content() == other._content()
+
+    def __hash__(self) -> int:
+        return hash(self._content())
+
+    def _content(self) -> tuple:
+        return self.kind, self.keys, self.children
+
+    def __repr__(self) -> str:
+        return f"Structure({self.unflatten(['*'] * self.leaf_count)!r})"
+
+    def unflatten(self, leaves: Sequence[Any]) -> Any:
+        """Put `leaves`, in flat order, back into the container."""
+        if len(leaves) != self.leaf_count:
+            raise ValueError(f"{self.leaf_count} leaves expected, {len(leaves)} given")
+        return self._build(iter(leaves))
+
+    def _build(self, leaves: Any) -> Any:
+        if self.kind is None:
+            return next(leaves)
+        values = [child._build(leaves) for child in self.children]
+        if issubclass(self.kind, dict):
+            found = dict(zip(self.keys, values, strict=True))
+            ordered = {key: found[key] for key in self.order}
+            return ordered if self.kind is dict else self.kind(ordered)
+        if self.kind in (list, tuple):
+            return self.kind(values)
+        if hasattr(self.kind, "_fields"):
+            return self.kind(*values)
+        if dataclasses.is_dataclass(self.kind):
+            return _rebuild_dataclass(self.kind, dict(zip(self.keys, values, strict=True)))
+        return self.kind(values)
+
+    def paths(self, root: str = "") -> list[str]:
+        """Python expressions that select each leaf, for messages: `root['w'][0]`."""
+        if self.kind is None:
+            return [root]
+        is_record = hasattr(self.kind, "_fields") or dataclasses.is_dataclass(self.kind)
+        selected = [f"{root}.{key}" if is_record else f"{root}[{key!r}]" for key in self.keys]
+        pairs = zip(selected, self.children, strict=True)
+        return [path for prefix, child in pairs for path in child.paths(prefix)]
+
+
+LEAF = Structure(None, (), ())
+
+
+def _rebuild_dataclass(kind: type, fields: dict[str, Any]) -> Any:
+    built = object.__new__(kind)
+    for name, value in fields.items():
+        object.__setattr__(built, name, value)
+    return built
+
+
+def _sort_key(key: Any) -> tuple[str, Any]:
+    return (type(key).__name__, key) if isinstance(key, str | int | float) else (
+        type(key).__name__, repr(key)
+    )
+
+
+def _open(value: Any) -> tuple[tuple, Sequence[Any], tuple] | None:
+    """(keys, children, insertion order) of a container, or None for a leaf."""
+    if isinstance(value, dict):
+        keys = tuple(sorted(value, key=_sort_key))
+        return keys, [value[key] for key in keys], tuple(value)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return tuple(value._fields), value, ()
+    if isinstance(value, list | tuple):
+        return tuple(range(len(value))), value, ()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        keys = tuple(field.name for field in dataclasses.fields(value))
+        return keys, [getattr(value, key) for key in keys], ()
+    return None
+
+
+def flatten(tree: Any) -> tuple[list[Any], Structure]:
+    """The leaves of `tree`, left to right, and the structure that puts them back.
+
+    >>> flatten(5)
+    ([5], Structure('*'))
+    """
+    opened = _open(tree)
+    if opened is None:
+        return [tree], LEAF
+    keys, children, order = opened
+    leaves: list[Any] = []
+    structures = []
+    for child in children:
+        more, structure = flatten(child)
+        leaves += more
+        structures.append(structure)
+    return leaves, Structure(type(tree), keys, tuple(structures), order)
+
+
+def map_leaves(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
+    """Apply `function` to corresponding leaves of containers of equal structure.
+
+    >>> map_leaves(lambda a, b: a + b, {"x": 1, "y": [2]}, {"x": 10, "y": [20]})
+    {'x': 11, 'y': [22]}
+    """
+    leaves, structure = flatten(tree)
+    columns: list[Iterable[Any]] = [leaves]
+    for other in others:
+        more, shape = flatten(other)
+        if shape != structure:
+            raise ValueError(f"containers differ in structure: {structure!r} and {shape!r}")
+        columns.append(more)
+    return structure.unflatten([function(*row) for row in zip(*columns, strict=True)])

@@ -1,0 +1,124 @@
+"""Guards what a user meets first: a light import, one version, documented and typed names."""
+
+import configparser
+import inspect
+import subprocess
+import sys
+from importlib import metadata, resources
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import graphad
+
+SETUP_CFG = Path(__file__).resolve().parent.parent / "setup.cfg"
+
+# What `import graphad` must leave for first use: outside libraries, and parts of the standard
+# library and of NumPy that cost milliseconds. What NumPy itself loads is free.
+LEFT_FOR_FIRST_USE = """
+    networkx graphviz matplotlib scipy sklearn tqdm llvmlite
+    unittest doctest logging asyncio multiprocessing concurrent.futures importlib.metadata
+    xml.etree.ElementTree sqlite3 email http.client urllib.request argparse
+    numpy.random numpy.testing numpy.ma numpy.polynomial numpy.f2py
+""".split()
+
+MODULES_LOADED = """
+import sys
+import numpy
+before = set(sys.modules)
+import graphad
+print(*sorted(set(sys.modules) - before))
+"""
+
+PUBLIC = sorted(graphad.__all__)
+
+
+# ---- import ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def loaded() -> set[str]:
+    """Names of the modules that a new interpreter loads for graphad beyond those of NumPy."""
+    command = [sys.executable, "-c", MODULES_LOADED]
+    return set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+
+
+def test_import_is_light(loaded: set[str]) -> None:
+    assert "graphad" in loaded
+    assert loaded & set(LEFT_FOR_FIRST_USE) == set()
+
+
+def test_import_loads_no_outside_library(loaded: set[str]) -> None:
+    known = {*sys.stdlib_module_names, "numpy", "graphad"}
+    assert {name.partition(".")[0] for name in loaded} <= known
+
+
+# ---- what is shipped ------------------------------------------------------------------------
+
+
+def test_version_is_the_same_everywhere() -> None:
+    assert graphad.__version__ == metadata.version("graphad")
+
+
+def test_types_are_shipped() -> None:
+    assert resources.files("graphad").joinpath("py.typed").is_file()
+    settings = configparser.ConfigParser()
+    settings.read(SETUP_CFG, "utf-8")
+    assert "py.typed" in settings["options.package_data"]["graphad"].split()
+
+
+def test_every_folder_with_code_is_a_package() -> None:
+    root = Path(graphad.__file__).parent
+    folders = {file.parent for file in root.rglob("*.py")}
+    assert {folder for folder in folders if not (folder / "__init__.py").is_file()} == set()
+
+
+# ---- public names ---------------------------------------------------------------------------
+
+
+def test_all_is_a_list_without_repetition() -> None:
+    assert len(PUBLIC) == len(set(PUBLIC))
+    assert [name for name in PUBLIC if name.startswith("_") and name != "__version__"] == []
+
+
+def docstring_fault(name: str, value: object) -> str | None:
+    """What is wrong with the docstring of a public name; plain values need none."""
+    if not callable(value) and not isinstance(value, ModuleType):
+        return None
+    doc = (value.__doc__ or "").strip()
+    generated = inspect.isclass(value) and doc.startswith(f"{value.__name__}(")
+    return f"{name} has no docstring" if not doc or generated else None
+
+
+def annotation_fault(name: str, value: object) -> str | None:
+    """Which parameters of a public function lack an annotation; classes are left to mypy."""
+    if not callable(value) or inspect.isclass(value):
+        return None
+    try:
+        signature = inspect.signature(value)
+    except ValueError:
+        return f"{name} has no signature"
+    bare = [p.name for p in signature.parameters.values() if p.annotation is p.empty]
+    bare += ["return"] if signature.return_annotation is signature.empty else []
+    return f"{name} lacks annotations: {', '.join(bare)}" if bare else None
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_name(name: str) -> None:
+    value = getattr(graphad, name)
+    assert docstring_fault(name, value) is None
+    assert annotation_fault(name, value) is None
+
+
+def test_faults_are_found() -> None:
+    def bare(x, *rest, key: int = 0):  # type: ignore[no-untyped-def]
+        return x, rest, key
+
+    def sound(x: int) -> int:
+        """Return x."""
+        return x
+
+    assert docstring_fault("bare", bare) == "bare has no docstring"
+    assert annotation_fault("bare", bare) == "bare lacks annotations: x, rest, return"
+    assert docstring_fault("sound", sound) is None and annotation_fault("sound", sound) is None
