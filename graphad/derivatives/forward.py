@@ -18,6 +18,7 @@ from graphad.ir.context import derived_from
 from graphad.ir.families.common import add_up, spread_to
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.families.movement import zeros_for
+from graphad.ir.op import OPS
 from graphad.ir.variable import Apply, Variable
 
 
@@ -81,9 +82,10 @@ def _push(node: Apply, tangents: Sequence[Variable | None]) -> Sequence[Variable
 def from_vjp(node: Apply, tangents: Sequence[Variable | None]) -> Sequence[Variable | None]:
     """The outputs' tangents from the vjp alone: x̄ = Jᵀȳ is linear in ȳ, its vjp is J.
 
-    ȳ is a stand-in variable; as x̄ is linear in it, the result does not depend on it.
+    ȳ is a stand-in, y itself cut off; as x̄ is linear in it, only its shape matters.
     """
-    stand_ins = [Variable(v.type) if v.type.is_float else None for v in node.outputs]
+    cut = OPS["stop_gradient"]
+    stand_ins = [cut(v) if v.type.is_float else None for v in node.outputs]
     needed = [t is not None for t in tangents]
     family = node.op.family
     if isinstance(family, InnerFamily):

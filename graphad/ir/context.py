@@ -41,6 +41,7 @@ class Surroundings(NamedTuple):
 
     scope: str = ""
     origin: Apply | None = None
+    site: RawSite | Site | None = None
 
 
 _PLAIN = Surroundings()
@@ -102,7 +103,7 @@ def scope(name: str) -> Iterator[None]:
 @contextlib.contextmanager
 def derived_from(node: Apply) -> Iterator[None]:
     """Nodes built inside the block are parts of the derivative of `node`."""
-    token = surroundings.set(Surroundings(node.scope, node))
+    token = surroundings.set(Surroundings(node.scope, node, node.raw_site))
     try:
         yield
     finally:

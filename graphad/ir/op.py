@@ -143,7 +143,10 @@ def freeze(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Sample:
-    """Arguments on which an entry of the table is tested: arrays (made symbolic) and keywords."""
+    """Arguments on which an entry of the table is tested: arrays (made symbolic) and keywords.
+
+    An element of `arrays` may be a list of arrays, for functions that take one.
+    """
 
     arrays: tuple[Any, ...]
     keywords: Mapping[str, Any] = field(default_factory=dict)

@@ -249,10 +249,7 @@ def apply(op: Op, inputs: tuple[Variable, ...]) -> Any:
     except GraphadError as error:
         raise locate(error, inputs) from None
     here = surroundings.get()
-    if here.origin is not None:
-        site: Any = here.origin._site
-    else:
-        site = caller()
+    site = here.site if here.site is not None else caller()
     node = Apply(op, inputs, types, site, here.scope, here.origin)
     return node.output(0) if len(types) == 1 else node.outputs
 

@@ -59,8 +59,14 @@ def dim_size(x: Any, axis: int) -> Variable:
     return Constant(np.int64(size)) if isinstance(size, int) else _dim_size(variable, axis=axis)
 
 
+def _sized(rng: np.random.Generator) -> list[Sample]:
+    return [Sample((), {"shape": (2, 0)}), Sample((), {"shape": 3, "dtype": "int32"})]
+
+
 # ---- constant arrays -----------------------------------------------------------------------------------
-@public(np.full, topic="creation", reference=None, differentiable=False)
+@public(np.full, topic="creation", differentiable=False, samples=lambda rng: [
+    Sample((), {"shape": (2, 3), "fill_value": 2.5}),
+    Sample((), {"shape": 2, "fill_value": [1, 2], "dtype": "float32"})])  # fmt: skip
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Variable:
     """An array of `shape` with `fill_value` everywhere (a number, or an array that broadcasts).
 
@@ -73,7 +79,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Variable:
     return OPS["broadcast_to"](value, shape)
 
 
-@public(np.zeros, topic="creation", reference=None, differentiable=False)
+@public(np.zeros, topic="creation", differentiable=False, samples=_sized)
 def zeros(shape: Any, dtype: Any = "float64") -> Variable:
     """Zeros of `shape`.
 
@@ -85,7 +91,7 @@ def zeros(shape: Any, dtype: Any = "float64") -> Variable:
     return full(shape, Constant(np.zeros((), check_dtype(dtype))))
 
 
-@public(np.ones, topic="creation", reference=None, differentiable=False)
+@public(np.ones, topic="creation", differentiable=False, samples=_sized)
 def ones(shape: Any, dtype: Any = "float64") -> Variable:
     """Ones of `shape`.
 
@@ -158,7 +164,9 @@ def _counted(count: Any, dtype: Any, name: str) -> Variable:
     return _arange(*sizes, shape=spec, dtype=np.dtype(dtype).str)
 
 
-@public(np.arange, topic="creation", reference=None, differentiable=False)
+@public(np.arange, topic="creation", differentiable=False, samples=lambda rng: [
+    Sample((), {"start": 0, "stop": 4}), Sample((), {"start": 7, "stop": 1, "step": -2}),
+    Sample((), {"start": 0, "stop": 1, "step": 0.25, "dtype": "float32"})])  # fmt: skip
 def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Variable:
     """start, start + step, … below `stop`, as ``np.arange``; one argument is the stop.
 
@@ -185,7 +193,10 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Va
     return (_counted(span, np.int64, "arange") * step + first).astype(target)
 
 
-@public(np.linspace, topic="creation", reference=None)
+@public(np.linspace, topic="creation", samples=lambda rng: [
+    Sample((np.float64(-1.0), np.float64(2.5)), {"num": 5}),
+    Sample((rng.normal(size=(2, 1)), rng.normal(size=3)), {"num": 4, "endpoint": False}),
+    Sample((rng.normal(size=2), rng.normal(size=2)), {"num": 1})])  # fmt: skip
 def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> Variable:
     """`num` evenly spaced values from `start` to `stop`, as ``np.linspace``; differentiable in both.
 
@@ -212,7 +223,11 @@ def _eye_value(xp: Any, *sizes: Any, shape: Any, k: int, dtype: str) -> Any:
 _eye = Creation("eye", lambda types, shape, k, dtype: TensorType(dtype, shape), _eye_value)
 
 
-@public(np.eye, np.identity, topic="creation", reference=None, differentiable=False)
+@public(
+    np.eye, np.identity, topic="creation", differentiable=False,
+    reference=lambda n, m=None, k=0, dtype=float: np.eye(n, m, k, dtype),
+    samples=lambda rng: [Sample((), {"n": 3}), Sample((), {"n": 2, "m": 4, "k": 1})],
+)  # fmt: skip
 def eye(n: Any, m: Any = None, k: int = 0, dtype: Any = "float64") -> Variable:
     """Ones on the k-th diagonal, zeros elsewhere: (n, m), as ``np.eye``.
 

@@ -60,11 +60,11 @@ divide = elementwise(
     hazard_of=_division_hazard, doc="x1 / x2.")  # fmt: skip
 floor_divide = elementwise(
     "floor_divide", lambda xp, x, y: xp.floor_divide(x, y), (0, 0),
-    reference=np.floor_divide, domain=(NONZERO, np.array([0.7, 1.7])), hazard_of=_division_hazard,
+    reference=np.floor_divide, domain=(NONZERO, np.array([0.8, 1.7])), hazard_of=_division_hazard,
     doc="floor(x1 / x2). The derivative is zero, also where the quotient jumps.")  # fmt: skip
 remainder = elementwise(
     "remainder", lambda xp, x, y: xp.remainder(x, y), (1, lambda z, x, y: -floor_divide(x, y)),
-    reference=np.remainder, numpy_names=[np.mod], domain=(NONZERO, np.array([0.7, 1.7])),
+    reference=np.remainder, numpy_names=[np.mod], domain=(NONZERO, np.array([0.8, 1.7])),
     hazard_of=_division_hazard,
     doc="x1 - x2·floor(x1 / x2), with the sign of x2. The jumps are ignored.")  # fmt: skip
 negative = elementwise(
@@ -270,10 +270,10 @@ def _real_dtype(dtypes: Any, params: Any) -> np.dtype:
 
 
 real = elementwise(
-    "real", lambda xp, x: xp.real(x), None, reference=np.real, dtype=_real_dtype, arity=1,
+    "real", lambda xp, x: xp.real(x), None, reference=np.real, dtype=_real_dtype, arity=1, is_view=True,
     doc="Real part.", vjp=lambda g, y, x: (g,), jvp=lambda t, y, x: real(t[0]))
 imag = elementwise(
-    "imag", lambda xp, x: xp.imag(x), None, reference=np.imag, dtype=_real_dtype, arity=1,
+    "imag", lambda xp, x: xp.imag(x), None, reference=np.imag, dtype=_real_dtype, arity=1, is_view=True,
     doc="Imaginary part.", vjp=lambda g, y, x: (g * -1j,), jvp=lambda t, y, x: imag(t[0]))
 stop_gradient = elementwise(
     "stop_gradient", lambda xp, x: xp.positive(x), None, reference=np.positive, numpy_names=[],

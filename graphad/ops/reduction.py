@@ -65,7 +65,7 @@ def _last_axis_only(x: Variable, axes: tuple[int, ...]) -> Variable:
 
 def _others_value(xp: Any, x: Any) -> Any:
     """For each element, the product of all others along the last axis."""
-    ones = xp.ones((*x.shape[:-1], 1), x.dtype)
+    ones = xp.ones_like(x[..., :1])
     before = xp.cumprod(xp.concatenate([ones, x[..., :-1]], axis=-1), axis=-1)
     after = xp.cumprod(xp.concatenate([ones, x[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]
     return xp.multiply(before, after)

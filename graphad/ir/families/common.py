@@ -260,4 +260,4 @@ def _size_of_variable(entry: Variable, name: str) -> tuple[Size, Variable | None
 def fill_sizes(spec: Shape, values: Sequence[Any]) -> tuple[int, ...]:
     """The shape at run time: integers of the spec, and the values of the others in order."""
     rest = iter(values)
-    return tuple([size if isinstance(size, int) else int(next(rest)) for size in spec])
+    return tuple([size if isinstance(size, int) else next(rest).item() for size in spec])

@@ -50,8 +50,10 @@ class Elementwise(Declared):
         vjp: Callable[..., Any] | None = None,
         jvp: Callable[..., Any] | None = None,
         selector: bool = False,
+        is_view: bool = False,
     ) -> None:
         super().__init__(name)
+        self.is_view = is_view
         self.value, self.partials, self.dtype_rule = value, partials, dtype
         self.hazard, self.hazard_of = hazard, hazard_of
         self.vjp_rule, self.jvp_rule = vjp, jvp

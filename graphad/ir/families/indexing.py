@@ -40,7 +40,7 @@ def with_operands(index: Sequence[Item], operands: Sequence[Any]) -> tuple[Any, 
     rest = iter(operands)
 
     def bound(value: Any) -> Any:
-        return int(next(rest)) if value == "?" else value
+        return next(rest).item() if value == "?" else value
 
     made: list[Any] = []
     for item in index:

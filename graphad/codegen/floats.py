@@ -1,0 +1,96 @@
+"""Programs of scalars: one function of Python floats, with `math` in place of NumPy.
+
+`math` raises where NumPy gives inf or NaN (log of 0, overflow, division by zero); the caller then
+runs the NumPy program, which defines the result.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.codegen.naming import Names
+from graphad.codegen.program import CHUNK, Program, inline
+from graphad.codegen.recording import Instruction, Recorder, Traced, Unrecordable
+from graphad.codegen.vocabulary import FLOAT, MATH_NAMES, call
+from graphad.ir.variable import Constant
+from graphad.plan.plan import Plan, Step
+
+FAILURES = (ArithmeticError, ValueError)  # what math raises where NumPy has a value
+
+
+def is_scalar_plan(plan: Plan) -> bool:
+    """Are all values single float64 numbers or booleans, and all ops elementwise?"""
+    return bool(plan.steps) and len(plan.steps) <= CHUNK and all(
+        value.type.ndim == 0 and value.type.dtype in (np.float64, np.bool_) for value in plan.values
+    ) and all(step.node.op.family.is_elementwise for step in plan.steps)  # fmt: skip
+
+
+def generate_floats(plan: Plan, name: str) -> Program | None:
+    """The program of a scalar plan on floats; None if an op cannot be written so."""
+    names = Names()
+    functions: set[str] = set()
+    bound: dict[str, Any] = {}
+    operands = {v.number: names.value(v) for v in plan.values if v.kind != "constant"}
+    for value in plan.values:
+        if isinstance(value.variable, Constant):
+            operands[value.number] = _number(value.variable.value[()])
+    body: list[str] = []
+    try:
+        for step in plan.steps:
+            body += _step(step, operands, names, functions, bound)
+    except Unrecordable:
+        return None
+    inputs = [operands[v.number] for v in plan.values[: len(plan.graph.inputs)]]
+    results = [operands[n] for n in plan.outputs]
+    lines = [f"def program({', '.join(inputs)}):", *[f"    {line}" for line in body]]
+    lines.append(f"    return ({', '.join(results)}{',' if len(results) == 1 else ''})")
+    head = f"from math import {', '.join(sorted(functions | {'inf', 'nan'}))}\n\n\n"
+    return Program(head + "\n".join(lines) + "\n", bound, f"{name} of floats")
+
+
+def _number(value: Any) -> str:
+    text = repr(value.item())
+    return f"({text})" if text.startswith("-") else text
+
+
+def _step(
+    step: Step, operands: dict[int, str], names: Names, functions: set[str], bound: dict[str, Any]
+) -> list[str]:
+    recorder = Recorder(names.temporary)
+    types = [v.type for v in step.node.inputs]
+    traced = [Traced(recorder, operands[n], t) for n, t in zip(step.inputs, types, strict=True)]
+    result = step.node.op.evaluate(recorder, traced)
+    if not isinstance(result, Traced):
+        raise Unrecordable("no traced result")
+    boolean = step.node.types[0].dtype == np.bool_
+    write = functools.partial(_write, boolean=boolean, functions=functions, bound=bound)
+    lines, texts = inline(recorder.instructions, write)
+    text = texts.get(result.text, result.text)
+    if boolean and not text.startswith("("):
+        text = f"bool({text})"
+    return [*lines, f"{operands[step.outputs[0]]} = {text}"]
+
+
+def _write(
+    instruction: Instruction, boolean: bool, functions: set[str], bound: dict[str, Any]
+) -> tuple[str, bool]:
+    function, arguments, keywords = instruction.function, instruction.arguments, instruction.keywords
+    if function in FLOAT:
+        text = FLOAT[function](*arguments, **keywords)
+        functions.update({text.split("(", 1)[0]} & MATH_NAMES)
+        return f"({text})", False
+    target = getattr(np, function, None)
+    if not isinstance(target, np.ufunc):
+        raise Unrecordable(function)
+    name = f"np_{function}"
+    bound[name] = target
+    return f"{'bool' if boolean else 'float'}({call(name, arguments, keywords)})", False
+
+
+def call_floats(program: Program, arguments: Sequence[Any]) -> tuple[Any, ...]:
+    """Run a program of floats; the results are NumPy scalars."""
+    return tuple([np.float64(x) if type(x) is float else np.bool_(x) for x in program.run(*arguments)])

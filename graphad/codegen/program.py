@@ -1,0 +1,298 @@
+"""Source of a whole plan: straight-line Python that calls NumPy, one statement per op.
+
+The source is registered with `linecache`, so tracebacks through it show its lines. Programs of
+more than `CHUNK` steps are cut into parts that hand values on through a list.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import linecache
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.codegen.naming import Names
+from graphad.codegen.recording import Instruction, Recorder, Traced, Unrecordable
+from graphad.codegen.vocabulary import ARRAY, OPERATORS, STATEMENTS, call, literal
+from graphad.ir.families.inner import InnerFamily
+from graphad.ir.graph import Graph
+from graphad.ir.op import Op
+from graphad.ir.variable import Constant
+from graphad.plan.plan import Plan, Step, Value
+
+CHUNK = 1000  # steps in one generated function
+LARGE = 1 << 16  # bytes from which a dead array is dropped before the program ends
+
+Run = Callable[..., Sequence[Any]]
+_serial = itertools.count(1)
+
+
+class Program:
+    """A compiled plan: call it with the arrays of the graph's inputs, get a tuple of outputs."""
+
+    __slots__ = ("__weakref__", "filename", "run", "source")
+
+    def __init__(self, source: str, namespace: dict[str, Any], name: str) -> None:
+        self.source = source
+        self.filename = f"<graphad program {name} {next(_serial)}>"
+        linecache.cache[self.filename] = (
+            len(source), None, source.splitlines(keepends=True), self.filename,
+        )  # fmt: skip
+        weakref.finalize(self, linecache.cache.pop, self.filename, None)
+        exec(compile(source, self.filename, "exec"), namespace)
+        self.run: Run = namespace["program"]
+
+
+class Writer:
+    """Writes the statements of a plan for NumPy; collects what the source must have bound."""
+
+    def __init__(self, plan: Plan, compile_inner: Callable[[Graph], Run]) -> None:
+        self.plan, self.compile_inner = plan, compile_inner
+        self.names = Names()
+        self.imports: set[str] = set()
+        self.bound: dict[str, Any] = {}
+        self._constants: dict[int, str] = {}
+        for value in plan.values[: len(plan.graph.inputs)]:
+            self.names.value(value)
+
+    # -- operands -------------------------------------------------------------------------------------
+    def operand(self, number: int, step: Step | None) -> str:
+        """The expression for a value: its name, or the literal of a constant."""
+        value = self.plan.values[number]
+        if value.kind != "constant":
+            return self.names.value(value)
+        assert isinstance(value.variable, Constant)
+        if step is not None and self._may_be_literal(value, step):
+            return literal(value.variable.value[()])
+        if number not in self._constants:
+            wish = value.name if value.name and value.name.isidentifier() else f"k{len(self.bound)}"
+            name = self._constants[number] = self.names.unique(wish if wish.isascii() else "k")
+            self.bound[name] = value.variable.value[()]
+        return self._constants[number]
+
+    def _may_be_literal(self, value: Value, step: Step) -> bool:
+        """A Python number promotes like the constant it stands for, beside one of its dtype."""
+        if value.type.ndim or value.type.dtype.kind not in "fi" or not step.node.op.family.is_elementwise:
+            return False
+        array = value.variable.value  # type: ignore[attr-defined]
+        others = [
+            self.plan.values[n].type.dtype for n in step.inputs if self.plan.values[n].kind != "constant"
+        ]
+        return bool(np.isfinite(array)) and value.type.dtype in others and (
+            step.node.op.name != "where"
+        )  # fmt: skip
+
+    # -- one step --------------------------------------------------------------------------------------
+    def step(self, step: Step) -> list[str]:
+        """The statements of one step."""
+        recorder = Recorder(self.names.temporary)
+        traced = [
+            Traced(recorder, self.operand(n, step), self.plan.values[n].type) for n in step.inputs
+        ]
+        family = step.node.op.family
+        if isinstance(family, InnerFamily) or len(step.outputs) != 1:
+            return [self._opaque(step)]
+        try:
+            result = step.node.op.evaluate(recorder, traced)
+            if not isinstance(result, Traced):
+                raise Unrecordable("no traced result")
+            return self._recorded(step, recorder.instructions, result)
+        except Unrecordable:
+            return [self._opaque(step)]
+
+    def _opaque(self, step: Step) -> str:
+        """A call of the op as a whole."""
+        name = self.names.unique(f"{step.node.op.name}_{step.outputs[0]}")
+        self.bound[name] = self._callable(step.node.op)
+        targets = ", ".join(self.names.value(self.plan.values[n]) for n in step.outputs)
+        operands = ", ".join(self.operand(n, None) for n in step.inputs)
+        return f"{targets} = {name}({operands})"
+
+    def _callable(self, op: Op) -> Callable[..., Any]:
+        family = op.family
+        if isinstance(family, InnerFamily):
+            run = self.compile_inner(op.params["graph"])
+            return functools.partial(_call_inner, op, run)
+        return functools.partial(_call_op, op)
+
+    def _recorded(self, step: Step, instructions: Sequence[Instruction], result: Traced) -> list[str]:
+        value = self.plan.values[step.outputs[0]]
+        scalar = value.type.ndim == 0 and step.node.op.family.is_elementwise
+        lines, texts = inline(instructions, functools.partial(self._write, scalar=scalar))
+        text = texts.get(result.text, result.text)
+        if step.reuse is not None:
+            target = self.names.share(value.number, step.reuse)
+            last = instructions[-1] if instructions else None
+            if last is not None and last.target == result.text and _takes_out(last.function):
+                text = f"{text[:-1]}, out={target})"
+        else:
+            target = self.names.value(value)
+        return [*lines, f"{target} = {text}"]
+
+    def _write(self, instruction: Instruction, scalar: bool) -> tuple[str, bool]:
+        """The text of one call; the flag says that it is a statement."""
+        function, arguments, keywords = instruction.function, instruction.arguments, instruction.keywords
+        if function in STATEMENTS:
+            self.imports.update({"add"} if function == "add.at" else ())
+            return STATEMENTS[function](*arguments, **keywords), True
+        if scalar and function in OPERATORS:
+            return f"({OPERATORS[function](*arguments, **keywords)})", False
+        if scalar and function == "where":
+            c, a, b = map(literal, arguments)
+            return f"({a} if {c} else {b})", False
+        text = ARRAY[function](*arguments, **keywords) if function in ARRAY else call(
+            function, arguments, keywords
+        )  # fmt: skip
+        head = text.split("(", 1)[0].split(".", 1)[0]
+        if hasattr(np, head):
+            self.imports.add(head)
+        self.imports.update({"dtype"} if "dtype(" in text else ())
+        return text, False
+
+    # -- the whole -----------------------------------------------------------------------------------------
+    def body(self, steps: Sequence[Step]) -> list[str]:
+        """Statements with, as comments, where in the user's program they come from."""
+        lines: list[str] = []
+        place = ""
+        for step in steps:
+            here = _place(step)
+            if here != place:
+                lines.append(f"# {here}")
+                place = here
+            lines += self.step(step)
+            dropped = [
+                self.names.value(self.plan.values[n]) for n in step.frees if self._is_large(n)
+            ]
+            lines += [f"del {', '.join(dict.fromkeys(dropped))}"] if dropped else []
+        return lines
+
+    def _is_large(self, number: int) -> bool:
+        kind = self.plan.values[number].type
+        return kind.ndim > 0 and (not kind.is_static or kind.nbytes() >= LARGE)
+
+    def result(self, position: int, number: int) -> str:
+        """An output: copied where it may share memory with something else."""
+        text = self.operand(number, None)
+        if position in self.plan.copies and self.plan.values[number].type.ndim:
+            self.imports.add("array")
+            return f"array({text})"
+        return text
+
+
+def inline(
+    instructions: Sequence[Instruction], write: Callable[[Instruction], tuple[str, bool]]
+) -> tuple[list[str], dict[str, str]]:
+    """(statements, text of each temporary): a temporary that is read once is written in place."""
+    reads: dict[str, int] = {}
+    for instruction in instructions:
+        for traced in _traced(instruction.arguments):
+            reads[traced.text] = reads.get(traced.text, 0) + 1
+    changed = {i.arguments[0].text for i in instructions if i.function in STATEMENTS}
+    lines: list[str] = []
+    texts: dict[str, str] = {}
+    for position, instruction in enumerate(instructions):
+        for traced in _traced(instruction.arguments):
+            traced.text = texts.get(traced.text, traced.text)
+        text, statement = write(instruction)
+        last = position == len(instructions) - 1
+        if statement:
+            lines.append(text)
+        elif (reads.get(instruction.target, 0) <= 1 or last) and instruction.target not in changed:
+            texts[instruction.target] = text
+        else:
+            lines.append(f"{instruction.target} = {text}")
+    return lines, texts
+
+
+def _traced(value: Any) -> list[Traced]:
+    if isinstance(value, Traced):
+        return [value]
+    if isinstance(value, tuple | list):
+        return [t for item in value for t in _traced(item)]
+    if isinstance(value, slice):
+        return [t for item in (value.start, value.stop, value.step) for t in _traced(item)]
+    return []
+
+
+@functools.cache
+def _takes_out(name: str) -> bool:
+    return isinstance(getattr(np, name, None), np.ufunc)
+
+
+def _call_op(op: Op, *arrays: Any) -> Any:
+    result = op.evaluate(np, [np.asarray(a) for a in arrays])
+    return result if isinstance(result, tuple) else result[()]
+
+
+def _call_inner(op: Op, run: Run, *arrays: Any) -> Any:
+    family = op.family
+    assert isinstance(family, InnerFamily)
+    return family.run_with(arrays, op.params, np, lambda values: run(*values))
+
+
+def _place(step: Step) -> str:
+    node = step.node
+    site = node.site
+    where = f"{site.filename.rsplit('/', 1)[-1]}:{site.line}" if site else ""
+    text = ", ".join(part for part in (node.scope, where) if part)
+    text = f"{text} (derivative)" if node.origin is not None else text
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def generate(plan: Plan, name: str, compile_inner: Callable[[Graph], Run]) -> Program:
+    """The NumPy program of a plan."""
+    writer = Writer(plan, compile_inner)
+    inputs = [writer.names.value(v) for v in plan.values[: len(plan.graph.inputs)]]
+    parts: list[str] = []
+    if len(plan.steps) <= CHUNK:
+        body = writer.body(plan.steps)
+    else:
+        body = _chunked(writer, inputs, parts)
+    results = [writer.result(i, n) for i, n in enumerate(plan.outputs)]
+    returned = f"return ({', '.join(results)}{',' if len(results) == 1 else ''})"
+    lines = [f"def program({', '.join(inputs)}):"]
+    lines += [f"    {line}" for line in (*body, returned)]
+    head = f"from numpy import {', '.join(sorted(writer.imports))}\n\n\n" if writer.imports else ""
+    source = head + "".join(f"{part}\n\n\n" for part in parts) + "\n".join(lines) + "\n"
+    return Program(source, dict(writer.bound), name)
+
+
+def _chunked(writer: Writer, inputs: list[str], parts: list[str]) -> list[str]:
+    """The body of a long program: calls of parts that share the list `r` of values."""
+    plan = writer.plan
+    last_read = {n: len(plan.steps) for n in plan.outputs}
+    for i, step in enumerate(plan.steps):
+        for n in step.inputs:
+            last_read[n] = max(last_read.get(n, 0), i)
+    body = [f"r = [None] * {len(plan.values)}"]
+    body += [f"r[{i}] = {name}" for i, name in enumerate(inputs)]
+    for start in range(0, len(plan.steps), CHUNK):
+        steps = plan.steps[start : start + CHUNK]
+        lines = _part(writer, steps, start + len(steps), last_read)
+        parts.append("\n".join([f"def part_{start // CHUNK}(r):", *(f"    {x}" for x in lines)]))
+        body.append(f"part_{start // CHUNK}(r)")
+    for n in dict.fromkeys(plan.outputs):
+        if plan.values[n].kind == "step":
+            body.append(f"{writer.names.value(plan.values[n])} = r[{n}]")
+    return body
+
+
+def _part(writer: Writer, steps: Sequence[Step], stop: int, last_read: Mapping[int, int]) -> list[str]:
+    values = writer.plan.values
+    made = {n for step in steps for n in step.outputs}
+    read = dict.fromkeys(
+        n for step in steps for n in step.inputs if n not in made and values[n].kind != "constant"
+    )
+    lines = [f"{writer.names.value(values[n])} = r[{n}]" for n in read]
+    lines += writer.body(steps)
+    lines += [f"r[{n}] = None" for n in read if last_read[n] < stop and values[n].kind == "step"]
+    lines += [
+        f"r[{n}] = {writer.names.value(values[n])}"
+        for n in sorted(made)
+        if last_read.get(n, -1) >= stop
+    ]
+    return lines or ["pass"]

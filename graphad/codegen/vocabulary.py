@@ -1,0 +1,175 @@
+"""How a recorded call is written: for NumPy arrays, for NumPy scalars, for Python floats.
+
+`ARRAY` overrides the plain form ``name(arguments)`` where NumPy has a faster spelling of the same
+thing; `OPERATORS` is used for scalar results; `FLOAT` is the vocabulary of programs on plain
+floats, whose functions come from `math` and raise where NumPy would give inf or NaN (the caller
+then runs the NumPy program instead).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from graphad.codegen.recording import Traced
+
+Writer = Callable[..., str]
+
+
+def literal(value: Any) -> str:
+    """An argument as source text."""
+    if isinstance(value, Traced):
+        return value.text
+    if isinstance(value, np.dtype):
+        return f"dtype({value.str!r})"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(literal, value))}{',' if len(value) == 1 else ''})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(literal, value))}]"
+    if isinstance(value, slice):
+        return f"slice({literal(value.start)}, {literal(value.stop)}, {literal(value.step)})"
+    if isinstance(value, np.generic):
+        return literal(value.item())
+    return repr(value)
+
+
+def call(name: str, arguments: tuple, keywords: Mapping[str, Any]) -> str:
+    """``name(a, b, key=c)``."""
+    parts = [literal(a) for a in arguments]
+    parts += [f"{key}={literal(value)}" for key, value in keywords.items()]
+    return f"{name}({', '.join(parts)})"
+
+
+def index_text(index: Any) -> str:
+    """What stands between the brackets: ``1:, None, ::2``."""
+    entries = index if isinstance(index, tuple) else (index,)
+    shown = [_entry(entry) for entry in entries]
+    return ", ".join(shown) if shown else "()"
+
+
+def _entry(entry: Any) -> str:
+    if isinstance(entry, slice):
+        bounds = ["" if b is None else literal(b) for b in (entry.start, entry.stop)]
+        return ":".join(bounds if entry.step is None else [*bounds, literal(entry.step)])
+    return "..." if entry is Ellipsis else literal(entry)
+
+
+# ---- arrays ------------------------------------------------------------------------------------------
+def _reduce(ufunc: str) -> Writer:
+    def write(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> str:
+        where = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
+        extra = ", keepdims=True" if keepdims else ""
+        start = f", initial={literal(initial)}" if initial is not None else ""
+        return f"{ufunc}.reduce({literal(x)}, axis={literal(where)}{extra}{start})"
+
+    return write
+
+
+def _expand(x: Any, axis: tuple[int, ...]) -> str:
+    last = max(axis) + 1
+    return f"{literal(x)}[{', '.join('None' if i in axis else ':' for i in range(last))}]"
+
+
+def _flip(x: Any, axis: tuple[int, ...]) -> str:
+    last = max(axis) + 1 if axis else 0
+    inner = ", ".join("::-1" if i in axis else ":" for i in range(last))
+    return f"{literal(x)}[{inner or '...'}]"
+
+
+ARRAY: dict[str, Writer] = {
+    "sum": _reduce("add"),
+    "prod": _reduce("multiply"),
+    "max": _reduce("maximum"),
+    "min": _reduce("minimum"),
+    "any": _reduce("logical_or"),
+    "all": _reduce("logical_and"),
+    "abs": lambda x: f"absolute({literal(x)})",
+    "astype": lambda x, dtype: f"{literal(x)}.astype({literal(dtype)})",
+    "getitem": lambda x, index: f"{literal(x)}[{index_text(index)}]",
+    "reshape": lambda x, shape: f"{literal(x)}.reshape({literal(shape)})",
+    "transpose": lambda x, axes: f"{literal(x)}.transpose({literal(axes)})",
+    "squeeze": lambda x, axis: f"{literal(x)}.squeeze({literal(axis)})",
+    "expand_dims": _expand,
+    "flip": _flip,
+}
+
+# calls that are statements and give no new value
+STATEMENTS: dict[str, Writer] = {
+    "setitem": lambda x, index, value: f"{literal(x)}[{index_text(index)}] = {literal(value)}",
+    "add.at": lambda x, index, value: f"add.at({literal(x)}, {literal(index)}, {literal(value)})",
+}
+
+# ---- scalars -------------------------------------------------------------------------------------------
+_BINARY = {
+    "add": "+", "subtract": "-", "multiply": "*", "divide": "/",
+    "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=",
+    "equal": "==", "not_equal": "!=",
+}  # fmt: skip
+
+
+def _infix(sign: str) -> Writer:
+    return lambda a, b: f"{literal(a)} {sign} {literal(b)}"
+
+
+OPERATORS: dict[str, Writer] = {name: _infix(sign) for name, sign in _BINARY.items()}
+OPERATORS["negative"] = lambda a: f"-{literal(a)}"
+OPERATORS["square"] = lambda a: f"{literal(a)} * {literal(a)}"
+
+
+# ---- plain floats ----------------------------------------------------------------------------------------
+def _choose(c: Any, a: Any, b: Any) -> str:
+    return f"{literal(a)} if {literal(c)} else {literal(b)}"
+
+
+def _sign(x: Any) -> str:
+    t = literal(x)
+    return f"1.0 if {t} > 0.0 else -1.0 if {t} < 0.0 else 0.0 if {t} == 0.0 else {t}"
+
+
+def _extremum(sign: str) -> Writer:
+    def write(a: Any, b: Any) -> str:
+        x, y = literal(a), literal(b)
+        return f"{x} if {x} {sign} {y} or {x} != {x} else {y}"
+
+    return write
+
+
+def _cast(x: Any, dtype: np.dtype) -> str:
+    return f"{'float' if dtype.kind == 'f' else 'bool'}({literal(x)})"
+
+
+def _math(name: str) -> Writer:
+    return lambda *arguments: f"{name}({', '.join(map(literal, arguments))})"
+
+
+_SAME = ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "expm1", "log", "log2", "log10",
+         "log1p", "sqrt", "cbrt", "exp2", "hypot", "isnan", "isinf", "isfinite")  # fmt: skip
+_RENAMED = {
+    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arctan2": "atan2", "arcsinh": "asinh",
+    "arccosh": "acosh", "arctanh": "atanh", "power": "pow",
+}  # fmt: skip
+
+FLOAT: dict[str, Writer] = {
+    **OPERATORS,
+    **{name: _math(name) for name in _SAME},
+    **{name: _math(other) for name, other in _RENAMED.items()},
+    "positive": lambda x: literal(x),
+    "abs": lambda x: f"abs({literal(x)})",
+    "reciprocal": lambda x: f"1.0 / {literal(x)}",
+    "floor_divide": _infix("//"),
+    "remainder": _infix("%"),
+    "where": _choose,
+    "maximum": _extremum(">="),
+    "minimum": _extremum("<="),
+    "sign": _sign,
+    "logical_not": lambda x: f"not {literal(x)}",
+    "logical_and": _infix("and"),
+    "logical_or": _infix("or"),
+    "bitwise_and": _infix("and"),
+    "bitwise_or": _infix("or"),
+    "invert": lambda x: f"not {literal(x)}",
+    "astype": _cast,
+}
+MATH_NAMES = frozenset({*_SAME, *_RENAMED.values()})

@@ -1,0 +1,107 @@
+"""The pipeline: one function, a list of named stages; the table of contents of the compiler.
+
+    build (the user) → check → rewrite → plan → generate → run (runtime.Function)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphad.codegen.floats import generate_floats, is_scalar_plan
+from graphad.codegen.program import Program, generate
+from graphad.errors import UseError
+from graphad.ir.check import check
+from graphad.ir.evaluate import evaluate
+from graphad.ir.graph import Graph
+from graphad.plan import Plan, make_plan
+from graphad.rewrite.passes import simplify
+from graphad.rewrite.pattern import Rule
+
+BACKENDS = ("auto", "numpy", "interpreter")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to compile; a frozen value, no global state.
+
+    backend: "auto" (plain floats for graphs of scalars, else NumPy), "numpy", "interpreter" (the
+        reference: no rewriting, node by node).
+    rules: the user's own rewrite rules (`ga.rewrite.rule`), applied besides the default ones.
+    debug: check the graph after every stage.
+    """
+
+    backend: str = "auto"
+    rules: tuple[Rule, ...] = ()
+    debug: bool = False
+
+    def __post_init__(self) -> None:
+        if self.backend not in BACKENDS:
+            raise UseError(
+                f"backend={self.backend!r}", remedy=f"choose one of {', '.join(BACKENDS)}"
+            )
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What the stages made of a graph, each value printable."""
+
+    graph: Graph
+    plan: Plan
+    program: Program | None
+    floats: Program | None
+    seconds: dict[str, float] = field(default_factory=dict)
+    report: Any = None
+
+
+def compile_graph(graph: Graph, options: Options | None = None, name: str = "program") -> Compiled:
+    """Run all stages on a graph.
+
+    >>> import graphad as ga
+    >>> x = ga.scalar("x")
+    >>> list(compile_graph(ga.Graph([x], [x * x])).seconds)
+    ['check', 'rewrite', 'plan', 'generate']
+    """
+    options = options or Options()
+    clock = _Clock()
+    if options.debug:
+        check(graph, "build")
+    clock.mark("check")
+    if options.backend == "interpreter":
+        return Compiled(graph, make_plan(graph), None, None, clock.seconds)
+    graph, report = simplify(graph, options.rules)
+    if options.debug:
+        check(graph, "rewrite")
+    clock.mark("rewrite")
+    plan = make_plan(graph)
+    clock.mark("plan")
+    program = generate(plan, name, inner_compiler(options))
+    scalar = options.backend == "auto" and is_scalar_plan(plan)
+    floats = generate_floats(plan, name) if scalar else None
+    clock.mark("generate")
+    return Compiled(graph, plan, program, floats, clock.seconds, report)
+
+
+def inner_compiler(options: Options) -> Callable[[Graph], Callable[..., Sequence[Any]]]:
+    """What compiles the inner graphs of ops: the same pipeline."""
+
+    def compile_inner(graph: Graph) -> Callable[..., Sequence[Any]]:
+        program = compile_graph(graph, options, "inner").program
+        if program is None:
+            return lambda *arrays: evaluate(graph, arrays)
+        return program.run
+
+    return compile_inner
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.last = time.perf_counter()
+
+    def mark(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.seconds[stage] = now - self.last
+        self.last = now

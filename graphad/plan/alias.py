@@ -1,0 +1,81 @@
+"""Liveness and aliases: when memory is last read, what may be overwritten, what must be copied.
+
+A value that may be a view shares the *root* of its first operand. Memory may be overwritten by an
+elementwise step when the operand owns it, nobody reads it (or a view of it) afterwards, and shape
+and dtype agree; inputs, constants and results are never overwritten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+class Aliases:
+    """The decisions, one entry per step: `reuse` and `frees`; and `copies`, output positions."""
+
+    def __init__(self, values: Sequence[Any], drafts: Sequence[tuple], results: Sequence[int]):
+        self.values = values
+        self.last_read = self._last_reads(drafts)
+        self.kept = {values[n].root for n in results}
+        self.views_of: dict[int, list[int]] = {}
+        for value in values:
+            self.views_of.setdefault(value.root, []).append(value.number)
+        self.reuse = [self._reuse(i, *draft) for i, draft in enumerate(drafts)]
+        self.frees = self._frees(drafts)
+        self.copies = self._copies(results)
+
+    def _last_reads(self, drafts: Sequence[tuple]) -> dict[int, int]:
+        """For each root, the last step that reads it or a view of it."""
+        last: dict[int, int] = {}
+        for i, (_, inputs, _) in enumerate(drafts):
+            for number in inputs:
+                last[self.values[number].root] = i
+        return last
+
+    def _reuse(self, i: int, node: Any, inputs: Sequence[int], outputs: Sequence[int]) -> int | None:
+        if not node.op.family.is_elementwise or len(outputs) != 1:
+            return None
+        result = self.values[outputs[0]]
+        if result.type.ndim == 0 or result.root != result.number:
+            return None
+        for number in inputs:
+            value = self.values[number]
+            if (
+                value.kind == "step"
+                and value.root == number
+                and value.type is result.type
+                and number not in self.kept
+                and self.last_read.get(number) == i
+            ):
+                return number
+        return None
+
+    def _frees(self, drafts: Sequence[tuple]) -> list[tuple[int, ...]]:
+        """Values (with all their views) that die after each step."""
+        frees: list[tuple[int, ...]] = []
+        for i, (_, inputs, outputs) in enumerate(drafts):
+            dead: dict[int, None] = {}
+            for root in [self.values[n].root for n in (*inputs, *outputs)]:
+                if (
+                    self.values[root].kind == "step"
+                    and root not in self.kept
+                    and self.last_read.get(root, i) == i
+                    and root != self.reuse[i]
+                ):
+                    for number in self.views_of[root]:
+                        dead.setdefault(number)
+            frees.append(tuple(dead))
+        return frees
+
+    def _copies(self, results: Sequence[int]) -> frozenset[int]:
+        """Results that are inputs, constants, views, or appear twice; all but scalars."""
+        copies: set[int] = set()
+        seen: set[int] = set()
+        for position, number in enumerate(results):
+            value = self.values[number]
+            owner = self.values[value.root]
+            if owner.kind != "step" or value.root in seen or value.root != number:
+                copies.add(position)
+            seen.add(value.root)
+        return frozenset(copies)

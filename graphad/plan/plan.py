@@ -1,0 +1,169 @@
+"""The Plan: steps over numbered values, with what each step may overwrite and what it frees.
+
+A plan is data: it can be printed, counted and checked before anything runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from graphad.errors import UseError
+from graphad.ir.dims import Dim
+from graphad.ir.graph import Graph
+from graphad.ir.types import TensorType
+from graphad.ir.variable import Apply, Constant, Variable
+from graphad.plan.alias import Aliases
+
+
+@dataclass(frozen=True)
+class Value:
+    """A numbered array of the plan. `kind`: input, constant or step; `root`: the value whose
+    memory it may share (itself if it owns its memory)."""
+
+    number: int
+    kind: str
+    type: TensorType
+    name: str | None
+    root: int
+    variable: Variable
+
+
+@dataclass(frozen=True)
+class Step:
+    """One application: reads `inputs`, writes `outputs`; `reuse` is the value whose memory the
+    result takes over; `frees` are values that nobody reads afterwards."""
+
+    node: Apply
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    reuse: int | None
+    frees: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be computed, in order, and where results live.
+
+    `outputs` are numbers of values; those at positions in `copies` are copied at the end, since
+    they are, or may share memory with, an input, a constant or another output.
+    """
+
+    graph: Graph
+    values: tuple[Value, ...]
+    steps: tuple[Step, ...]
+    outputs: tuple[int, ...]
+    copies: frozenset[int]
+    _peaks: dict = field(default_factory=dict, compare=False, repr=False)
+
+    def peak_bytes(self, **sizes: int) -> int:
+        """Bytes held at the worst moment by results of steps, for given sizes of named dims.
+
+        Inputs, constants and memory used inside a single step do not count. Raises UseError when
+        a size on which it depends is not given; sizes without a name count as given by "unknown".
+        """
+        known = {("name", name): size for name, size in sizes.items()}
+        held = worst = 0
+        owned: dict[int, int] = {}
+        for step in self.steps:
+            for number in step.outputs:
+                value = self.values[number]
+                if value.root == number:
+                    taken = owned.pop(step.reuse, 0) if step.reuse is not None else 0
+                    owned[number] = self._bytes(value.type, known, sizes.get("unknown"))
+                    held += owned[number] - taken
+            worst = max(worst, held)
+            for number in step.frees:
+                held -= owned.pop(number, 0)
+        return worst
+
+    def _bytes(self, type: TensorType, known: Mapping, unknown: int | None) -> int:
+        total = type.dtype.itemsize
+        for size in type.shape:
+            if isinstance(size, Dim):
+                sizes = {a: known.get(a, unknown) for a in size.atoms()}
+                missing = [a for a, value in sizes.items() if value is None]
+                if missing:
+                    label = missing[0][1] if missing[0][0] == "name" else "unknown"
+                    raise UseError(
+                        f"the bytes depend on the size {size}", remedy=f"give {label}=…"
+                    )
+                size = size.evaluate(sizes)  # type: ignore[arg-type]
+            total *= size
+        return total
+
+    def __str__(self) -> str:
+        rows = []
+        for i, step in enumerate(self.steps):
+            outputs = ", ".join(f"v{n}" for n in step.outputs)
+            inputs = ", ".join(self._operand(n) for n in step.inputs)
+            notes = [f"in the memory of v{step.reuse}"] if step.reuse is not None else []
+            value = self.values[step.outputs[0]]
+            if value.root != value.number:
+                notes.append(f"view of {self._operand(value.root)}")
+            notes += [f"frees {', '.join(f'v{n}' for n in step.frees)}"] if step.frees else []
+            note = f"  # {'; '.join(notes)}" if notes else ""
+            rows.append(f"{i:>4}  {outputs} = {step.node.op}({inputs}): {value.type}{note}")
+        results = [
+            self._operand(n) + (" (copied)" if i in self.copies else "")
+            for i, n in enumerate(self.outputs)
+        ]
+        reused = sum(step.reuse is not None for step in self.steps)
+        rows.append(f"      return {', '.join(results)}")
+        rows.append(f"      {len(self.steps)} steps, {reused} in place; {self._peak_text()}")
+        return "\n".join(rows)
+
+    def _peak_text(self) -> str:
+        try:
+            return f"peak {self.peak_bytes():,} bytes"
+        except UseError:
+            return f"peak {self.peak_bytes(unknown=1000, **self._all(1000)):,} bytes at sizes of 1000"
+
+    def _all(self, size: int) -> dict[str, int]:
+        atoms = {a for v in self.values for s in v.type.shape if isinstance(s, Dim) for a in s.atoms()}
+        return {a[1]: size for a in atoms if a[0] == "name"}
+
+    def _operand(self, number: int) -> str:
+        value = self.values[number]
+        if value.kind == "input":
+            return value.name or f"in{number}"
+        if isinstance(value.variable, Constant) and value.type.ndim == 0:
+            return str(value.variable.value[()])
+        return f"v{number}"
+
+
+def make_plan(graph: Graph) -> Plan:
+    """The plan of a graph: its nodes in order, with aliases, reuse and copies decided."""
+    numbers: dict[Variable, int] = {}
+    values: list[Value] = []
+
+    def add(variable: Variable, kind: str, root: int | None = None) -> int:
+        number = len(values)
+        own = number if root is None else root
+        values.append(Value(number, kind, variable.type, variable.name, own, variable))
+        numbers[variable] = number
+        return number
+
+    for variable in graph.inputs:
+        add(variable, "input")
+    drafts: list[tuple[Apply, tuple[int, ...], tuple[int, ...]]] = []
+    for node in graph.nodes:
+        for variable in node.inputs:
+            if variable not in numbers:
+                add(variable, "constant")
+        inputs = tuple([numbers[v] for v in node.inputs])
+        view = node.op.family.views(node.op.params) and values[inputs[0]].root
+        outputs = tuple(
+            [numbers[v] if v in numbers else add(v, "step", view if view is not False else None)
+             for v in node.outputs])  # fmt: skip
+        drafts.append((node, inputs, outputs))
+    for variable in graph.outputs:
+        if variable not in numbers:
+            add(variable, "constant")
+    results = tuple([numbers[v] for v in graph.outputs])
+    aliases = Aliases(values, drafts, results)
+    steps = [
+        Step(node, inputs, outputs, aliases.reuse[i], aliases.frees[i])
+        for i, (node, inputs, outputs) in enumerate(drafts)
+    ]
+    return Plan(graph, tuple(values), tuple(steps), results, aliases.copies)

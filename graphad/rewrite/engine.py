@@ -1,0 +1,173 @@
+"""The engine: applies tables of rules to a graph, once to every node, operands first.
+
+Because operands are already in their final form when a node is looked at, one sweep is enough.
+Equal nodes are merged on the way (here and nowhere else), constants by their bits. The graph is
+never modified: a private map from old variables to new ones is kept, and one new Graph is frozen
+at the end, which drops what nobody uses. Time is linear in nodes; what rules may build is bounded.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphad.ir import walk
+from graphad.ir.context import Surroundings, surroundings
+from graphad.ir.graph import Graph
+from graphad.ir.op import freeze
+from graphad.ir.variable import Apply, Constant, Variable, rebuild
+from graphad.rewrite.pattern import Rule
+
+GROWTH = 4  # rules may build at most this many nodes per node of the graph
+CHAIN = 32  # rules that may fire one after the other at one place
+
+Tables = Mapping[str, Sequence[Rule]]
+
+
+@dataclass
+class Report:
+    """What a rewrite did: which rules fired how often, nodes before and after, seconds."""
+
+    fired: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, int] = field(default_factory=dict)
+    merged: int = 0
+    built: int = 0
+    nodes_before: int = 0
+    nodes_after: int = 0
+    seconds: float = 0.0
+    stopped: bool = False
+
+    def __str__(self) -> str:
+        rows = [f"{self.nodes_before} → {self.nodes_after} nodes in {self.seconds * 1e3:.1f} ms, "
+                f"{self.merged} merged"]  # fmt: skip
+        ordered = sorted(self.fired.items(), key=lambda item: -item[1])
+        rows += [f"  {count:>6} × {arrow}" for arrow, count in ordered]
+        rows += ["  stopped: the growth limit was reached"] if self.stopped else []
+        return "\n".join(rows)
+
+
+def tables(rules: Sequence[Rule], allowed: Sequence[str]) -> dict[str, list[Rule]]:
+    """Rules by the op at their root ("*" for any), those with an allowed mark."""
+    found: dict[str, list[Rule]] = {}
+    for rule in rules:
+        if rule.mark in allowed:
+            found.setdefault(rule.root, []).append(rule)
+    return found
+
+
+class Rewriter:
+    """One run of the engine over one graph; rules get it as their context."""
+
+    def __init__(self, graph: Graph, rules: Tables) -> None:
+        self.graph, self.rules = graph, rules
+        self.report = Report(nodes_before=len(graph.nodes))
+        self.new: dict[Variable, Variable] = {}
+        self.settled: set[Variable] = set(graph.inputs)
+        self.merging: dict[Any, Apply] = {}
+        self.constants: dict[Any, Constant] = {}
+        self.limit = GROWTH * len(graph.nodes) + 100
+        self.size_sources: dict[Any, tuple[Variable, int]] = {}
+        for variable in graph.inputs:
+            for axis, size in enumerate(variable.type.shape):
+                if not isinstance(size, int):
+                    self.size_sources.setdefault(size, (variable, axis))
+
+    def run(self) -> Graph:
+        """The rewritten graph."""
+        start = time.perf_counter()
+        for node in self.graph.nodes:
+            for old, made in zip(node.outputs, self.settle(node, 0), strict=True):
+                if old not in self.settled or made is not old:
+                    self.new[old] = made
+        outputs = [self.current(v) for v in self.graph.outputs]
+        result = Graph(self.graph.inputs, outputs)
+        self.report.nodes_after = len(result.nodes)
+        self.report.seconds = time.perf_counter() - start
+        return result
+
+    # -- one node -----------------------------------------------------------------------------------
+    def current(self, variable: Variable) -> Variable:
+        """What stands for `variable` now."""
+        if isinstance(variable, Constant) and variable not in self.settled:
+            return self._constant(variable)
+        return self.new.get(variable, variable)
+
+    def _constant(self, variable: Constant) -> Constant:
+        value = variable.value
+        key = freeze(value) if value.size <= 1024 else id(variable)
+        found = self.constants.setdefault(key, variable)
+        self.settled.add(found)
+        return found
+
+    def settle(self, node: Apply, depth: int) -> tuple[Variable, ...]:
+        """The outputs of `node` in final form: operands replaced, rules applied, merged."""
+        operands = tuple([self.current(v) for v in node.inputs])
+        if any([a is not b for a, b in zip(operands, node.inputs, strict=True)]):
+            changed = rebuild(node, operands)
+            if changed.types != node.types:
+                changed = node  # a rule gave an operand that does not type the same
+            else:
+                for old, made in zip(node.outputs, changed.outputs, strict=True):
+                    made.name = old.name
+            node = changed
+        key = (node.op, node.inputs)
+        known = self.merging.get(key)
+        if known is not None and known.types == node.types:
+            self.report.merged += 1
+            return known.outputs
+        replaced = self._apply_rules(node, depth) if depth < CHAIN else None
+        if replaced is not None:
+            return (replaced,)
+        self.merging[key] = node
+        outputs = node.outputs
+        self.settled.update(outputs)
+        return outputs
+
+    def _apply_rules(self, node: Apply, depth: int) -> Variable | None:
+        if len(node.types) != 1 or self.report.stopped:
+            return None
+        for rule in (*self.rules.get(node.op.name, ()), *self.rules.get("*", ())):
+            made = self._try(rule, node)
+            if made is None:
+                continue
+            if made.type is not node.types[0]:
+                self.report.rejected[rule.arrow] = self.report.rejected.get(rule.arrow, 0) + 1
+                continue
+            self.report.fired[rule.arrow] = self.report.fired.get(rule.arrow, 0) + 1
+            return self._settle_new(made, depth + 1)
+        return None
+
+    def _try(self, rule: Rule, node: Apply) -> Variable | None:
+        """What the rule makes of the node; new nodes take over its site, scope and origin."""
+        token = surroundings.set(Surroundings(node.scope, node.origin, node.raw_site))
+        try:
+            return rule.apply(node, self)
+        finally:
+            surroundings.reset(token)
+
+    def _settle_new(self, made: Variable, depth: int) -> Variable:
+        """The final form of what a rule built on final operands."""
+        for node in walk.toposort([made], self.settled):
+            self.report.built += 1
+            outputs = node.outputs
+            for old, final in zip(outputs, self.settle(node, depth), strict=True):
+                if final is not old:
+                    self.new[old] = final
+        self.report.stopped = self.report.stopped or self.report.built > self.limit
+        return self.current(made)
+
+
+def rewrite(graph: Graph, rules: Tables) -> tuple[Graph, Report]:
+    """`graph` after applying `rules`, and the report of what fired.
+
+    >>> import graphad as ga
+    >>> from graphad.rewrite.pattern import rule
+    >>> x = ga.scalar("x")
+    >>> smaller, report = rewrite(ga.Graph([x], [x * 1.0]), tables([rule("x * 1 -> x")], ["rounding"]))
+    >>> len(smaller), report.fired
+    (0, {'x * 1 -> x': 1})
+    """
+    worker = Rewriter(graph, rules)
+    return worker.run(), worker.report

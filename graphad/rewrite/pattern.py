@@ -1,0 +1,214 @@
+"""Rules, and patterns for writing them as arrows.
+
+``"log(1 + x) -> log1p(x)"`` is a rule: the left side is matched against a node and its operands,
+names stand for any variable (the same name for the same variable), numbers for constants with
+that value, functions and operators for ops; the right side is built in its place. Addition,
+multiplication and other commutative ops match in both orders.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import UseError
+from graphad.ir.op import OPS
+from graphad.ir.variable import Apply, Constant, Variable
+
+MARKS = ("exact", "rounding", "stabilising", "unsafe")
+COMMUTATIVE = frozenset(
+    {"add", "multiply", "maximum", "minimum", "equal", "not_equal", "logical_and", "logical_or"}
+)
+Bindings = dict[str, Variable]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rewrite: the name of the op at its root, what builds the replacement (or returns None),
+    and its mark: exact (same bits), rounding (last bits may differ), stabilising (more exact),
+    unsafe (may lose a NaN or infinity; never applied by default)."""
+
+    arrow: str
+    root: str
+    apply: Callable[[Apply, Any], Variable | None]
+    mark: str = "exact"
+
+    def __repr__(self) -> str:
+        return f"{self.arrow}  [{self.mark}]"
+
+
+# ---- patterns --------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Wild:
+    """Any variable; equal names, equal variable."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Number:
+    """A constant all of whose elements have this value (0.0 and -0.0 are told apart)."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Call:
+    """An application of the op `name` to operands that match."""
+
+    name: str
+    arguments: tuple[Any, ...]
+
+
+Pattern = Wild | Number | Call
+
+_OPERATORS: dict[type, str] = {
+    ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide",
+    ast.Pow: "power", ast.MatMult: "matmul", ast.USub: "negative", ast.UAdd: "positive",
+    ast.Invert: "invert", ast.Gt: "greater", ast.GtE: "greater_equal", ast.Lt: "less",
+    ast.LtE: "less_equal", ast.Eq: "equal", ast.NotEq: "not_equal",
+}  # fmt: skip
+
+
+def parse(text: str) -> Pattern:
+    """The pattern of an expression.
+
+    >>> parse("log(1 + x)")
+    Call(name='log', arguments=(Call(name='add', arguments=(Number(value=1), Wild(name='x'))),))
+    """
+    try:
+        return _convert(ast.parse(text.strip(), mode="eval").body, text)
+    except SyntaxError as error:
+        raise UseError(
+            f"{text!r} is no pattern", cause=str(error), remedy='write for example "log(1 + x)"'
+        ) from None
+
+
+def _convert(node: ast.expr, text: str) -> Pattern:
+    if isinstance(node, ast.Name):
+        return Wild(node.id)
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        return Number(node.value)
+    if isinstance(node, ast.UnaryOp):
+        inner = _convert(node.operand, text)
+        if isinstance(inner, Number) and isinstance(node.op, ast.USub):
+            return Number(-inner.value if inner.value else -0.0)
+        return Call(_OPERATORS[type(node.op)], (inner,))
+    if isinstance(node, ast.BinOp):
+        return Call(
+            _OPERATORS[type(node.op)], (_convert(node.left, text), _convert(node.right, text))
+        )
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        sides = (_convert(node.left, text), _convert(node.comparators[0], text))
+        return Call(_OPERATORS[type(node.ops[0])], sides)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        if node.func.id not in OPS.families:
+            raise UseError(
+                f"{text!r}: there is no op {node.func.id!r}", remedy="see graphad's list of ops"
+            )
+        return Call(node.func.id, tuple([_convert(a, text) for a in node.args]))
+    raise UseError(f"{text!r} is no pattern", remedy="use names, numbers, operators and op names")
+
+
+def match(pattern: Pattern, variable: Variable, bindings: Bindings) -> Bindings | None:
+    """The bindings under which `pattern` stands for `variable`, or None."""
+    if isinstance(pattern, Wild):
+        known = bindings.get(pattern.name)
+        if known is None:
+            return {**bindings, pattern.name: variable}
+        return bindings if known is variable else None
+    if isinstance(pattern, Number):
+        return bindings if is_number(variable, pattern.value) else None
+    node = variable.owner
+    if node is None or node.op.name != pattern.name or node.op.params:
+        return None
+    return _match_operands(pattern, node.inputs, bindings)
+
+
+def _match_operands(
+    pattern: Call, operands: tuple[Variable, ...], bindings: Bindings
+) -> Bindings | None:
+    if len(operands) != len(pattern.arguments):
+        return None
+    orders = [operands]
+    if pattern.name in COMMUTATIVE:
+        orders.append(operands[::-1])
+    for order in orders:
+        found: Bindings | None = bindings
+        for inner, operand in zip(pattern.arguments, order, strict=True):
+            found = match(inner, operand, found)
+            if found is None:
+                break
+        if found is not None:
+            return found
+    return None
+
+
+def number_of(variable: Variable) -> Any:
+    """The one value of a constant whose elements are all equal (seen through broadcasts), or None."""
+    while variable.owner is not None and variable.owner.op.name in ("broadcast_to", "expand_dims"):
+        variable = variable.owner.inputs[0]
+    if not isinstance(variable, Constant) or not 0 < variable.value.size <= 16:
+        return None
+    flat = variable.value.ravel()
+    first = flat[0]
+    return first if variable.value.size == 1 or bool((flat == first).all()) else None
+
+
+def is_number(variable: Variable, value: float) -> bool:
+    """Is this a constant with `value` everywhere, sign of zero included?"""
+    found = number_of(variable)
+    if found is None or found != value:
+        return False
+    return bool(value) or found.dtype.kind != "f" or np.signbit(found) == np.signbit(value)
+
+
+def build(pattern: Pattern, bindings: Mapping[str, Variable]) -> Any:
+    """The right side of a rule for given bindings."""
+    if isinstance(pattern, Wild):
+        return bindings[pattern.name]
+    if isinstance(pattern, Number):
+        return pattern.value
+    return OPS[pattern.name](*[build(a, bindings) for a in pattern.arguments])
+
+
+def _names(pattern: Pattern) -> set[str]:
+    if isinstance(pattern, Wild):
+        return {pattern.name}
+    return set().union(*map(_names, pattern.arguments)) if isinstance(pattern, Call) else set()
+
+
+def rule(pattern: str, replacement: str | None = None, *, mark: str = "rounding") -> Rule:
+    """A rule from an arrow ``"left -> right"``, or from its two sides.
+
+    The right side may use only names of the left side. Raises UseError for unknown ops, unknown
+    names and a left side that is no op.
+
+    >>> rule("log(1 + x) -> log1p(x)", mark="stabilising")
+    log(1 + x) -> log1p(x)  [stabilising]
+    """
+    if replacement is None:
+        pattern, arrow, replacement = pattern.replace("→", "->").partition("->")
+        if not arrow:
+            raise UseError(f"{pattern!r} has no arrow", remedy='write "left -> right"')
+    if mark not in MARKS:
+        raise UseError(f"mark={mark!r}", remedy=f"choose one of {', '.join(MARKS)}")
+    left, right = parse(pattern), parse(replacement)
+    if not isinstance(left, Call):
+        raise UseError(f"{pattern!r}: the left side must be an op", remedy='such as "x * 1"')
+    unknown = sorted(_names(right) - _names(left))
+    if unknown:
+        raise UseError(f"{replacement!r} uses {unknown[0]!r}, which the left side does not bind")
+    operands = left
+
+    def replace_node(node: Apply, context: Any) -> Variable | None:
+        if node.op.params:
+            return None
+        found = _match_operands(operands, node.inputs, {})
+        return None if found is None else build(right, found)
+
+    return Rule(f"{pattern.strip()} -> {replacement.strip()}", left.name, replace_node, mark)
