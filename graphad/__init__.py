@@ -1,10 +1,78 @@
-"""tmp"""
-from graphad import ops
-from graphad.ir.make import *
-from graphad.ir.graph import Graph
-from graphad.ir.op import OPS
-from graphad.ir.context import scope
-globals().update(OPS)
-from graphad.derivatives.reverse import grad, vjp
+"""graphad: explicit static computation graphs for people who write NumPy formulas.
+
+Build a graph of symbolic variables, derive its gradient as more graph, compile both into one
+readable callable on NumPy arrays, and look at every step.
+
+>>> import graphad as ga
+>>> x = ga.vector("x", shape=("n",))
+>>> loss = ((x - 1) ** 2).sum()
+>>> f = ga.function([x], [loss, ga.grad(loss, x)])
+>>> f([0.0, 3.0])
+[np.float64(5.0), array([-2.,  4.])]
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from graphad import errors, graph, ops, rewrite, tree
+from graphad._version import __version__
+from graphad.assemble import evaluate_variable, function
+from graphad.compiler import Options
 from graphad.derivatives.forward import jvp
-from graphad.derivatives.higher import jacobian, hessian, hvp
+from graphad.derivatives.higher import hessian, hvp, jacobian
+from graphad.derivatives.reverse import grad, vjp
+from graphad.errors import GraphadError
+from graphad.ir.context import scope
+from graphad.ir.dims import Dim
+from graphad.ir.graph import Graph
+from graphad.ir.hooks import hooks
+from graphad.ir.make import constant, matrix, scalar, shared, tensor, vector
+from graphad.ir.op import OPS
+from graphad.ir.text import debugprint, listing
+from graphad.ir.types import TensorType
+from graphad.ir.variable import Apply, Constant, Shared, Variable
+from graphad.ops.activation import (
+    cross_entropy,
+    log_softmax,
+    logsumexp,
+    one_hot,
+    relu,
+    sigmoid,
+    softmax,
+    softplus,
+)
+from graphad.runtime.function import Function
+
+if TYPE_CHECKING:
+    from graphad import testing, viz
+
+_LAZY = ("testing", "viz")  # packages that are imported at first use
+_PRIVATE = ("getitem_by", "scatter_add", "getitem")  # entries for rules, not for users
+_OPS = [name for name in OPS if name not in _PRIVATE]
+globals().update({name: OPS[name] for name in _OPS})
+
+__all__ = [
+    "OPS", "Apply", "Constant", "Dim", "Function", "Graph", "GraphadError", "Options", "Shared",
+    "TensorType", "Variable", "__version__", "constant", "cross_entropy", "debugprint", "errors",
+    "function", "grad", "graph", "hessian", "hvp", "jacobian", "jvp", "listing", "log_softmax",
+    "logsumexp", "matrix", "one_hot", "ops", "relu", "rewrite", "scalar", "scope", "shared",
+    "sigmoid", "softmax", "softplus", "tensor", "testing", "tree", "vector", "viz", "vjp",
+]  # fmt: skip
+__all__ += [name for name in _OPS if name not in __all__]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return importlib.import_module(f"graphad.{name}")
+    raise AttributeError(f"module 'graphad' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
+
+
+hooks.eval = evaluate_variable
+hooks.array_namespace = lambda: importlib.import_module("graphad")
+hooks.mimebundle = lambda target: importlib.import_module("graphad.viz").mimebundle(target)

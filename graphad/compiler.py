@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -90,10 +91,14 @@ def inner_compiler(options: Options) -> Callable[[Graph], Callable[..., Sequence
     def compile_inner(graph: Graph) -> Callable[..., Sequence[Any]]:
         program = compile_graph(graph, options, "inner").program
         if program is None:
-            return lambda *arrays: evaluate(graph, arrays)
-        return program.run
+            return functools.partial(_interpret, graph)
+        return program
 
     return compile_inner
+
+
+def _interpret(graph: Graph, *arrays: Any) -> Sequence[Any]:
+    return evaluate(graph, arrays)
 
 
 class _Clock:

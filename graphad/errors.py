@@ -76,6 +76,10 @@ class InputError(GraphadError, TypeError):
     """Arguments of a compiled function: missing, extra, or of the wrong type."""
 
 
+class InputDTypeError(InputError, DTypeError):
+    """An argument of a compiled function whose dtype does not fit the declared one."""
+
+
 class InputShapeError(InputError, ValueError):
     """An argument of a compiled function whose shape does not fit the declared one."""
 

@@ -7,7 +7,6 @@ runs the NumPy program, which defines the result.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -49,7 +48,7 @@ def generate_floats(plan: Plan, name: str) -> Program | None:
     lines = [f"def program({', '.join(inputs)}):", *[f"    {line}" for line in body]]
     lines.append(f"    return ({', '.join(results)}{',' if len(results) == 1 else ''})")
     head = f"from math import {', '.join(sorted(functions | {'inf', 'nan'}))}\n\n\n"
-    return Program(head + "\n".join(lines) + "\n", bound, f"{name} of floats")
+    return Program([head + "\n".join(lines) + "\n"], bound, f"{name} of floats")
 
 
 def _number(value: Any) -> str:
@@ -89,8 +88,3 @@ def _write(
     name = f"np_{function}"
     bound[name] = target
     return f"{'bool' if boolean else 'float'}({call(name, arguments, keywords)})", False
-
-
-def call_floats(program: Program, arguments: Sequence[Any]) -> tuple[Any, ...]:
-    """Run a program of floats; the results are NumPy scalars."""
-    return tuple([np.float64(x) if type(x) is float else np.bool_(x) for x in program.run(*arguments)])

@@ -32,19 +32,35 @@ _serial = itertools.count(1)
 
 
 class Program:
-    """A compiled plan: call it with the arrays of the graph's inputs, get a tuple of outputs."""
+    """A compiled plan: call `run` with the arrays of the graph's inputs, get a tuple of outputs.
 
-    __slots__ = ("__weakref__", "filename", "run", "source")
+    `parts` are pieces of source executed in turn in one namespace; the last defines `program`.
+    """
 
-    def __init__(self, source: str, namespace: dict[str, Any], name: str) -> None:
-        self.source = source
-        self.filename = f"<graphad program {name} {next(_serial)}>"
-        linecache.cache[self.filename] = (
-            len(source), None, source.splitlines(keepends=True), self.filename,
-        )  # fmt: skip
-        weakref.finalize(self, linecache.cache.pop, self.filename, None)
-        exec(compile(source, self.filename, "exec"), namespace)
+    __slots__ = ("__weakref__", "bound", "name", "parts", "run")
+
+    def __init__(self, parts: Sequence[str], bound: Mapping[str, Any], name: str) -> None:
+        self.parts, self.bound, self.name = tuple(parts), dict(bound), name
+        namespace = dict(bound)
+        serial = next(_serial)
+        for i, part in enumerate(self.parts):
+            filename = f"<graphad program {serial} {name}{f' part {i}' if len(parts) > 1 else ''}>"
+            lines = part.splitlines(keepends=True)
+            linecache.cache[filename] = (len(part), None, lines, filename)
+            weakref.finalize(self, linecache.cache.pop, filename, None)
+            exec(compile(part, filename, "exec"), namespace)
         self.run: Run = namespace["program"]
+
+    @property
+    def source(self) -> str:
+        """All of the source."""
+        return "\n\n".join(self.parts)
+
+    def __call__(self, *arrays: Any) -> Sequence[Any]:
+        return self.run(*arrays)
+
+    def __reduce__(self) -> tuple:
+        return Program, (self.parts, self.bound, self.name)
 
 
 class Writer:
@@ -56,6 +72,7 @@ class Writer:
         self.imports: set[str] = set()
         self.bound: dict[str, Any] = {}
         self._constants: dict[int, str] = {}
+        self._sites: dict[Any, Any] = {}
         for value in plan.values[: len(plan.graph.inputs)]:
             self.names.value(value)
 
@@ -159,7 +176,7 @@ class Writer:
         lines: list[str] = []
         place = ""
         for step in steps:
-            here = _place(step)
+            here = _place(step, self._sites)
             if here != place:
                 lines.append(f"# {here}")
                 place = here
@@ -234,9 +251,10 @@ def _call_inner(op: Op, run: Run, *arrays: Any) -> Any:
     return family.run_with(arrays, op.params, np, lambda values: run(*values))
 
 
-def _place(step: Step) -> str:
+def _place(step: Step, sites: dict[Any, Any]) -> str:
     node = step.node
-    site = node.site
+    raw = node.raw_site
+    site = sites[raw] if raw in sites else sites.setdefault(raw, node.site)
     where = f"{site.filename.rsplit('/', 1)[-1]}:{site.line}" if site else ""
     text = ", ".join(part for part in (node.scope, where) if part)
     text = f"{text} (derivative)" if node.origin is not None else text
@@ -257,8 +275,9 @@ def generate(plan: Plan, name: str, compile_inner: Callable[[Graph], Run]) -> Pr
     lines = [f"def program({', '.join(inputs)}):"]
     lines += [f"    {line}" for line in (*body, returned)]
     head = f"from numpy import {', '.join(sorted(writer.imports))}\n\n\n" if writer.imports else ""
-    source = head + "".join(f"{part}\n\n\n" for part in parts) + "\n".join(lines) + "\n"
-    return Program(source, dict(writer.bound), name)
+    main = "\n".join(lines) + "\n"
+    pieces = [head, *[f"{part}\n" for part in parts], main] if parts else [head + main]
+    return Program(pieces, writer.bound, name)
 
 
 def _chunked(writer: Writer, inputs: list[str], parts: list[str]) -> list[str]:

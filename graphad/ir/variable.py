@@ -194,7 +194,8 @@ class Apply:
         self._site, self.scope, self.origin = site, scope, origin
         self._outputs: Any = None
         family = op.family
-        hazard = family.hazard if family.hazard_of is None else family.hazard_of(*inputs)
+        rule = family.hazard_of
+        hazard = family.hazard if rule is None or not inputs else rule(*inputs)
         for variable in inputs:
             owner = variable.owner
             if owner is not None:

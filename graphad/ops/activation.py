@@ -8,10 +8,25 @@ import numpy as np
 
 from graphad.errors import DTypeError, ShapeError
 from graphad.ir.families.common import normalize_axes, normalize_axis, public
-from graphad.ir.families.elementwise import as_float, elementwise
-from graphad.ir.families.reduction import Reduction, Scan
+from graphad.ir.families.elementwise import as_float, elementwise, real_float
+from graphad.ir.families.reduction import Reduction, Scan, only
 from graphad.ir.op import OPS, Sample
 from graphad.ir.variable import Variable, as_variable
+
+
+def _real(x: np.ndarray) -> np.ndarray:
+    """For references: integers as floats; TypeError for complex numbers."""
+    if np.iscomplexobj(x):
+        raise TypeError("not defined for complex numbers")
+    return x.astype(as_float([x.dtype], {}))
+
+
+def _floats(x: Any) -> Variable:
+    """For rows of scores: integers as floats."""
+    variable = as_variable(x)
+    return variable if variable.dtype.kind in "fc" else variable.astype(
+        as_float([variable.dtype], {})
+    )
 
 
 def _sigmoid(xp: Any, x: Any) -> Any:
@@ -22,17 +37,18 @@ def _sigmoid(xp: Any, x: Any) -> Any:
 
 sigmoid = elementwise(
     "sigmoid", _sigmoid, (lambda y, x: y * (1 - y),),
-    reference=lambda x: 1 / (1 + np.exp(-x)), dtype=as_float, domain=((-4.0, 4.0),), arity=1,
+    reference=lambda x: 1 / (1 + np.exp(-_real(x))), dtype=real_float, floats=True,
+    domain=((-4.0, 4.0),), arity=1,
     doc="1 / (1 + e⁻ˣ), the logistic function; exact to the last digits on both sides.",
 )  # fmt: skip
 softplus = elementwise(
     "softplus", lambda xp, x: xp.add(xp.maximum(x, 0), xp.log1p(xp.exp(xp.negative(xp.abs(x))))),
     (lambda y, x: sigmoid(x),),
-    reference=lambda x: np.logaddexp(x, 0), dtype=as_float, domain=((-4.0, 4.0),), arity=1,
-    doc="log(1 + eˣ), without overflow.")  # fmt: skip
+    reference=lambda x: np.logaddexp(_real(x), 0), dtype=real_float, floats=True,
+    domain=((-4.0, 4.0),), arity=1, doc="log(1 + eˣ), without overflow.")  # fmt: skip
 relu = elementwise(
     "relu", lambda xp, x: xp.maximum(x, 0), (lambda y, x: x > 0,),
-    reference=lambda x: np.maximum(x, 0), dtype=lambda d, params: d[0],
+    reference=lambda x: np.maximum(x, 0), dtype=lambda d, params: np.result_type(d[0], 0),
     domain=(np.array([-1.5, -0.3, 0.4, 2.0]),), arity=1,
     doc="max(x, 0). The derivative at 0 is 0.")  # fmt: skip
 
@@ -53,7 +69,8 @@ def _lse_vjp(g: Variable, y: Variable, x: Variable, axis: tuple[int, ...]) -> Va
     return g * OPS["exp"](x - bounded)
 
 
-_logsumexp = Reduction("logsumexp", _lse, vjp=_lse_vjp, dtype=lambda d: as_float([d], {}))
+_ROWS = "take the real part, or the absolute value, first"
+_logsumexp = Reduction("logsumexp", _lse, vjp=_lse_vjp, dtype=only("f", "logsumexp", _ROWS))
 
 
 def _axis_samples(rng: np.random.Generator) -> list[Sample]:
@@ -63,7 +80,7 @@ def _axis_samples(rng: np.random.Generator) -> list[Sample]:
 
 
 def _logsumexp_reference(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return np.log(np.sum(np.exp(x), axis=axis, keepdims=keepdims))
+    return np.log(np.sum(np.exp(_real(x)), axis=axis, keepdims=keepdims))
 
 
 @public(topic="reduction", reference=_logsumexp_reference, samples=_axis_samples)
@@ -76,7 +93,7 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
     >>> float(ga.logsumexp(ga.constant([1000.0, 1000.0])).eval())
     1000.6931471805599
     """
-    variable = as_variable(x)
+    variable = _floats(x)
     axes = normalize_axes(axis, variable.ndim, "logsumexp")
     return _logsumexp(variable, axis=axes, keepdims=bool(keepdims))
 
@@ -92,11 +109,11 @@ def _softmax_vjp(g: Variable, y: Variable, x: Variable, axis: int) -> Variable:
     return y * (g - OPS["sum"](g * y, axis=axis, keepdims=True))
 
 
-_softmax = Scan("softmax", _softmax_value, vjp=_softmax_vjp, dtype=lambda d: as_float([d], {}))
+_softmax = Scan("softmax", _softmax_value, vjp=_softmax_vjp, dtype=only("f", "softmax", _ROWS))
 
 
 def _softmax_reference(x: Any, axis: int = -1) -> Any:
-    return np.exp(x) / np.sum(np.exp(x), axis=axis, keepdims=True)
+    return np.exp(_real(x)) / np.sum(np.exp(x), axis=axis, keepdims=True)
 
 
 @public(topic="activation", reference=_softmax_reference, samples=_axis_samples)
@@ -107,13 +124,13 @@ def softmax(x: Any, axis: int = -1) -> Variable:
     >>> ga.softmax(ga.constant([0.0, 0.0])).eval()
     array([0.5, 0.5])
     """
-    variable = as_variable(x)
+    variable = _floats(x)
     return _softmax(variable, axis=normalize_axis(axis, variable.ndim, "softmax"))
 
 
 @public(
     topic="activation", samples=_axis_samples,
-    reference=lambda x, axis=-1: x - np.log(np.sum(np.exp(x), axis=axis, keepdims=True)),
+    reference=lambda x, axis=-1: _real(x) - np.log(np.sum(np.exp(x), axis=axis, keepdims=True)),
 )  # fmt: skip
 def log_softmax(x: Any, axis: int = -1) -> Variable:
     """x - logsumexp(x) along `axis`: the logarithm of `softmax`, accurate where that is tiny.
@@ -122,7 +139,7 @@ def log_softmax(x: Any, axis: int = -1) -> Variable:
     >>> ga.log_softmax(ga.constant([0.0, -1000.0])).eval()
     array([    0., -1000.])
     """
-    variable = as_variable(x)
+    variable = _floats(x)
     return variable - logsumexp(variable, axis=axis, keepdims=True)
 
 
@@ -151,7 +168,7 @@ def one_hot(labels: Any, classes: int, dtype: Any = "float64") -> Variable:
 
 
 def _cross_entropy_reference(logits: Any, target: Any, axis: int = -1) -> Any:
-    logs = logits - np.log(np.sum(np.exp(logits), axis=axis, keepdims=True))
+    logs = _real(logits) - np.log(np.sum(np.exp(logits), axis=axis, keepdims=True))
     if target.ndim < logits.ndim:
         return -np.take_along_axis(logs, np.expand_dims(target, axis), axis).squeeze(axis)
     return -np.sum(target * logs, axis=axis)
@@ -174,7 +191,7 @@ def cross_entropy(logits: Any, target: Any, axis: int = -1) -> Variable:
     >>> ga.cross_entropy(ga.constant([[0.0, 0.0]]), ga.constant([1])).eval()
     array([0.69314718])
     """
-    scores, labels = as_variable(logits), as_variable(target)
+    scores, labels = _floats(logits), as_variable(target)
     along = normalize_axis(axis, scores.ndim, "cross_entropy")
     if labels.dtype.kind in "iu" and labels.ndim == scores.ndim - 1:
         picked = OPS["pick"](scores, labels, along)

@@ -197,14 +197,16 @@ def _joined_product(a: Variable, b: Variable, left: list[int], right: list[int])
     rows = [i for i in range(a.ndim) if i not in left]
     columns = [j for j in range(b.ndim) if j not in right]
     one: Any = 1
-    n, m, k = one, one, one
+    n, m, k, k2 = one, one, one, one  # k2 = k, which the product checks at run time
     for i in rows:
         n = n * a.shape[i]
     for j in columns:
         m = m * b.shape[j]
     for i in left:
         k = k * a.shape[i]
+    for j in right:
+        k2 = k2 * b.shape[j]
     first = OPS["reshape"](OPS["transpose"](a, (*rows, *left)), (n, k))
-    second = OPS["reshape"](OPS["transpose"](b, (*right, *columns)), (k, m))
+    second = OPS["reshape"](OPS["transpose"](b, (*right, *columns)), (k2, m))
     shape = (*[a.shape[i] for i in rows], *[b.shape[j] for j in columns])
     return OPS["reshape"](_matmul(first, second), shape)

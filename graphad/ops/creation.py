@@ -209,8 +209,9 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> Var
     divisions = (num - 1) if endpoint else num
     fractions = np.arange(num) / (divisions or 1)
     low, high = as_variable(start), as_variable(stop)
-    low, high = low[..., None], high[..., None]
-    values = low + (high - low) * fractions
+    target = np.result_type(low.dtype, high.dtype, 0.0)
+    low, high = low.astype(target)[..., None], high.astype(target)[..., None]
+    values = low * (1 - fractions).astype(target) + high * fractions.astype(target)
     return OPS["moveaxis"](values, -1, 0) if values.ndim > 1 else values
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from graphad.errors import DTypeError
 from graphad.ir.families.common import public
-from graphad.ir.families.elementwise import Elementwise, as_first_of, elementwise
+from graphad.ir.families.elementwise import Elementwise, as_first_of, as_ufunc, elementwise
 from graphad.ir.op import MASKED, OPS, RISKY, Sample
 from graphad.ir.types import check_dtype
 from graphad.ir.variable import Constant, Variable, apply, as_variable
@@ -138,13 +138,26 @@ logaddexp = elementwise(
 
 # ---- absolute value, sign, extrema -----------------------------------------------------------------------
 sign = elementwise(
-    "sign", lambda xp, x: xp.sign(x), (0,), reference=np.sign, domain=(NONZERO,),
-    doc="-1, 0 or 1. The derivative is zero, also at 0.")  # fmt: skip
+    "sign", lambda xp, x: xp.sign(x), None, reference=np.sign, domain=(NONZERO,),
+    doc="-1, 0 or 1; x/|x| for complex x. The derivative of a real x is zero, also at 0.",
+    vjp=lambda g, y, x: (_turned(g, OPS["conj"](y), x) if x.dtype.kind == "c" else None,),
+    jvp=lambda t, y, x: _turned(t[0], y, x) if x.dtype.kind == "c" else None)  # fmt: skip
 abs_ = elementwise(
-    "abs", lambda xp, x: xp.abs(x), None, reference=np.absolute, numpy_names=[np.fabs],
+    "abs", lambda xp, x: xp.abs(x), None, reference=np.absolute,
     domain=(NONZERO,), doc="|x|. The derivative at 0 is 0.",
     vjp=lambda g, y, x: (_abs_vjp(g, y, x),),
     jvp=lambda t, y, x: _abs_jvp(t[0], y, x))  # fmt: skip
+
+
+fabs = elementwise(
+    "fabs", lambda xp, x: xp.fabs(x), (lambda y, x: sign(x),), reference=np.fabs,
+    domain=(NONZERO,), doc="|x| as a float. The derivative at 0 is 0.")  # fmt: skip
+
+
+def _turned(t: Variable, y: Variable, x: Variable) -> Variable:
+    """y = x/|x|, ẏ = (t - y·Re(conj(y)·t)) / |x|: the part of t across y; 0 at x = 0."""
+    across = t - y * OPS["real"](OPS["conj"](y) * t)
+    return where(x == 0, 0, across / where(x == 0, 1, abs_(x)))
 
 
 def _abs_direction(y: Variable, x: Variable) -> Variable:
@@ -184,7 +197,11 @@ minimum = elementwise(
 
 @public(
     np.clip, topic="elementwise",
-    samples=lambda rng: [Sample((np.array([-2.0, -0.5, 0.3, 1.9]),), {"min": -1, "max": 1.0})],
+    samples=lambda rng: [
+        Sample((np.array([-2.0, -0.5, 0.3, 1.9]), np.float64(-1.0), np.array([1.0]))),
+        Sample((np.array([[-2.0], [1.9]]), np.array([-1.0, 0.5]))),
+    ],
+    reference=lambda x, min, max=None: np.clip(x, min, max),
 )  # fmt: skip
 def clip(x: Any, min: Any = None, max: Any = None) -> Variable:
     """`x` limited to [min, max]; None leaves a side open. min and max broadcast against x.
@@ -196,6 +213,10 @@ def clip(x: Any, min: Any = None, max: Any = None) -> Variable:
     array([-1. ,  0.5,  1. ])
     """
     result = as_variable(x)
+    bounds = [b if type(b) in (int, float) else as_variable(b).dtype
+              for b in (min, max) if b is not None]  # fmt: skip
+    target = np.result_type(result.dtype, *bounds)
+    result = result if result.dtype == target else result.astype(target)
     result = result if min is None else maximum(result, min)
     return result if max is None else minimum(result, max)
 
@@ -227,7 +248,8 @@ def strong_zero(xp: Any, g: Any, p: Any) -> Any:
 strong_multiply = elementwise(
     "strong_multiply", lambda xp, g, p: xp.where(xp.not_equal(g, 0), xp.multiply(g, p), g),
     (lambda z, g, p: p, lambda z, g, p: g),
-    reference=np.multiply, doc="x1 * x2 in which a zero x1 gives zero whatever x2, even ∞ or NaN. "
+    reference=lambda g, p: g * p, dtype=as_ufunc(np.multiply), arity=2,
+    doc="x1 * x2 in which a zero x1 gives zero whatever x2, even ∞ or NaN. "
     "The product of cotangent and partial derivative.")  # fmt: skip
 
 # ---- casts, complex parts -------------------------------------------------------------------------------
@@ -275,8 +297,23 @@ real = elementwise(
 imag = elementwise(
     "imag", lambda xp, x: xp.imag(x), None, reference=np.imag, dtype=_real_dtype, arity=1, is_view=True,
     doc="Imaginary part.", vjp=lambda g, y, x: (g * -1j,), jvp=lambda t, y, x: imag(t[0]))
-stop_gradient = elementwise(
-    "stop_gradient", lambda xp, x: xp.positive(x), None, reference=np.positive, numpy_names=[],
-    dtype=as_first_of(0), differentiable=False,
-    doc="x itself, taken as a constant by all derivatives.")  # fmt: skip
+_stop_gradient = Elementwise(
+    "stop_gradient", lambda xp, x: xp.positive(x), None, dtype=as_first_of(0)
+)
+
+
+@public(
+    topic="elementwise", reference=lambda x: x, differentiable=False,
+    samples=lambda rng: [Sample((rng.normal(size=(2, 3)),)), Sample((np.array([True, False]),))],
+)  # fmt: skip
+def stop_gradient(x: Any) -> Variable:
+    """`x` itself, taken as a constant by all derivatives.
+
+    >>> import graphad as ga
+    >>> x = ga.scalar("x")
+    >>> float(ga.grad(x * ga.stop_gradient(x), x).eval({x: 3.0}))
+    3.0
+    """
+    variable = as_variable(x)
+    return _stop_gradient(variable) if variable.dtype.kind in "fc" else variable
 

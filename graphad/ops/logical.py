@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from graphad.errors import DTypeError
 from graphad.ir.families.common import public
 from graphad.ir.families.elementwise import elementwise
 from graphad.ir.op import Sample
@@ -83,7 +84,11 @@ rint = _round(np.rint, "The nearest integer, halves to even, as a float")
 
 @public(
     np.round, np.around, topic="elementwise",
-    samples=lambda rng: [Sample((_HALVES * 1.37,)), Sample((_HALVES * 1.37,), {"decimals": 1})],
+    samples=lambda rng: [
+        Sample((_HALVES * 1.37,)), Sample((_HALVES * 1.37,), {"decimals": 1}),
+        Sample((_HALVES * 137.0,), {"decimals": -1}),
+        Sample((np.array([14, -26, 105]),), {"decimals": -1}),
+    ],
 )  # fmt: skip
 def round_(x: Any, decimals: int = 0) -> Variable:
     """`x` rounded to `decimals` decimals, halves to even. The derivative is zero.
@@ -93,9 +98,13 @@ def round_(x: Any, decimals: int = 0) -> Variable:
     array([0., 2., 2.])
     """
     variable = as_variable(x)
-    if variable.dtype.kind in "iub":
-        return variable + 0
-    if decimals == 0:
+    if decimals == 0 and variable.dtype.kind not in "iu":
         return rint(variable)
+    if variable.dtype.kind == "b":
+        raise DTypeError("round of booleans to decimals", remedy="convert with x.astype(float)")
     factor = 10.0 ** abs(decimals)
+    if variable.dtype.kind in "iu":
+        if decimals >= 0:
+            return variable + 0
+        return (rint(variable / factor) * factor).astype(variable.dtype)
     return rint(variable * factor) / factor if decimals > 0 else rint(variable / factor) * factor

@@ -315,7 +315,9 @@ def _sum_to_value(xp: Any, x: Any, *sizes: Any, shape: Shape) -> Any:
     lead = x.ndim - len(wanted)
     pairs = zip(x.shape[lead:], wanted, strict=True)
     axes = (*range(lead), *[lead + i for i, (a, b) in enumerate(pairs) if a != b])
-    return xp.reshape(xp.sum(x, axis=axes, keepdims=True), wanted) if axes else x
+    if not axes:
+        return x
+    return xp.reshape(xp.sum(x, axis=axes, dtype=x.dtype, keepdims=True), wanted)
 
 
 _sum_to = Movement(
@@ -327,7 +329,7 @@ _sum_to = Movement(
 
 
 @public(
-    topic="shape", reference=lambda x, shape: x.sum(axis=0, keepdims=True).reshape(shape),
+    topic="shape", reference=lambda x, shape: x.sum(axis=0, dtype=x.dtype).reshape(shape),
     samples=lambda rng: [Sample((_x(3, 2),), {"shape": (1, 2)}), Sample((_x(3, 2),), {"shape": (2,)})],
 )  # fmt: skip
 def sum_to_shape(x: Any, shape: Any) -> Variable:

@@ -6,7 +6,7 @@ A plan is data: it can be printed, counted and checked before anything runs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from graphad.errors import UseError
 from graphad.ir.dims import Dim
@@ -54,7 +54,6 @@ class Plan:
     steps: tuple[Step, ...]
     outputs: tuple[int, ...]
     copies: frozenset[int]
-    _peaks: dict = field(default_factory=dict, compare=False, repr=False)
 
     def peak_bytes(self, **sizes: int) -> int:
         """Bytes held at the worst moment by results of steps, for given sizes of named dims.
@@ -91,6 +90,9 @@ class Plan:
                 size = size.evaluate(sizes)  # type: ignore[arg-type]
             total *= size
         return total
+
+    def __reduce__(self) -> tuple:
+        return make_plan, (self.graph,)
 
     def __str__(self) -> str:
         rows = []

@@ -51,6 +51,7 @@ class Elementwise(Declared):
         jvp: Callable[..., Any] | None = None,
         selector: bool = False,
         is_view: bool = False,
+        floats: bool = False,
     ) -> None:
         super().__init__(name)
         self.is_view = is_view
@@ -58,11 +59,14 @@ class Elementwise(Declared):
         self.hazard, self.hazard_of = hazard, hazard_of
         self.vjp_rule, self.jvp_rule = vjp, jvp
         self.promoted_from = 1 if selector else 0
+        self.floats = floats
         self._weak: dict[Any, np.dtype] = {}
 
     # -- building -----------------------------------------------------------------------------------
     def build(self, arguments: Sequence[Any]) -> Variable:
         """A node on Variables, arrays and Python numbers (which adapt to the others' dtype)."""
+        if self.floats:
+            arguments = [_as_float(argument) for argument in arguments]
         for argument in arguments:
             if not isinstance(argument, Variable):
                 return apply(self.plain, self._coerce(arguments))
@@ -171,6 +175,25 @@ def as_first_of(*positions: int) -> Callable[[Sequence[np.dtype], Mapping[str, A
 def as_float(dtypes: Sequence[np.dtype], params: Mapping[str, Any]) -> np.dtype:
     """The dtype that ``np.exp`` gives: floats as they are, integers to a float that holds them."""
     return np.result_type(*[as_ufunc(np.exp)([d], {}) for d in dtypes])
+
+
+def real_float(dtypes: Sequence[np.dtype], params: Mapping[str, Any]) -> np.dtype:
+    """The common dtype of real floats; DTypeError for complex numbers."""
+    found = np.result_type(*dtypes)
+    if found.kind != "f":
+        raise DTypeError(
+            f"not defined for dtype {found}", remedy="take x.real, x.imag or abs(x) first"
+        )
+    return found
+
+
+def _as_float(argument: Any) -> Variable:
+    """Integers and booleans as floats, for functions whose formula needs them."""
+    variable = as_variable(argument)
+    if variable.dtype.kind in "fc":
+        return variable
+    found: Variable = OPS["astype"](variable, as_float([variable.dtype], {}))
+    return found
 
 
 # ---- declaring -----------------------------------------------------------------------------------

@@ -1,0 +1,260 @@
+"""`ga.function`: from inputs, outputs, updates and givens to a compiled Function.
+
+Checks what the user asks for, closes the graph (shared variables become inputs, updates become
+outputs), and hands it to the compiler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad import tree
+from graphad.compiler import Options, compile_graph
+from graphad.errors import DTypeError, GraphError, ShapeError, UseError
+from graphad.ir import walk
+from graphad.ir.evaluate import evaluate
+from graphad.ir.graph import Graph, replace
+from graphad.ir.variable import Constant, Shared, Variable, as_variable, describe
+from graphad.rewrite.pattern import Rule
+from graphad.runtime.arguments import Parameter, SizeChecks
+from graphad.runtime.function import Function
+
+Givens = Mapping[Variable, Any]
+
+
+def function(
+    inputs: Any,
+    outputs: Any,
+    *,
+    updates: Mapping[Shared, Any] | Iterable[tuple[Shared, Any]] | None = None,
+    givens: Givens | None = None,
+    name: str | None = None,
+    backend: str = "auto",
+    rules: Sequence[Rule] = (),
+    unused: str = "raise",
+    debug: bool = False,
+) -> Function:
+    """Compile `outputs` as a function of `inputs`.
+
+    Parameters
+    ----------
+    inputs: a list of arguments, each a Variable or a nested container of them. Any variable of
+        the graph may be an input, so that an intermediate can be fed.
+    outputs: a Variable, or a nested container of Variables (and constants); results have its
+        structure.
+    updates: {shared variable: expression of its next value}; all are computed from the values
+        before the call and swapped together after the outputs are there, or not at all.
+    givens: {variable: what stands for it}, applied before compiling; values may use other keys.
+    name: for messages and repr.
+    backend: "auto", "numpy" or "interpreter"; see `ga.Options`.
+    rules: own rewrite rules, made by `ga.rewrite.rule`.
+    unused: "raise" or "ignore" inputs on which nothing depends.
+    debug: check the graph after each stage of the compiler.
+
+    Raises GraphError for missing, unused or doubled inputs and cyclic givens, UseError for what is
+    no Variable, DTypeError and ShapeError for updates and givens of another type.
+
+    >>> import graphad as ga
+    >>> x, w = ga.scalar("x"), ga.shared(1.0, name="w")
+    >>> step = ga.function([x], w * x, updates={w: w + x})
+    >>> float(step(10.0)), float(w.value)
+    (10.0, 11.0)
+    """
+    entries = _arguments(inputs)
+    arguments = [(label, tree.flatten(entry)) for label, entry in entries]
+    flat = [v for _, (leaves, _) in arguments for v in leaves]
+    results, structure = _results(outputs)
+    pairs = _checked_updates(updates)
+    targets = [*results, *[new for _, new in pairs]]
+    if givens:
+        targets = substitute(targets, givens)
+    labels = [p for label, (_, s) in arguments for p in s.paths(label)]
+    shared = _close(flat, labels, targets, unused, bool(givens))
+    graph = Graph([*flat, *shared], targets)
+    options = Options(backend, tuple(rules), debug)
+    title = _title(name, results)
+    compiled = compile_graph(graph, options, title)
+    shapes = [(label, s) for label, (_, s) in arguments]
+    return Function(title, shapes, structure, shared, [s for s, _ in pairs], compiled, options)
+
+
+def _title(name: str | None, results: Sequence[Variable]) -> str:
+    if name is not None and not isinstance(name, str):
+        raise UseError(f"name={name!r} is no string", remedy='write name="step"')
+    wish = name or (results[0].name if len(results) == 1 else None) or "function"
+    return "".join(c if c.isalnum() or c in "_ -" else "_" for c in wish)
+
+
+# ---- inputs ------------------------------------------------------------------------------------------
+def _arguments(inputs: Any) -> list[tuple[str, Any]]:
+    """(label, variable or container) of each argument."""
+    if isinstance(inputs, Mapping):
+        entries = [(str(key), value) for key, value in inputs.items()]
+    elif isinstance(inputs, Variable):
+        entries = [("", inputs)]
+    elif isinstance(inputs, list | tuple):
+        entries = [("", value) for value in inputs]
+    else:
+        raise UseError(
+            f"the inputs are {type(inputs).__name__}", remedy="pass a list: ga.function([x, y], z)"
+        )
+    labelled = []
+    for i, (label, value) in enumerate(entries):
+        own = value.name if isinstance(value, Variable) else None
+        labelled.append((label or own or f"argument {i}", value))
+        for path, leaf in zip(tree.flatten(value)[1].paths(f"inputs[{i}]"), tree.flatten(value)[0],
+                              strict=True):  # fmt: skip
+            if not isinstance(leaf, Variable) or isinstance(leaf, Constant):
+                what = "a constant" if isinstance(leaf, Constant) else type(leaf).__name__
+                raise UseError(
+                    f"{path} is {what}, not a Variable that can be fed",
+                    remedy="inputs are made with ga.tensor, ga.vector, …; values go into the call",
+                )
+    return labelled
+
+
+def _close(
+    flat: Sequence[Variable], labels: Sequence[str], targets: Sequence[Variable], unused: str,
+    replaced: bool,
+) -> list[Shared]:  # fmt: skip
+    """The shared variables the targets read; errors for missing and unused inputs by name."""
+    if unused not in ("raise", "ignore"):
+        raise UseError(f"unused={unused!r}", remedy='choose "raise" or "ignore"')
+    known = set(flat)
+    leaves = walk.leaves(targets, known)
+    shared = [v for v in leaves if isinstance(v, Shared) and v not in known]
+    missing = [v for v in leaves if v not in known and not isinstance(v, Constant | Shared)]
+    if missing:
+        names = ", ".join(repr(v.name) if v.name else "an unnamed input" for v in missing)
+        raise GraphError(
+            f"the outputs depend on {names}, not among the inputs",
+            cause="; ".join(f"{describe(v)}" for v in missing[:3]),
+            remedy="add it to the inputs, or give it a value with givens={variable: value}",
+        )
+    used = set(leaves)
+    if unused == "raise":
+        for variable, label in zip(flat, labels, strict=True):
+            if variable not in used:
+                raise GraphError(
+                    f"the input {label} is not used by any output or update",
+                    cause="it was replaced by givens" if replaced else describe(variable),
+                    remedy='remove it from the inputs, or pass unused="ignore"',
+                )
+    return shared
+
+
+def _results(outputs: Any) -> tuple[list[Variable], tree.Structure]:
+    if outputs is None:
+        outputs = []
+    leaves, structure = tree.flatten(outputs)
+    return [as_variable(leaf) for leaf in leaves], structure
+
+
+# ---- updates and givens ------------------------------------------------------------------------------
+def _checked_updates(updates: Any) -> list[tuple[Shared, Variable]]:
+    """(shared, new value) pairs of one type; errors name the shared variable."""
+    items = list(updates.items() if isinstance(updates, Mapping) else updates or ())
+    pairs: list[tuple[Shared, Variable]] = []
+    seen: set[Variable] = set()
+    for key, value in items:
+        if not isinstance(key, Shared):
+            what = describe(key) if isinstance(key, Variable) else repr(key)
+            raise UseError(
+                f"updates: {what} is no shared variable",
+                remedy="keys of updates are made with ga.shared(value)",
+            )
+        if key in seen:
+            raise GraphError(f"updates: shared variable {key.name!r} is updated twice")
+        seen.add(key)
+        pairs.append((key, _same_type(key, value, f"the update of {key.name or 'a shared variable'}")))
+    return pairs
+
+
+def _same_type(target: Variable, value: Any, what: str) -> Variable:
+    """`value` as a variable that can stand for `target`."""
+    weak = type(value) in (int, float, bool, complex)
+    new = as_variable(np.asarray(value, target.dtype) if weak else value)
+    if new.dtype != target.dtype:
+        if not np.can_cast(new.dtype, target.dtype, "safe"):
+            raise DTypeError(
+                f"{what} has dtype {new.dtype}, the variable has {target.dtype}",
+                cause=describe(new),
+                remedy=f"convert it with .astype({str(target.dtype)!r})",
+            )
+        new = new.astype(target.dtype)
+    clash = new.ndim != target.ndim or any(
+        isinstance(a, int) and isinstance(b, int) and a != b
+        for a, b in zip(new.type.shape, target.type.shape, strict=True)
+    )
+    if clash:
+        raise ShapeError(
+            f"{what} has type {new.type}, the variable has {target.type}",
+            cause=describe(new),
+            remedy="reduce, reshape or broadcast it to the shape of the variable",
+        )
+    return new
+
+
+def substitute(targets: Sequence[Variable], givens: Givens) -> list[Variable]:
+    """`targets` with each key of `givens` replaced by its value, values substituted as well."""
+    values: dict[Variable, Variable] = {}
+    for key, value in givens.items():
+        if not isinstance(key, Variable):
+            raise UseError(f"givens: {key!r} is no Variable", remedy="keys are variables to replace")
+        values[key] = _same_type(key, value, f"givens: the value for {key.name or 'a variable'}")
+    order = _order(values)
+    final: dict[Variable, Variable] = {}
+    for key in order:
+        final[key] = replace([values[key]], final)[0]
+    return replace(targets, final)
+
+
+def _order(values: Mapping[Variable, Variable]) -> list[Variable]:
+    """Keys so that each comes after the keys its value uses; GraphError for a cycle."""
+    uses = {
+        key: [v for v in walk.variables([value]) if v in values] for key, value in values.items()
+    }
+    order: dict[Variable, None] = {}
+    while len(order) < len(uses):
+        ready = [k for k in uses if k not in order and all(v in order for v in uses[k])]
+        if not ready:
+            stuck = [k.name or "unnamed" for k in uses if k not in order]
+            raise GraphError(
+                f"givens form a cycle through {', '.join(stuck)}",
+                cause="the value for a variable depends on the variable itself",
+                remedy="use a fresh variable in the value",
+            )
+        order.update(dict.fromkeys(ready))
+    return list(order)
+
+
+# ---- a quick look ------------------------------------------------------------------------------------
+def evaluate_variable(variable: Variable, values: Mapping[Any, Any] | None = None) -> Any:
+    """The value of one variable, by the interpreter: what `Variable.eval` does.
+
+    >>> import graphad as ga
+    >>> x = ga.scalar("x")
+    >>> float(evaluate_variable(x + 1, {x: 2.0}))
+    3.0
+    """
+    given = dict(values or {})
+    for key in given:
+        if not isinstance(key, Variable):
+            raise UseError(f"eval: the key {key!r} is no Variable", remedy="write x.eval({x: value})")
+    leaves = walk.leaves([variable], set(given))
+    missing = [v for v in leaves if v not in given and not isinstance(v, Constant | Shared)]
+    if missing:
+        raise GraphError(
+            f"eval needs a value for {describe(missing[0])}",
+            remedy=f"write .eval({{{missing[0].name or 'x'}: value}})",
+        )
+    parameters = [Parameter(v.name or f"argument {i}", v.type) for i, v in enumerate(given)]
+    arrays = [p.accept(value) for p, value in zip(parameters, given.values(), strict=True)]
+    SizeChecks(parameters).check(arrays)
+    shared = [v for v in leaves if isinstance(v, Shared) and v not in given]
+    graph = Graph([*given, *shared], [variable])
+    result = evaluate(graph, [*arrays, *[v.cell.array for v in shared]])[0]
+    return np.array(result) if result.ndim else result[()]

@@ -1,0 +1,138 @@
+"""Arguments of a compiled function: checked once at the door, with errors that name them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import InputDTypeError, InputError, InputShapeError, UseError
+from graphad.ir.dims import Dim
+from graphad.ir.types import TensorType
+from graphad.ir.variable import Variable, shape_text
+
+_NUMBERS = (bool, int, float, complex)
+
+
+class Parameter:
+    """One array that a function takes: its label in messages, and its type."""
+
+    __slots__ = ("dtype", "exact", "label", "ndim", "shape", "type")
+
+    def __init__(self, label: str, type: TensorType) -> None:
+        self.label, self.type = label, type
+        self.dtype, self.ndim, self.shape = type.dtype, type.ndim, type.shape
+        self.exact = type.shape if type.is_static else None
+
+    def accept(self, value: Any) -> Any:
+        """`value` as an array of this dtype and rank; a NumPy scalar if the rank is 0.
+
+        Raises InputError for a wrong dtype, InputShapeError for a wrong shape.
+        """
+        if type(value) is not np.ndarray or value.dtype != self.dtype:
+            value = self._convert(value)
+        if value.ndim != self.ndim or (self.exact is not None and value.shape != self.exact):
+            raise self._wrong_shape(value)
+        return value if self.ndim else value[()]
+
+    def _convert(self, value: Any) -> np.ndarray:
+        if isinstance(value, Variable):
+            raise UseError(
+                f"argument {self.label} is a symbolic variable, a value is needed",
+                remedy="call the function with NumPy arrays; to connect graphs use givens=",
+            )
+        try:
+            array = np.asarray(value)
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                f"argument {self.label} is no array: {error}",
+                remedy=f"pass a NumPy array of dtype {self.dtype} with {self.ndim} axes",
+            ) from None
+        if array.dtype == self.dtype:
+            return array
+        weak = type(value) in _NUMBERS or isinstance(value, list | tuple)
+        if array.dtype.kind not in "biufc" or not np.can_cast(
+            array.dtype, self.dtype, "same_kind" if weak else "safe"
+        ):
+            if not (array.size == 0 and weak):
+                raise self._wrong_dtype(array)
+        return np.asarray(value, dtype=self.dtype)
+
+    def _wrong_dtype(self, array: np.ndarray) -> InputError:
+        target = str(self.dtype)
+        numeric = array.dtype.kind in "biufc"
+        return InputDTypeError(
+            f"argument {self.label} has dtype {array.dtype}, {self.type} is expected",
+            cause=f"{array.dtype} to {target} is not a safe cast" if numeric else
+            "graphad computes with booleans, integers, floats and complex numbers",
+            remedy=f"convert it with array.astype({target!r})"
+            if numeric else f"convert it with np.asarray(values, dtype={target!r})",
+        )  # fmt: skip
+
+    def _wrong_shape(self, array: np.ndarray) -> InputShapeError:
+        return InputShapeError(
+            f"argument {self.label} has shape {shape_text(array.shape)}, {self.type} is expected",
+            cause=f"it has {array.ndim} axes, not {self.ndim}" if array.ndim != self.ndim else
+            self._first_difference(array.shape),
+            remedy="reshape the array, or declare the variable with another shape",
+        )  # fmt: skip
+
+    def _first_difference(self, shape: Sequence[int]) -> str:
+        for axis, (given, size) in enumerate(zip(shape, self.shape, strict=True)):
+            if isinstance(size, int) and given != size:
+                return f"axis {axis} has size {given}, not {size}"
+        return ""
+
+
+class SizeChecks:
+    """Sizes that the arguments must have, and that must agree between them."""
+
+    def __init__(self, parameters: Sequence[Parameter]) -> None:
+        self.parameters = parameters
+        self.fixed: list[tuple[int, int, int]] = []
+        self.equal: list[tuple[int, int, int, int]] = []
+        self.derived: list[tuple[int, int, Dim]] = []
+        self.first: dict[Dim, tuple[int, int]] = {}
+        for i, parameter in enumerate(parameters):
+            for axis, size in enumerate(parameter.shape):
+                if isinstance(size, int):
+                    if parameter.exact is None:
+                        self.fixed.append((i, axis, size))
+                elif size in self.first:
+                    self.equal.append((i, axis, *self.first[size]))
+                else:
+                    self.first[size] = (i, axis)
+        for size, (i, axis) in self.first.items():
+            known = {d.terms[0][0][0] for d in self.first if d.is_atom}
+            if not size.is_atom and size.atoms() <= known:
+                self.derived.append((i, axis, size))
+
+    def check(self, arrays: Sequence[Any]) -> None:
+        """Raise InputShapeError for the first size that does not fit."""
+        for i, axis, size in self.fixed:
+            if arrays[i].shape[axis] != size:
+                raise self.parameters[i]._wrong_shape(arrays[i])
+        for i, axis, j, other in self.equal:
+            if arrays[i].shape[axis] != arrays[j].shape[other]:
+                raise self._differ(arrays, i, axis, j, other)
+        for i, axis, size in self.derived:
+            sizes = {d.terms[0][0][0]: arrays[j].shape[b]
+                     for d, (j, b) in self.first.items() if d.is_atom}  # fmt: skip
+            wanted = size.evaluate(sizes)
+            if arrays[i].shape[axis] != wanted:
+                raise InputShapeError(
+                    f"argument {self.parameters[i].label} has size {arrays[i].shape[axis]} along "
+                    f"axis {axis}, {size} = {wanted} is expected",
+                    remedy="pass arrays whose sizes belong together",
+                )
+
+    def _differ(self, arrays: Sequence[Any], i: int, axis: int, j: int, other: int) -> InputShapeError:
+        first, second = self.parameters[j], self.parameters[i]
+        name = second.shape[axis]
+        return InputShapeError(
+            f"the size '{name}' is {arrays[j].shape[other]} in argument {first.label} "
+            f"(axis {other}) but {arrays[i].shape[axis]} in argument {second.label} (axis {axis})",
+            cause="a named size is the same everywhere in a graph",
+            remedy="pass arrays that agree, or give the axes different names",
+        )

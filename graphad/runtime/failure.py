@@ -1,0 +1,57 @@
+"""Errors raised inside a generated program, told in terms of the user's program."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Sequence
+from typing import Any
+
+from graphad.errors import GraphadError, IndexingError, ShapeError
+from graphad.ir.variable import shape_text
+
+_KINDS: dict[type, type[GraphadError]] = {ValueError: ShapeError, IndexError: IndexingError}
+
+
+def explain(
+    error: Exception, name: str, labels: Sequence[str], arrays: Sequence[Any]
+) -> GraphadError | None:
+    """A GraphadError for a NumPy error, with the arguments and the line that built the node.
+
+    None for errors of other types; they get the same text as a note.
+    """
+    if isinstance(error, GraphadError):
+        return None
+    line, place = _failing_line(error)
+    given = ", ".join(
+        f"{label} {a.dtype}{shape_text(a.shape)}" for label, a in zip(labels, arrays, strict=True)
+        if hasattr(a, "dtype")
+    )  # fmt: skip
+    cause = f"called with {given}" + (f"; in the generated line `{line}`" if line else "")
+    kind = _KINDS.get(type(error))
+    if kind is None:
+        error.add_note(f"in graphad function {name}: {cause}" + (f"; built at {place}" if place else ""))
+        return None
+    return kind(
+        f"{name}: {error}",
+        cause=cause,
+        remedy="check the shapes and indices of the arguments; declare sizes to have them checked "
+        "when the graph is built",
+        where=place,
+    )
+
+
+def _failing_line(error: Exception) -> tuple[str, str]:
+    """(source line, place in the user's program) of the innermost generated frame."""
+    found = ("", "")
+    trace = error.__traceback__
+    while trace is not None:
+        filename = trace.tb_frame.f_code.co_filename
+        if filename.startswith("<graphad program"):
+            lines = linecache.getlines(filename)
+            number = trace.tb_lineno
+            line = lines[number - 1].strip() if number <= len(lines) else ""
+            above = (text.strip() for text in reversed(lines[: number - 1]))
+            place = next((text[2:] for text in above if text.startswith("# ")), "")
+            found = (line, place)
+        trace = trace.tb_next
+    return found

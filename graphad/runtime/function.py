@@ -1,0 +1,258 @@
+"""The compiled callable: NumPy arrays in, NumPy arrays out.
+
+A call checks its arguments, reads shared cells, runs the program, and only then, if everything
+was computed, swaps the cells that have updates. Nothing is written that another call may read, so
+that any number of threads may call one Function at once.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad import tree
+from graphad.errors import GraphadError, InputError, InputShapeError
+from graphad.ir.evaluate import evaluate
+from graphad.ir.graph import Graph
+from graphad.ir.text import listing
+from graphad.ir.types import TensorType
+from graphad.ir.variable import Shared, shape_text
+from graphad.runtime import cells
+from graphad.runtime.arguments import Parameter, SizeChecks
+from graphad.runtime.failure import explain
+
+FLOAT_FAILURES = (ArithmeticError, ValueError)  # where plain floats give up, NumPy defines the value
+
+
+class Function:
+    """A compiled graph; made by `ga.function`.
+
+    Call it with arrays, by position or by the names of its inputs; nested containers go in and
+    come out as declared. Results are new arrays (NumPy scalars for rank 0); ``out=`` writes into
+    given arrays. Functions can be pickled and called from several threads.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[tuple[str, tree.Structure]],
+        outputs: tree.Structure,
+        shared: Sequence[Shared],
+        updated: Sequence[Shared],
+        compiled: Any,
+        options: Any,
+    ) -> None:
+        self.name, self.options = name, options
+        self._arguments, self._outputs = tuple(arguments), outputs
+        self._shared, self._updated = tuple(shared), tuple(updated)
+        self._compiled = compiled
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """What can be worked out once for all calls."""
+        graph: Graph = self._compiled.graph
+        labels = [p for name, structure in self._arguments for p in structure.paths(name)]
+        variables = graph.inputs[: len(labels)]
+        self._parameters = [Parameter(p, v.type) for p, v in zip(labels, variables, strict=True)]
+        self._sizes = SizeChecks(self._parameters)
+        self._flat = all(structure == tree.LEAF for _, structure in self._arguments)
+        self._single = self._outputs == tree.LEAF
+        self._count = self._outputs.leaf_count
+        program, floats = self._compiled.program, self._compiled.floats
+        self._run = program.run if program is not None else self._interpret
+        self._run_floats = floats.run if floats is not None and not self._shared else None
+        self._makers = [np.bool_ if v.dtype == np.bool_ else np.float64 for v in graph.outputs]
+
+    def _interpret(self, *arrays: Any) -> Sequence[Any]:
+        return evaluate(self._compiled.graph, arrays)
+
+    # -- the call ---------------------------------------------------------------------------------------
+    def __call__(self, *arguments: Any, out: Any = None, **keywords: Any) -> Any:
+        if keywords or len(arguments) != len(self._arguments):
+            arguments = self._bind(arguments, keywords)
+        values = arguments if self._flat else self._flatten(arguments)
+        if self._run_floats is not None and out is None:
+            result = self._on_floats(values)
+            if result is not None:
+                return result
+        accepted = [p.accept(v) for p, v in zip(self._parameters, values, strict=True)]
+        self._sizes.check(accepted)
+        arrays = accepted + cells.snapshot(self._shared) if self._shared else accepted
+        results = self._execute(arrays)
+        if out is not None:
+            self._write(results[: self._count], out)
+        if self._updated:
+            cells.swap(self._updated, results[self._count :])
+        if out is not None:
+            return out
+        return self._package(results)
+
+    def _execute(self, arrays: Sequence[Any]) -> Sequence[Any]:
+        try:
+            with np.errstate(all="ignore"):
+                return self._run(*arrays)
+        except Exception as error:
+            labels = [p.label for p in self._parameters] + [v.name or "shared" for v in self._shared]
+            told = explain(error, self.name, labels, arrays)
+            if told is None:
+                raise
+            raise told from error
+
+    def _on_floats(self, values: Sequence[Any]) -> Any:
+        """The result by plain floats; None where only NumPy defines it (or arguments are arrays)."""
+        for value in values:
+            if type(value) is not float and type(value) is not np.float64:
+                return None
+        try:
+            results = self._run_floats(*map(float, values))  # type: ignore[misc]
+        except FLOAT_FAILURES:
+            return None
+        made = [make(x) for make, x in zip(self._makers, results, strict=True)]
+        return made[0] if self._single else self._outputs.unflatten(made)
+
+    def _package(self, results: Sequence[Any]) -> Any:
+        if self._single:
+            result = results[0]
+            return result if not isinstance(result, np.ndarray) or result.ndim else result[()]
+        made = [r if not isinstance(r, np.ndarray) or r.ndim else r[()] for r in results[: self._count]]
+        return self._outputs.unflatten(made)
+
+    # -- arguments and results ---------------------------------------------------------------------------
+    def _bind(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> tuple[Any, ...]:
+        names = [name for name, _ in self._arguments]
+        if len(arguments) > len(names):
+            raise InputError(
+                f"{self.name} takes {len(names)} arguments, {len(arguments)} were given",
+                cause=f"its inputs are {', '.join(names) or 'none'}",
+            )
+        found = dict(enumerate(arguments))
+        for key, value in keywords.items():
+            if names.count(key) != 1:
+                why = "two inputs have that name" if key in names else "no input has that name"
+                raise InputError(
+                    f"{self.name} got the keyword {key!r}: {why}",
+                    remedy=f"its inputs are {', '.join(names) or 'none'}",
+                )
+            if names.index(key) in found:
+                raise InputError(f"{self.name} got two values for {key!r}")
+            found[names.index(key)] = value
+        missing = [name for i, name in enumerate(names) if i not in found]
+        if missing:
+            raise InputError(
+                f"{self.name} misses {', '.join(map(repr, missing))}",
+                remedy=f"call it as {self.name}({', '.join(names)})",
+            )
+        return tuple([found[i] for i in range(len(names))])
+
+    def _flatten(self, arguments: Sequence[Any]) -> list[Any]:
+        values: list[Any] = []
+        for (name, structure), argument in zip(self._arguments, arguments, strict=True):
+            if structure == tree.LEAF:
+                values.append(argument)
+                continue
+            leaves, given = tree.flatten(argument)
+            if given != structure:
+                raise InputError(
+                    f"argument {name} has the structure {_shown(given)}",
+                    cause=f"{_shown(structure)} is expected",
+                    remedy="pass the same containers, with the same keys and lengths",
+                )
+            values += leaves
+        return values
+
+    def _write(self, results: Sequence[Any], out: Any) -> None:
+        """Copy results into the arrays of `out`; nothing is written unless all of them fit."""
+        targets = [out] if self._single else tree.flatten(out)[0]
+        if len(targets) != self._count:
+            raise InputError(
+                f"out= holds {len(targets)} arrays, {self.name} has {self._count} outputs"
+            )
+        for i, (target, result) in enumerate(zip(targets, results, strict=True)):
+            shape, dtype = np.shape(result), self._compiled.graph.outputs[i].dtype
+            fits = isinstance(target, np.ndarray) and target.shape == shape and target.dtype == dtype
+            if not fits or not target.flags.writeable:
+                given = f"{target.dtype}{shape_text(target.shape)}" if isinstance(
+                    target, np.ndarray) else type(target).__name__  # fmt: skip
+                raise InputShapeError(
+                    f"out[{i}] is {given}, a writeable {dtype}{shape_text(shape)} is needed",
+                    remedy=f"make it with np.empty({shape}, {str(dtype)!r})",
+                )
+        for target, result in zip(targets, results, strict=True):
+            np.copyto(target, result)
+
+    # -- looking at it -------------------------------------------------------------------------------------
+    @property
+    def graph(self) -> Graph:
+        """The graph after rewriting; its inputs are the arguments, then the shared variables."""
+        return self._compiled.graph
+
+    @property
+    def plan(self) -> Any:
+        """The plan: steps, memory that is reused, peak bytes."""
+        return self._compiled.plan
+
+    @property
+    def source(self) -> str:
+        """The generated program as Python source."""
+        if self._compiled.program is None:
+            return "# interpreted, no program was generated\n" + listing(self.graph)
+        floats = self._compiled.floats
+        return self._compiled.program.source if floats is None else floats.source
+
+    @property
+    def report(self) -> Any:
+        """What rewriting did: rules, counts, time."""
+        return self._compiled.report
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds that each stage of the compiler took."""
+        return dict(self._compiled.seconds)
+
+    @property
+    def shared(self) -> tuple[Shared, ...]:
+        """The shared variables that the function reads."""
+        return self._shared
+
+    @property
+    def signature(self) -> inspect.Signature:
+        """The arguments with their types, as `inspect.signature` shows them."""
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        parameters, position = [], 0
+        for name, structure in self._arguments:
+            types: list[TensorType] = [
+                p.type for p in self._parameters[position : position + structure.leaf_count]
+            ]
+            position += structure.leaf_count
+            fit = name if name.isidentifier() else f"argument_{len(parameters)}"
+            parameters.append(inspect.Parameter(fit, kind, annotation=structure.unflatten(types)))
+        returns = self._outputs.unflatten([v.type for v in self.graph.outputs[: self._count]])
+        return inspect.Signature(parameters, return_annotation=returns)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return self.signature
+
+    def __repr__(self) -> str:
+        head = f"<Function {self.name}{_plain(self.signature)}"
+        updates = f", updates {', '.join(v.name or '?' for v in self._updated)}" if self._updated else ""
+        return f"{head}; {len(self.plan.steps)} steps{updates}, backend={self.options.backend!r}>"
+
+    def __reduce__(self) -> tuple:
+        return Function, (self.name, self._arguments, self._outputs, self._shared, self._updated,
+                          self._compiled, self.options)  # fmt: skip
+
+
+def _plain(signature: inspect.Signature) -> str:
+    shown = ", ".join(f"{p.name}: {p.annotation!r}" for p in signature.parameters.values())
+    return f"({shown}) -> {signature.return_annotation!r}"
+
+
+def _shown(structure: tree.Structure) -> str:
+    return repr(structure.unflatten(["array"] * structure.leaf_count)).replace("'array'", "array")
+
+
+__all__ = ["Function", "GraphadError"]
