@@ -60,7 +60,7 @@ __all__ = [
     "logsumexp", "matrix", "one_hot", "ops", "relu", "rewrite", "scalar", "scope", "shared",
     "sigmoid", "softmax", "softplus", "tensor", "testing", "tree", "vector", "viz", "vjp",
 ]  # fmt: skip
-__all__ += [name for name in _OPS if name not in __all__]  # noqa: PLE0604
+__all__ += [name for name in _OPS if name not in __all__]
 
 
 def __getattr__(name: str) -> Any:

@@ -88,7 +88,7 @@ def _title(name: str | None, results: Sequence[Variable]) -> str:
     return "".join(c if c.isalnum() or c in "_ -" else "_" for c in wish)
 
 
-# ---- inputs ------------------------------------------------------------------------------------------
+# ---- inputs ----------------------------------------------------------------------------------
 def _arguments(inputs: Any) -> list[tuple[str, Any]]:
     """(label, variable or container) of each argument."""
     if isinstance(inputs, Mapping):
@@ -153,7 +153,7 @@ def _results(outputs: Any) -> tuple[list[Variable], tree.Structure]:
     return [as_variable(leaf) for leaf in leaves], structure
 
 
-# ---- updates and givens ------------------------------------------------------------------------------
+# ---- updates and givens ----------------------------------------------------------------------
 def _checked_updates(updates: Any) -> list[tuple[Shared, Variable]]:
     """(shared, new value) pairs of one type; errors name the shared variable."""
     items = list(updates.items() if isinstance(updates, Mapping) else updates or ())
@@ -169,7 +169,9 @@ def _checked_updates(updates: Any) -> list[tuple[Shared, Variable]]:
         if key in seen:
             raise GraphError(f"updates: shared variable {key.name!r} is updated twice")
         seen.add(key)
-        pairs.append((key, _same_type(key, value, f"the update of {key.name or 'a shared variable'}")))
+        pairs.append(
+            (key, _same_type(key, value, f"the update of {key.name or 'a shared variable'}"))
+        )
     return pairs
 
 
@@ -203,7 +205,9 @@ def substitute(targets: Sequence[Variable], givens: Givens) -> list[Variable]:
     values: dict[Variable, Variable] = {}
     for key, value in givens.items():
         if not isinstance(key, Variable):
-            raise UseError(f"givens: {key!r} is no Variable", remedy="keys are variables to replace")
+            raise UseError(
+                f"givens: {key!r} is no Variable", remedy="keys are variables to replace"
+            )
         values[key] = _same_type(key, value, f"givens: the value for {key.name or 'a variable'}")
     order = _order(values)
     final: dict[Variable, Variable] = {}
@@ -231,7 +235,7 @@ def _order(values: Mapping[Variable, Variable]) -> list[Variable]:
     return list(order)
 
 
-# ---- a quick look ------------------------------------------------------------------------------------
+# ---- a quick look ----------------------------------------------------------------------------
 def evaluate_variable(variable: Variable, values: Mapping[Any, Any] | None = None) -> Any:
     """The value of one variable, by the interpreter: what `Variable.eval` does.
 
@@ -243,7 +247,9 @@ def evaluate_variable(variable: Variable, values: Mapping[Any, Any] | None = Non
     given = dict(values or {})
     for key in given:
         if not isinstance(key, Variable):
-            raise UseError(f"eval: the key {key!r} is no Variable", remedy="write x.eval({x: value})")
+            raise UseError(
+                f"eval: the key {key!r} is no Variable", remedy="write x.eval({x: value})"
+            )
     leaves = walk.leaves([variable], set(given))
     missing = [v for v in leaves if v not in given and not isinstance(v, Constant | Shared)]
     if missing:

@@ -1,6 +1,6 @@
 """The pipeline: one function, a list of named stages; the table of contents of the compiler.
 
-    build (the user) → check → rewrite → plan → generate → run (runtime.Function)
+build (the user) → check → rewrite → plan → generate → run (runtime.Function)
 """
 
 from __future__ import annotations

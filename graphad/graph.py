@@ -15,7 +15,9 @@ __all__ = ["ancestors", "find", "inputs", "path", "replace", "toposort"]
 
 
 def _outputs(container: Any) -> list[Variable]:
-    found = container.outputs if isinstance(container, _graph.Graph) else tree.flatten(container)[0]
+    found = (
+        container.outputs if isinstance(container, _graph.Graph) else tree.flatten(container)[0]
+    )
     for leaf in found:
         if not isinstance(leaf, Variable):
             raise UseError(f"{leaf!r} is no Variable", remedy="pass variables of a graph")
@@ -75,7 +77,9 @@ def find(outputs: Any, name: str) -> Variable:
         return found[0]
     known = sorted({v.name for v in everything if v.name})
     if found:
-        raise GraphError(f"{len(found)} variables are called {name!r}", remedy="give them different names")
+        raise GraphError(
+            f"{len(found)} variables are called {name!r}", remedy="give them different names"
+        )
     raise GraphError(
         f"no variable is called {name!r}",
         cause=f"names in this graph: {', '.join(known[:20]) or 'none'}",

@@ -24,6 +24,7 @@ class Structure:
     """
 
     __slots__ = ("children", "keys", "kind", "leaf_count", "order")
+    leaf_count: int
 
     def __init__(
         self, kind: type | None, keys: tuple, children: tuple[Structure, ...], order: tuple = ()
@@ -51,20 +52,19 @@ class Structure:
         return self._build(iter(leaves))
 
     def _build(self, leaves: Any) -> Any:
-        if self.kind is None:
+        kind: Any = self.kind
+        if kind is None:
             return next(leaves)
         values = [child._build(leaves) for child in self.children]
-        if issubclass(self.kind, dict):
+        if issubclass(kind, dict):
             found = dict(zip(self.keys, values, strict=True))
             ordered = {key: found[key] for key in self.order}
-            return ordered if self.kind is dict else self.kind(ordered)
-        if self.kind in (list, tuple):
-            return self.kind(values)
-        if hasattr(self.kind, "_fields"):
-            return self.kind(*values)
-        if dataclasses.is_dataclass(self.kind):
-            return _rebuild_dataclass(self.kind, dict(zip(self.keys, values, strict=True)))
-        return self.kind(values)
+            return ordered if kind is dict else kind(ordered)
+        if hasattr(kind, "_fields"):
+            return kind(*values)
+        if dataclasses.is_dataclass(kind):
+            return _rebuild_dataclass(kind, dict(zip(self.keys, values, strict=True)))
+        return kind(values)
 
     def paths(self, root: str = "") -> list[str]:
         """Python expressions that select each leaf, for messages: `root['w'][0]`."""
@@ -79,16 +79,18 @@ class Structure:
 LEAF = Structure(None, (), ())
 
 
-def _rebuild_dataclass(kind: type, fields: dict[str, Any]) -> Any:
-    built = object.__new__(kind)
+def _rebuild_dataclass(kind: Any, fields: dict[str, Any]) -> Any:
+    built: Any = object.__new__(kind)
     for name, value in fields.items():
         object.__setattr__(built, name, value)
     return built
 
 
 def _sort_key(key: Any) -> tuple[str, Any]:
-    return (type(key).__name__, key) if isinstance(key, str | int | float) else (
-        type(key).__name__, repr(key)
+    return (
+        (type(key).__name__, key)
+        if isinstance(key, str | int | float)
+        else (type(key).__name__, repr(key))
     )
 
 

@@ -23,9 +23,10 @@ FAILURES = (ArithmeticError, ValueError)  # what math raises where NumPy has a v
 
 def is_scalar_plan(plan: Plan) -> bool:
     """Are all values single float64 numbers or booleans, and all ops elementwise?"""
-    return bool(plan.steps) and len(plan.steps) <= CHUNK and all(
-        value.type.ndim == 0 and value.type.dtype in (np.float64, np.bool_) for value in plan.values
-    ) and all(step.node.op.family.is_elementwise for step in plan.steps)  # fmt: skip
+    kinds = (np.float64, np.bool_)
+    scalars = all(v.type.ndim == 0 and v.type.dtype in kinds for v in plan.values)
+    formulas = all(step.node.op.family.is_elementwise for step in plan.steps)
+    return scalars and formulas and 0 < len(plan.steps) <= CHUNK
 
 
 def generate_floats(plan: Plan, name: str) -> Program | None:
@@ -77,7 +78,11 @@ def _step(
 def _write(
     instruction: Instruction, boolean: bool, functions: set[str], bound: dict[str, Any]
 ) -> tuple[str, bool]:
-    function, arguments, keywords = instruction.function, instruction.arguments, instruction.keywords
+    function, arguments, keywords = (
+        instruction.function,
+        instruction.arguments,
+        instruction.keywords,
+    )
     if function in FLOAT:
         text = FLOAT[function](*arguments, **keywords)
         functions.update({text.split("(", 1)[0]} & MATH_NAMES)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 import linecache
+import re
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -76,7 +77,7 @@ class Writer:
         for value in plan.values[: len(plan.graph.inputs)]:
             self.names.value(value)
 
-    # -- operands -------------------------------------------------------------------------------------
+    # -- operands ------------------------------------------------------------------------------
     def operand(self, number: int, step: Step | None) -> str:
         """The expression for a value: its name, or the literal of a constant."""
         value = self.plan.values[number]
@@ -86,24 +87,32 @@ class Writer:
         if step is not None and self._may_be_literal(value, step):
             return literal(value.variable.value[()])
         if number not in self._constants:
-            wish = value.name if value.name and value.name.isidentifier() else f"k{len(self.bound)}"
+            wish = (
+                value.name if value.name and value.name.isidentifier() else f"k{len(self.bound)}"
+            )
             name = self._constants[number] = self.names.unique(wish if wish.isascii() else "k")
             self.bound[name] = value.variable.value[()]
         return self._constants[number]
 
     def _may_be_literal(self, value: Value, step: Step) -> bool:
         """A Python number promotes like the constant it stands for, beside one of its dtype."""
-        if value.type.ndim or value.type.dtype.kind not in "fi" or not step.node.op.family.is_elementwise:
+        if (
+            value.type.ndim
+            or value.type.dtype.kind not in "fi"
+            or not step.node.op.family.is_elementwise
+        ):
             return False
         array = value.variable.value  # type: ignore[attr-defined]
         others = [
-            self.plan.values[n].type.dtype for n in step.inputs if self.plan.values[n].kind != "constant"
+            self.plan.values[n].type.dtype
+            for n in step.inputs
+            if self.plan.values[n].kind != "constant"
         ]
         return bool(np.isfinite(array)) and value.type.dtype in others and (
             step.node.op.name != "where"
         )  # fmt: skip
 
-    # -- one step --------------------------------------------------------------------------------------
+    # -- one step ------------------------------------------------------------------------------
     def step(self, step: Step) -> list[str]:
         """The statements of one step."""
         recorder = Recorder(self.names.temporary)
@@ -136,7 +145,9 @@ class Writer:
             return functools.partial(_call_inner, op, run)
         return functools.partial(_call_op, op)
 
-    def _recorded(self, step: Step, instructions: Sequence[Instruction], result: Traced) -> list[str]:
+    def _recorded(
+        self, step: Step, instructions: Sequence[Instruction], result: Traced
+    ) -> list[str]:
         value = self.plan.values[step.outputs[0]]
         scalar = value.type.ndim == 0 and step.node.op.family.is_elementwise
         lines, texts = inline(instructions, functools.partial(self._write, scalar=scalar))
@@ -152,7 +163,11 @@ class Writer:
 
     def _write(self, instruction: Instruction, scalar: bool) -> tuple[str, bool]:
         """The text of one call; the flag says that it is a statement."""
-        function, arguments, keywords = instruction.function, instruction.arguments, instruction.keywords
+        function, arguments, keywords = (
+            instruction.function,
+            instruction.arguments,
+            instruction.keywords,
+        )
         if function in STATEMENTS:
             self.imports.update({"add"} if function == "add.at" else ())
             return STATEMENTS[function](*arguments, **keywords), True
@@ -168,9 +183,10 @@ class Writer:
         if hasattr(np, head):
             self.imports.add(head)
         self.imports.update({"dtype"} if "dtype(" in text else ())
+        self.imports.update(re.findall(r"\b(?:inf|nan)\b", text))
         return text, False
 
-    # -- the whole -----------------------------------------------------------------------------------------
+    # -- the whole -----------------------------------------------------------------------------
     def body(self, steps: Sequence[Step]) -> list[str]:
         """Statements with, as comments, where in the user's program they come from."""
         lines: list[str] = []
@@ -300,7 +316,9 @@ def _chunked(writer: Writer, inputs: list[str], parts: list[str]) -> list[str]:
     return body
 
 
-def _part(writer: Writer, steps: Sequence[Step], stop: int, last_read: Mapping[int, int]) -> list[str]:
+def _part(
+    writer: Writer, steps: Sequence[Step], stop: int, last_read: Mapping[int, int]
+) -> list[str]:
     values = writer.plan.values
     made = {n for step in steps for n in step.outputs}
     read = dict.fromkeys(

@@ -39,7 +39,9 @@ class Traced:
     def shape(self) -> tuple[Any, ...]:
         return tuple(
             [
-                size if isinstance(size, int) else Traced(self.recorder, f"{self.text}.shape[{axis}]")
+                size
+                if isinstance(size, int)
+                else Traced(self.recorder, f"{self.text}.shape[{axis}]")
                 for axis, size in enumerate(self._known().shape)
             ]
         )
@@ -68,7 +70,7 @@ class Traced:
 
     __bool__ = __int__ = __float__ = __index__ = __iter__ = __len__ = _refuse
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _refuse
-    __truediv__ = __rtruediv__ = __pow__ = __neg__ = __eq__ = __ne__ = _refuse  # type: ignore[assignment]
+    __truediv__ = __rtruediv__ = __pow__ = __neg__ = __eq__ = __ne__ = _refuse
     __lt__ = __gt__ = __le__ = __ge__ = __getattr__ = _refuse
     __hash__ = None  # type: ignore[assignment]
 

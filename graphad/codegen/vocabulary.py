@@ -56,7 +56,7 @@ def _entry(entry: Any) -> str:
     return "..." if entry is Ellipsis else literal(entry)
 
 
-# ---- arrays ------------------------------------------------------------------------------------------
+# ---- arrays ----------------------------------------------------------------------------------
 def _reduce(ufunc: str) -> Writer:
     def write(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> str:
         where = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
@@ -101,7 +101,7 @@ STATEMENTS: dict[str, Writer] = {
     "add.at": lambda x, index, value: f"add.at({literal(x)}, {literal(index)}, {literal(value)})",
 }
 
-# ---- scalars -------------------------------------------------------------------------------------------
+# ---- scalars ---------------------------------------------------------------------------------
 _BINARY = {
     "add": "+", "subtract": "-", "multiply": "*", "divide": "/",
     "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=",
@@ -118,7 +118,7 @@ OPERATORS["negative"] = lambda a: f"-{literal(a)}"
 OPERATORS["square"] = lambda a: f"{literal(a)} * {literal(a)}"
 
 
-# ---- plain floats ----------------------------------------------------------------------------------------
+# ---- plain floats ----------------------------------------------------------------------------
 def _choose(c: Any, a: Any, b: Any) -> str:
     return f"{literal(a)} if {literal(c)} else {literal(b)}"
 

@@ -35,7 +35,9 @@ def jvp(outputs: Any, wrt: Any, tangents: Any) -> Any:
     """
     targets, structure = _variables(outputs, "jvp", "outputs", floats=False)
     variables, _ = _variables(wrt, "jvp", "wrt")
-    given = [tangents] if len(variables) == 1 and wrt is variables[0] else tree.flatten(tangents)[0]
+    given = (
+        [tangents] if len(variables) == 1 and wrt is variables[0] else tree.flatten(tangents)[0]
+    )
     if len(given) != len(variables):
         raise GradientError(
             f"jvp: {len(variables)} variables in wrt and {len(given)} tangents",
@@ -43,7 +45,9 @@ def jvp(outputs: Any, wrt: Any, tangents: Any) -> Any:
         )
     starts = {v: _as_cotangent(v, t) for v, t in zip(variables, given, strict=True)}
     found = push_forward(starts, targets)
-    return structure.unflatten([zeros_for(v) if t is None else t for v, t in zip(targets, found, strict=True)])
+    return structure.unflatten(
+        [zeros_for(v) if t is None else t for v, t in zip(targets, found, strict=True)]
+    )
 
 
 def push_forward(
@@ -92,7 +96,9 @@ def from_vjp(node: Apply, tangents: Sequence[Variable | None]) -> Sequence[Varia
         parts = family.vjp_with(node, stand_ins, needed, pull_back)
     else:
         parts = family.vjp(node, stand_ins, needed)
-    pairs = [(p, t) for p, t in zip(parts, tangents, strict=True) if p is not None and t is not None]
+    pairs = [
+        (p, t) for p, t in zip(parts, tangents, strict=True) if p is not None and t is not None
+    ]
     result: list[Variable | None] = []
     for stand_in in stand_ins:
         if stand_in is None:

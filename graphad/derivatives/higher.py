@@ -50,7 +50,7 @@ def _one(y: Variable, x: Variable, mode: str, disconnected: str) -> Variable | N
         found = pull_back({y: OPS["ones_like"](y)}, [x], ())[x]
         return _connected(found, x, [y], (), disconnected, "jacobian")
     few = isinstance(x.type.size, int) and isinstance(y.type.size, int)
-    if mode == "forward" or (mode == "auto" and few and x.type.size < y.type.size):  # type: ignore[operator]
+    if mode == "forward" or (mode == "auto" and few and x.type.size < y.type.size):
         return _by_columns(y, x, disconnected)
     return _by_rows(y, x, disconnected)
 
@@ -88,7 +88,10 @@ def hessian(cost: Variable, wrt: Any, *, disconnected: str = "raise") -> Any:
     variables, structure = _variables(wrt, "hessian", "wrt")
     first = grad(cost, variables, disconnected=disconnected)
     second = [
-        [None if g is None else jacobian(g, v, mode="reverse", disconnected="zero") for v in variables]
+        [
+            None if g is None else jacobian(g, v, mode="reverse", disconnected="zero")
+            for v in variables
+        ]
         for g in first
     ]
     if structure == tree.LEAF:

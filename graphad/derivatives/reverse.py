@@ -7,6 +7,7 @@ small constant times as many nodes as the forward graph.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -104,7 +105,7 @@ def vjp(outputs: Any, wrt: Any, cotangents: Any, *, disconnected: str = "zero") 
     )
 
 
-# ---- the algorithm -----------------------------------------------------------------------------------
+# ---- the algorithm ---------------------------------------------------------------------------
 def pull_back(
     starts: Mapping[Variable, Variable], wrt: Sequence[Variable], stop: Iterable[Variable]
 ) -> dict[Variable, Variable | None]:
@@ -181,7 +182,7 @@ def carriers(
     return live
 
 
-# ---- checks ------------------------------------------------------------------------------------------
+# ---- checks ----------------------------------------------------------------------------------
 def _variables(
     container: Any, function: str, argument: str, floats: bool = True
 ) -> tuple[list[Variable], tree.Structure]:
@@ -270,13 +271,11 @@ def _connected(
     )
 
 
-def _explain(
-    variable: Variable, targets: Sequence[Variable], stop: frozenset[Variable]
-) -> str:
+def _explain(variable: Variable, targets: Sequence[Variable], stop: frozenset[Variable]) -> str:
     """Why nothing arrives: there is no path, or a node on it cuts it."""
     for target in targets:
         path = walk.path_between(variable, target)
-        for before, after in zip(path, path[1:], strict=False):
+        for before, after in itertools.pairwise(path):
             node = after.owner
             if node is None:
                 continue

@@ -25,7 +25,9 @@ def check(graph: Graph, stage: str = "") -> Graph:
         if node.op.family.memoise:
             promised = tuple(node.op.infer(tuple([v.type for v in node.inputs])))
             if promised != node.types:
-                raise GraphError(f"{prefix}{node} has types {node.types}, its rule says {promised}")
+                raise GraphError(
+                    f"{prefix}{node} has types {node.types}, its rule says {promised}"
+                )
         for index, output in enumerate(node.outputs):
             if output.index != index or output.owner is not node:
                 raise GraphError(f"{prefix}output {index} of {node} does not point back to it")

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphad.errors import UseError
+from graphad.ir.dimtext import dim_text
 
 Atom = tuple
 _anonymous_ids = itertools.count(int.from_bytes(os.urandom(6), "little") << 20)
@@ -52,7 +53,7 @@ class Dim:
     def with_origin(self, origin: Any) -> Dim:
         return Dim(self.terms, origin)
 
-    # -- what it is made of -------------------------------------------------------------------
+    # -- what it is made of --------------------------------------------------------------------
     @property
     def name(self) -> str | None:
         """The name if this is exactly one named size, else None."""
@@ -89,7 +90,7 @@ class Dim:
             total += product
         return total
 
-    # -- equality is structural ---------------------------------------------------------------
+    # -- equality is structural ----------------------------------------------------------------
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Dim) and self.terms == other.terms)
 
@@ -97,12 +98,12 @@ class Dim:
         return self._hash
 
     def __repr__(self) -> str:
-        return _text(self)
+        return dim_text(self.terms)
 
     def __reduce__(self) -> tuple:
         return Dim, (self.terms,)
 
-    # -- arithmetic ---------------------------------------------------------------------------
+    # -- arithmetic ----------------------------------------------------------------------------
     def __add__(self, other: Any) -> Any:
         return _arithmetic("add", self, other)
 
@@ -169,7 +170,7 @@ class Dim:
     __int__ = __index__
 
 
-# ---- the link to variables, filled by the higher layer -------------------------------------------
+# ---- the link to variables, filled by the higher layer ---------------------------------------
 class _Link:
     """Two functions that `ir.variable` provides: size of (variable, axis), and arithmetic."""
 
@@ -221,8 +222,10 @@ def _from_terms(terms: dict[tuple[Atom, ...], int]) -> int | Dim:
 def _arithmetic(operation: str, first: Any, second: Any) -> Any:
     if not isinstance(first, int | Dim) or not isinstance(second, int | Dim):
         if hasattr(first, "owner") or hasattr(second, "owner"):
-            return NotImplemented if not isinstance(first, Dim) else link.call(
-                operation, to_variable(first), second
+            return (
+                NotImplemented
+                if not isinstance(first, Dim)
+                else link.call(operation, to_variable(first), second)
             )
         return link.call(
             operation,
@@ -309,84 +312,6 @@ def atom(kind: str, *operands: Any) -> Dim:
     return Dim(((((kind, *bare),), 1),))
 
 
-def clamp(size: int | Dim) -> int | Dim:
-    """max(size, 0); a sum whose coefficients are all positive is its own clamp."""
-    if isinstance(size, int):
-        return max(size, 0)
-    if all(coefficient > 0 for _, coefficient in size.terms):
-        return size
-    return atom("max", size, 0)
-
-
-def minimum(first: int | Dim, second: int | Dim) -> int | Dim:
-    """min(first, second)."""
-    if isinstance(first, int) and isinstance(second, int):
-        return min(first, second)
-    if first == second:
-        return first
-    return atom("min", *sorted((first, second), key=repr))
-
-
-def slice_length(
-    size: int | Dim, start: int | None, stop: int | None, step: int | None
-) -> int | Dim:
-    """``len(range(size)[start:stop:step])``, in a form in which equal slices compare equal.
-
-    >>> n = Dim.named("n")
-    >>> slice_length(n, 1, None, None), slice_length(n, None, -1, None)
-    (max(n - 1, 0), max(n - 1, 0))
-    """
-    if isinstance(size, int):
-        return len(range(*slice(start, stop, step).indices(size)))
-    pace = 1 if step is None else step
-    if pace in (1, -1) and start is None and stop is None:
-        return size
-    if start is None and stop is None:
-        return (size + (abs(pace) - 1)) // abs(pace)
-    if pace == 1:
-        first = start or 0
-        if first >= 0 and stop is None:
-            return clamp(size - first)
-        if first >= 0 and stop is not None and stop < 0:
-            return clamp(size - (first - stop))
-        if first == 0 and stop is not None:
-            return minimum(size, stop)
-        if first < 0 and stop is None:
-            return minimum(size, -first)
-    return atom("slice", size, start, stop, step)
-
-
-def broadcast(first: int | Dim, second: int | Dim) -> int | Dim | None:
-    """The size two axes broadcast to, or None where they can be seen to clash.
-
-    A size of exactly 1 stretches; a *named* size equals only itself (and stretches a literal 1);
-    other sizes that are unknown while building are compared at run time, as NumPy does.
-    """
-    if first is second or first == second:
-        return first
-    if first == 1:
-        return second
-    if second == 1:
-        return first
-    if isinstance(first, int) and isinstance(second, int):
-        return None
-    named = [d for d in (first, second) if isinstance(d, Dim) and d.name is not None]
-    if len(named) == 2 or (named and (isinstance(first, int) or isinstance(second, int))):
-        return None
-    if named:
-        return named[0]
-    if isinstance(first, int) or isinstance(second, int):
-        return first if isinstance(first, int) else second
-    return atom("broadcast", *sorted(_broadcast_operands(first) | _broadcast_operands(second), key=repr))
-
-
-def _broadcast_operands(size: int | Dim) -> set[int | Dim]:
-    """What a broadcast joins, so that joining twice changes nothing."""
-    if isinstance(size, Dim) and size.is_atom and size.terms[0][0][0][0] == "broadcast":
-        return set(size.terms[0][0][0][1:])
-    return {size.with_origin(None) if isinstance(size, Dim) else size}
-
-
 def _atom_value(a: Atom, sizes: Mapping[Atom, int]) -> int:
     kind = a[0]
     if kind in ("name", "anonymous"):
@@ -404,28 +329,3 @@ def _atom_value(a: Atom, sizes: Mapping[Atom, int]) -> int:
         return next((value for value in values if value != 1), 1)
     size, start, stop, step = values
     return len(range(*slice(start, stop, step).indices(size)))
-
-
-# ---- text ------------------------------------------------------------------------------------
-def _atom_text(a: Atom) -> str:
-    if a[0] == "name":
-        return a[1]
-    if a[0] == "anonymous":
-        return "?"
-    if a[0] == "slice":
-        bounds = ":".join("" if d is None else str(d) for d in a[2:])
-        return f"len({a[1]}[{bounds}])"
-    inner = ", ".join(str(d) for d in a[1:])
-    return f"{a[0]}({inner})"
-
-
-def _text(dim: Dim) -> str:
-    pieces = []
-    ordered = sorted(dim.terms, key=lambda term: (not term[0], repr(term)))
-    for monomial, coefficient in ordered:
-        factors = [_atom_text(a) for a in monomial]
-        size = abs(coefficient)
-        body = "*".join(([str(size)] if size != 1 or not factors else []) + factors)
-        sign = "-" if coefficient < 0 else "+"
-        pieces.append(f" {sign} {body}" if pieces else (f"-{body}" if sign == "-" else body))
-    return "".join(pieces)

@@ -29,13 +29,14 @@ def evaluate(graph: Graph, arrays: Sequence[Any]) -> list[Any]:
     [array(6.)]
     """
     values: dict[Variable, Any] = {
-        variable: np.asarray(array)
-        for variable, array in zip(graph.inputs, arrays, strict=True)
+        variable: np.asarray(array) for variable, array in zip(graph.inputs, arrays, strict=True)
     }
     with np.errstate(all="ignore"):
         for node in graph.nodes:
             operands = [value_of(variable, values) for variable in node.inputs]
-            for output, result in zip(node.outputs, run(node.op, node.types, operands), strict=True):
+            for output, result in zip(
+                node.outputs, run(node.op, node.types, operands), strict=True
+            ):
                 values.setdefault(output, check_result(node, output.type, result))
     return [value_of(variable, values) for variable in graph.outputs]
 

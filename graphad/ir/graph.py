@@ -47,7 +47,7 @@ class Graph:
                 raise GraphError(
                     f"the outputs depend on {describe(leaf)}, which is not among the inputs",
                     cause=f"it is used by {users[0]}" if users else "it is an output itself",
-                    remedy="add it to the inputs, or give it a value with givens={variable: value}",
+                    remedy="add it to the inputs, or use givens={variable: value}",
                 )
 
     @classmethod
@@ -124,7 +124,7 @@ def _number_dims(value: Any, numbering: dict[tuple, int]) -> Any:
     return value
 
 
-# ---- surgery ---------------------------------------------------------------------------------------
+# ---- surgery ---------------------------------------------------------------------------------
 def replace(
     outputs: Sequence[Variable], replacements: Mapping[Variable, Variable]
 ) -> list[Variable]:
@@ -145,7 +145,7 @@ def replace(
     return [new.get(v, v) for v in outputs]
 
 
-# ---- flat pickling ---------------------------------------------------------------------------------
+# ---- flat pickling ---------------------------------------------------------------------------
 def flatten(
     outputs: Sequence[Variable], stop: Sequence[Variable] = ()
 ) -> tuple[list[Variable], list[tuple], list[tuple]]:
@@ -175,9 +175,7 @@ def unflatten(leaves: list[Variable], rows: list[tuple], targets: list[tuple]) -
     nodes: list[Apply] = []
     outputs: list[tuple[Variable, ...]] = []
     for op, operands, types, site, scope, link, names in rows:
-        inputs = tuple(
-            [leaves[i] if row < 0 else outputs[row][i] for row, i in operands or ()]
-        )
+        inputs = tuple([leaves[i] if row < 0 else outputs[row][i] for row, i in operands or ()])
         origin = nodes[link] if link is not None else None
         node = Apply(op, inputs, types, site, scope, origin)
         nodes.append(node)

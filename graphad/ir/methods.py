@@ -12,8 +12,10 @@ from graphad.errors import UseError
 from graphad.ir.hooks import hooks
 from graphad.ir.op import OPS
 
-_REDUCE = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min",
-           "logical_and": "all", "logical_or": "any"}  # fmt: skip
+_REDUCE = {
+    "add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min",
+    "logical_and": "all", "logical_or": "any",
+}  # fmt: skip
 
 
 class ArrayMethods:
@@ -22,7 +24,7 @@ class ArrayMethods:
     __slots__ = ()
     __hash__ = object.__hash__
 
-    # -- arithmetic -------------------------------------------------------------------------------
+    # -- arithmetic ----------------------------------------------------------------------------
     def __add__(self, other: Any) -> Any:
         return OPS["add"](self, other)
 
@@ -86,7 +88,6 @@ class ArrayMethods:
     def __abs__(self) -> Any:
         return OPS["abs"](self)
 
-    # -- bits and logic ---------------------------------------------------------------------------
     def __invert__(self) -> Any:
         return OPS["invert"](self)
 
@@ -120,7 +121,7 @@ class ArrayMethods:
     def __rrshift__(self, other: Any) -> Any:
         return OPS["right_shift"](other, self)
 
-    # -- comparisons, elementwise as in NumPy -----------------------------------------------------
+    # -- comparisons, elementwise as in NumPy --------------------------------------------------
     def __lt__(self, other: Any) -> Any:
         return OPS["less"](self, other)
 
@@ -139,7 +140,6 @@ class ArrayMethods:
     def __ne__(self, other: Any) -> Any:
         return OPS["not_equal"](self, other)
 
-    # -- indexing ---------------------------------------------------------------------------------
     def __getitem__(self, index: Any) -> Any:
         return OPS["getitem"](self, index)
 
@@ -179,7 +179,6 @@ class ArrayMethods:
             remedy="write (x == value).any(), or any(v is x for v in variables) for identity",
         )
 
-    # -- Python wants a value ---------------------------------------------------------------------
     def __bool__(self) -> NoReturn:
         raise UseError(
             f"{_name(self)} has no truth value while the graph is built",
@@ -208,7 +207,7 @@ class ArrayMethods:
             "for values call x.eval({...})",
         )
 
-    # -- NumPy's functions on Variables -----------------------------------------------------------
+    # -- NumPy's functions on Variables --------------------------------------------------------
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
         target = OPS.by_numpy.get(ufunc)
         if method == "reduce" and ufunc.__name__ in _REDUCE:
@@ -217,7 +216,9 @@ class ArrayMethods:
             target = None
         if target is None:
             label = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
-            raise UseError(f"{label} has no symbolic form", remedy="see graphad's list of functions")
+            raise UseError(
+                f"{label} has no symbolic form", remedy="see graphad's list of functions"
+            )
         if keywords.get("out") is not None:
             raise UseError(
                 f"np.{ufunc.__name__}(..., out=...) with a symbolic variable",
@@ -239,7 +240,7 @@ class ArrayMethods:
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         return hooks.array_namespace()
 
-    # -- NumPy's methods --------------------------------------------------------------------------
+    # -- NumPy's methods -----------------------------------------------------------------------
     @property
     def T(self) -> Any:
         """The transpose: axes in reverse order."""
@@ -329,9 +330,7 @@ class ArrayMethods:
         """All elements along one axis."""
         return OPS["ravel"](self)
 
-    def flatten(self) -> Any:
-        """All elements along one axis."""
-        return OPS["ravel"](self)
+    flatten = ravel
 
     def squeeze(self, axis: Any = None) -> Any:
         """Without axes of size 1."""
@@ -377,7 +376,6 @@ class ArrayMethods:
         """
         return hooks.eval(self, values)
 
-    # -- text -------------------------------------------------------------------------------------
     def __repr__(self) -> str:
         name, kind = _name(self), type(self).__name__
         owner = self.owner  # type: ignore[attr-defined]

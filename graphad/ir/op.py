@@ -37,7 +37,9 @@ class Family(ABC):
     hazard: int = 0  # RISKY, MASKED: what this operation may add to its result
     hazard_of: Callable[..., int] | None = None  # the same, where it depends on the operands
     is_view: bool = False  # may the result share memory with the first input?
-    is_elementwise: bool = False  # element i of the result depends on elements i of the inputs only
+    is_elementwise: bool = (
+        False  # element i of the result depends on elements i of the inputs only
+    )
     memoise: bool = True  # do the output types depend on the input types alone?
     foldable: bool = True  # may it be computed while compiling, when all inputs are constant?
 

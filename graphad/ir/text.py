@@ -103,7 +103,9 @@ def tree(outputs: Variable | Iterable[Variable]) -> str:
         operands = variable.owner.inputs if variable.owner is not None else ()
         for i, operand in reversed(list(enumerate(operands))):
             last = i == len(operands) - 1
-            stack.append((operand, tail + ("└─ " if last else "├─ "), tail + ("   " if last else "│  ")))
+            stack.append(
+                (operand, tail + ("└─ " if last else "├─ "), tail + ("   " if last else "│  "))
+            )
     return "\n".join(lines)
 
 

@@ -102,7 +102,8 @@ def check_dtype(dtype: Any) -> np.dtype[Any]:
 
 def as_size(entry: Any) -> Size:
     """A shape entry: int, name of a dim, None for an unknown size, or a Dim."""
-    if type(entry) is int or (isinstance(entry, np.integer) and (entry := int(entry)) is not None):
+    if isinstance(entry, np.integer) or type(entry) is int:
+        entry = int(entry)
         if entry < 0:
             raise ShapeError(f"a size of {entry} in a shape", remedy="sizes are 0 or larger")
         return entry

@@ -49,7 +49,7 @@ class Variable(ArrayMethods):
     ) -> None:
         self.type, self.owner, self.index, self.name = type, owner, index, name
 
-    # -- what NumPy calls it --------------------------------------------------------------------
+    # -- what NumPy calls it -------------------------------------------------------------------
     @property
     def dtype(self) -> np.dtype[Any]:
         """The NumPy dtype of the elements."""
@@ -261,7 +261,7 @@ def rebuild(node: Apply, inputs: tuple[Variable, ...]) -> Apply:
     return Apply(node.op, inputs, types, node._site, node.scope, node.origin)
 
 
-# ---- messages ----------------------------------------------------------------------------------
+# ---- messages --------------------------------------------------------------------------------
 def shape_text(shape: Sequence[Any]) -> str:
     """A shape as Python writes a tuple: ``(batch, 64)``."""
     return f"({', '.join(str(s) for s in shape)}{',' if len(shape) == 1 else ''})"
@@ -310,7 +310,7 @@ def locate(error: GraphadError, inputs: Sequence[Variable]) -> GraphadError:
     return error
 
 
-# ---- values to variables -----------------------------------------------------------------------
+# ---- values to variables ---------------------------------------------------------------------
 def as_variable(value: Any, dtype: Any = None) -> Variable:
     """`value` itself if it is a Variable, else a Constant with it.
 
@@ -354,7 +354,8 @@ def as_array(value: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
 
 def _holds_variable(items: Sequence[Any]) -> bool:
     return any(
-        isinstance(item, Variable | Dim) or (isinstance(item, list | tuple) and _holds_variable(item))
+        isinstance(item, Variable | Dim)
+        or (isinstance(item, list | tuple) and _holds_variable(item))
         for item in items
     )
 

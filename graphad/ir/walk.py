@@ -7,9 +7,7 @@ from collections.abc import Collection, Iterable
 from graphad.ir.variable import Apply, Constant, Variable
 
 
-def toposort(
-    outputs: Iterable[Variable], stop: Collection[Variable] = frozenset()
-) -> list[Apply]:
+def toposort(outputs: Iterable[Variable], stop: Collection[Variable] = frozenset()) -> list[Apply]:
     """The nodes on which `outputs` depend, each after all nodes whose results it uses.
 
     Does not go past variables in `stop`. Time is linear in nodes and edges.
@@ -59,7 +57,7 @@ def variables(
 def leaves(
     outputs: Iterable[Variable], stop: Collection[Variable] = frozenset()
 ) -> list[Variable]:
-    """Inputs, constants and shared variables of `outputs` (and those in `stop`), in order of use."""
+    """Inputs, constants, shared variables of `outputs` (and those in `stop`), in order of use."""
     outputs = list(outputs)
     barrier = frozenset(stop)
     found: dict[Variable, None] = {}

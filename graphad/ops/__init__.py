@@ -6,6 +6,7 @@ from graphad.ops import (
     creation,
     elementwise,
     indexing,
+    joining,
     logical,
     reduction,
     shape,
@@ -14,5 +15,5 @@ from graphad.ops import (
 
 __all__ = [
     "activation", "contraction", "creation", "elementwise", "indexing",
-    "logical", "reduction", "shape", "trigonometric",
+    "joining", "logical", "reduction", "shape", "trigonometric",
 ]  # fmt: skip

@@ -24,8 +24,10 @@ def _real(x: np.ndarray) -> np.ndarray:
 def _floats(x: Any) -> Variable:
     """For rows of scores: integers as floats."""
     variable = as_variable(x)
-    return variable if variable.dtype.kind in "fc" else variable.astype(
-        as_float([variable.dtype], {})
+    return (
+        variable
+        if variable.dtype.kind in "fc"
+        else variable.astype(as_float([variable.dtype], {}))
     )
 
 
@@ -53,7 +55,7 @@ relu = elementwise(
     doc="max(x, 0). The derivative at 0 is 0.")  # fmt: skip
 
 
-# ---- log-sum-exp, softmax ----------------------------------------------------------------------------
+# ---- log-sum-exp, softmax --------------------------------------------------------------------
 def _lse(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     """m + log Σ exp(x - m) with m = max x; m = 0 where it is infinite."""
     top = xp.max(x, axis=axis, keepdims=True, initial=-xp.inf)
@@ -74,9 +76,9 @@ _logsumexp = Reduction("logsumexp", _lse, vjp=_lse_vjp, dtype=only("f", "logsume
 
 
 def _axis_samples(rng: np.random.Generator) -> list[Sample]:
-    return [
-        Sample((rng.normal(size=(3, 4)),), {"axis": axis}) for axis in (0, 1, -1)
-    ] + [Sample((rng.normal(size=5),))]
+    return [Sample((rng.normal(size=(3, 4)),), {"axis": axis}) for axis in (0, 1, -1)] + [
+        Sample((rng.normal(size=5),))
+    ]
 
 
 def _logsumexp_reference(x: Any, axis: Any = None, keepdims: bool = False) -> Any:

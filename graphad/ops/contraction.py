@@ -1,4 +1,4 @@
-"""Products that sum over axes: matmul and what is made of it (dot, tensordot, inner, outer, vdot)."""
+"""Products that sum over axes: matmul, and what is made of it (dot, tensordot, inner, …)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import AxisError, ShapeError
-from graphad.ir import dims
 from graphad.ir.families.common import (
     broadcast_shapes,
     clash,
@@ -18,6 +17,7 @@ from graphad.ir.families.common import (
 )
 from graphad.ir.families.contraction import Contraction
 from graphad.ir.op import OPS, Sample
+from graphad.ir.sizes import joint_size
 from graphad.ir.types import Shape
 from graphad.ir.variable import Variable, apply, as_variable, describe
 
@@ -29,9 +29,11 @@ def _matmul_shape(a: Shape, b: Shape) -> Shape:
             remedy="multiply by a scalar with *",
         )
     inner_a, inner_b = a[-1], b[-2] if len(b) > 1 else b[0]
-    joint = dims.broadcast(inner_a, inner_b)
-    if joint is None or 1 in (inner_a, inner_b) and inner_a != inner_b:
-        raise clash("matmul (@)", [a, b], (inner_a, 0, len(a) - 1), (inner_b, 1, max(len(b) - 2, 0)))
+    joint = joint_size(inner_a, inner_b)
+    if joint is None or (1 in (inner_a, inner_b) and inner_a != inner_b):
+        raise clash(
+            "matmul (@)", [a, b], (inner_a, 0, len(a) - 1), (inner_b, 1, max(len(b) - 2, 0))
+        )
     batch = broadcast_shapes("matmul (@)", [a[:-2], b[:-2]])
     rows = a[-2:-1] if len(a) > 1 else ()
     columns = b[-1:] if len(b) > 1 else ()
@@ -99,7 +101,8 @@ def matmul(a: Any, b: Any) -> Variable:
 
 
 @public(np.dot, topic="contraction", samples=_pairs(
-    ((2, 3), (3, 4)), ((3,), (3,)), ((2, 3), (3,)), ((), (3,)), ((2, 3, 4), (5, 4, 2))))  # fmt: skip
+    ((2, 3), (3, 4)), ((3,), (3,)), ((2, 3), (3,)), ((), (3,)),
+    ((2, 3, 4), (5, 4, 2))))  # fmt: skip
 def dot(a: Any, b: Any) -> Variable:
     """As ``np.dot``: product of scalars and arrays, inner product of vectors, matrix product,
     in general the sum over the last axis of `a` and the last but one of `b`.
@@ -111,9 +114,8 @@ def dot(a: Any, b: Any) -> Variable:
     first, second = as_variable(a), as_variable(b)
     if first.ndim == 0 or second.ndim == 0:
         return first * second
-    if second.ndim <= 2 or first.ndim == 1:
-        if second.ndim <= 2:
-            return _matmul(first, second)
+    if (second.ndim <= 2 or first.ndim == 1) and second.ndim <= 2:
+        return _matmul(first, second)
     return tensordot(first, second, ([first.ndim - 1], [second.ndim - 2]))
 
 
@@ -173,9 +175,11 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Variable:
     float64[2]
     """
     first, second = as_variable(a), as_variable(b)
+    left: list[Any]
+    right: list[Any]
     if isinstance(axes, int | np.integer):
-        left = list(range(first.ndim - int(axes), first.ndim))
-        right = list(range(int(axes)))
+        count = int(axes)
+        left, right = list(range(first.ndim - count, first.ndim)), list(range(count))
     else:
         left, right = ([x] if isinstance(x, int | np.integer) else list(x) for x in axes)
     if len(left) != len(right):
@@ -191,7 +195,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Variable:
 def _joined_product(a: Variable, b: Variable, left: list[int], right: list[int]) -> Variable:
     """One matrix product: kept axes of each side and summed axes become one axis each."""
     for i, j in zip(left, right, strict=True):
-        if dims.broadcast(a.type.shape[i], b.type.shape[j]) is None:
+        if joint_size(a.type.shape[i], b.type.shape[j]) is None:
             raise clash("tensordot", [a.type.shape, b.type.shape],
                         (a.type.shape[i], 0, i), (b.type.shape[j], 1, j))  # fmt: skip
     rows = [i for i in range(a.ndim) if i not in left]

@@ -63,7 +63,7 @@ def _sized(rng: np.random.Generator) -> list[Sample]:
     return [Sample((), {"shape": (2, 0)}), Sample((), {"shape": 3, "dtype": "int32"})]
 
 
-# ---- constant arrays -----------------------------------------------------------------------------------
+# ---- constant arrays -------------------------------------------------------------------------
 @public(np.full, topic="creation", differentiable=False, samples=lambda rng: [
     Sample((), {"shape": (2, 3), "fill_value": 2.5}),
     Sample((), {"shape": 2, "fill_value": [1, 2], "dtype": "float32"})])  # fmt: skip
@@ -111,7 +111,7 @@ def _like(x: Any, value: Any, dtype: Any) -> Variable:
     return OPS["broadcast_to"](scalar, variable.shape)
 
 
-_LIKE = {"topic": "creation", "differentiable": False}
+_LIKE: dict[str, Any] = {"topic": "creation", "differentiable": False}
 _ONE_X: Any = lambda rng: [Sample((rng.normal(size=(2, 3)),))]  # noqa: E731
 
 
@@ -149,14 +149,12 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Variable:
     return _like(x, fill_value, dtype)
 
 
-# ---- ranges --------------------------------------------------------------------------------------------------
+# ---- ranges ----------------------------------------------------------------------------------
 def _arange_value(xp: Any, *sizes: Any, shape: Any, dtype: str) -> Any:
     return xp.arange(fill_sizes(shape, sizes)[0], dtype=dtype)
 
 
-_arange = Creation(
-    "arange", lambda types, shape, dtype: TensorType(dtype, shape), _arange_value
-)
+_arange = Creation("arange", lambda types, shape, dtype: TensorType(dtype, shape), _arange_value)
 
 
 def _counted(count: Any, dtype: Any, name: str) -> Variable:
@@ -183,9 +181,7 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Va
         return Constant(np.arange(first, last, step, dtype=dtype))
     for value in (first, last, step):
         if isinstance(value, float) or (isinstance(value, Variable) and value.dtype.kind == "f"):
-            raise UseError(
-                "arange of float Variables", remedy="use ga.linspace(start, stop, num)"
-            )
+            raise UseError("arange of float Variables", remedy="use ga.linspace(start, stop, num)")
     target = np.dtype(np.int64) if dtype is None else check_dtype(dtype)
     if isinstance(first, int) and isinstance(step, int) and first == 0 and step == 1:
         return _counted(last, target, "arange")
@@ -198,7 +194,7 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Va
     Sample((rng.normal(size=(2, 1)), rng.normal(size=3)), {"num": 4, "endpoint": False}),
     Sample((rng.normal(size=2), rng.normal(size=2)), {"num": 1})])  # fmt: skip
 def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> Variable:
-    """`num` evenly spaced values from `start` to `stop`, as ``np.linspace``; differentiable in both.
+    """`num` evenly spaced values from `start` to `stop`, as ``np.linspace``; differentiable.
 
     >>> import graphad as ga
     >>> ga.linspace(0.0, ga.constant(1.0), 5).eval()
@@ -213,7 +209,6 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> Var
     low, high = low.astype(target)[..., None], high.astype(target)[..., None]
     values = low * (1 - fractions).astype(target) + high * fractions.astype(target)
     return OPS["moveaxis"](values, -1, 0) if values.ndim > 1 else values
-
 
 
 def _eye_value(xp: Any, *sizes: Any, shape: Any, k: int, dtype: str) -> Any:
@@ -239,4 +234,3 @@ def eye(n: Any, m: Any = None, k: int = 0, dtype: Any = "float64") -> Variable:
     """
     spec, sizes = size_spec((n, n if m is None else m), "eye")
     return _eye(*sizes, shape=spec, k=int(k), dtype=check_dtype(dtype).str)
-

@@ -6,6 +6,7 @@ at kinks stand in the docstring of the function.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ POSITIVE = (0.3, 3.0)
 NONZERO = np.array([-2.1, -1.3, -0.4, 0.6, 1.1, 2.3])
 
 
-# ---- where a value may become infinite though its operands are finite --------------------------------
+# ---- where a value may become infinite though its operands are finite ------------------------
 def _never_zero(variable: Variable) -> bool:
     if isinstance(variable, Constant):
         return bool(np.all(variable.value != 0))
@@ -43,7 +44,7 @@ def _power_hazard(x: Variable, y: Variable) -> int:
     return 0 if harmless else RISKY
 
 
-# ---- arithmetic ------------------------------------------------------------------------------------
+# ---- arithmetic ------------------------------------------------------------------------------
 #   value                          ∂y/∂x1                     ∂y/∂x2
 add = elementwise(
     "add", lambda xp, x, y: xp.add(x, y), (1, 1),
@@ -68,21 +69,31 @@ remainder = elementwise(
     hazard_of=_division_hazard,
     doc="x1 - x2·floor(x1 / x2), with the sign of x2. The jumps are ignored.")  # fmt: skip
 negative = elementwise(
-    "negative", lambda xp, x: xp.negative(x), (-1,), reference=np.negative, doc="-x.")
+    "negative", lambda xp, x: xp.negative(x), (-1,), reference=np.negative, doc="-x."
+)
 positive = elementwise(
-    "positive", lambda xp, x: xp.positive(x), (1,), reference=np.positive, doc="+x.")
+    "positive", lambda xp, x: xp.positive(x), (1,), reference=np.positive, doc="+x."
+)
 reciprocal = elementwise(
     "reciprocal", lambda xp, x: xp.reciprocal(x), (lambda y, x: -y * y,),
     reference=np.reciprocal, domain=(NONZERO,), hazard=RISKY, doc="1 / x.")  # fmt: skip
 
 
-# ---- powers ----------------------------------------------------------------------------------------
+# ---- powers ----------------------------------------------------------------------------------
 def _power_base(z: Variable, x: Variable, y: Variable) -> Any:
     """∂(x**y)/∂x = y·x**(y-1), and 0 for y = 0 whatever x."""
     if isinstance(y, Constant) and y.ndim == 0:
         exponent = y.value[()]
-        return 0 if exponent == 0 else 1 if exponent == 1 else (
-            2 * x if exponent == 2 else y * power(x, Constant(np.asarray(exponent - 1, y.dtype)))
+        return (
+            0
+            if exponent == 0
+            else 1
+            if exponent == 1
+            else (
+                2 * x
+                if exponent == 2
+                else y * power(x, Constant(np.asarray(exponent - 1, y.dtype)))
+            )
         )
     return y * power(x, where(y == 0, 1, y - 1))
 
@@ -99,7 +110,8 @@ power = elementwise(
     doc="x1 ** x2. At x1 = 0 the derivative by x2 is 0 for x2 ≥ 0; x1**0 has derivative 0.",
 )  # fmt: skip
 square = elementwise(
-    "square", lambda xp, x: xp.square(x), (lambda y, x: 2 * x,), reference=np.square, doc="x * x.")
+    "square", lambda xp, x: xp.square(x), (lambda y, x: 2 * x,), reference=np.square, doc="x * x."
+)
 sqrt = elementwise(
     "sqrt", lambda xp, x: xp.sqrt(x), (lambda y, x: 0.5 / y,),
     reference=np.sqrt, domain=(POSITIVE,), hazard=RISKY,
@@ -108,7 +120,7 @@ cbrt = elementwise(
     "cbrt", lambda xp, x: xp.cbrt(x), (lambda y, x: 1 / (3 * y * y),),
     reference=np.cbrt, domain=(NONZERO,), doc="∛x. The derivative at 0 is infinite.")  # fmt: skip
 
-# ---- exponentials and logarithms -----------------------------------------------------------------------
+# ---- exponentials and logarithms -------------------------------------------------------------
 exp = elementwise(
     "exp", lambda xp, x: xp.exp(x), (lambda y, x: y,),
     reference=np.exp, hazard=RISKY, doc="eˣ.")  # fmt: skip
@@ -136,7 +148,7 @@ logaddexp = elementwise(
     (lambda z, x, y: OPS["sigmoid"](x - y), lambda z, x, y: OPS["sigmoid"](y - x)),
     reference=np.logaddexp, doc="log(exp(x1) + exp(x2)), without overflow.")  # fmt: skip
 
-# ---- absolute value, sign, extrema -----------------------------------------------------------------------
+# ---- absolute value, sign, extrema -----------------------------------------------------------
 sign = elementwise(
     "sign", lambda xp, x: xp.sign(x), None, reference=np.sign, domain=(NONZERO,),
     doc="-1, 0 or 1; x/|x| for complex x. The derivative of a real x is zero, also at 0.",
@@ -186,22 +198,27 @@ def _share(winner: Variable, other: Variable) -> Variable:
 
 
 maximum = elementwise(
-    "maximum", lambda xp, x, y: xp.maximum(x, y),
+    "maximum",
+    lambda xp, x, y: xp.maximum(x, y),
     (lambda z, x, y: _share(x, y), lambda z, x, y: _share(y, x)),
-    reference=np.maximum, doc="The larger of x1 and x2. At ties each gets half of the derivative.")
+    reference=np.maximum,
+    doc="The larger of x1 and x2. At ties each gets half of the derivative.",
+)
 minimum = elementwise(
-    "minimum", lambda xp, x, y: xp.minimum(x, y),
+    "minimum",
+    lambda xp, x, y: xp.minimum(x, y),
     (lambda z, x, y: _share(y, x), lambda z, x, y: _share(x, y)),
-    reference=np.minimum, doc="The smaller of x1 and x2. At ties each gets half of the derivative.")
+    reference=np.minimum,
+    doc="The smaller of x1 and x2. At ties each gets half of the derivative.",
+)
 
 
 @public(
     np.clip, topic="elementwise",
     samples=lambda rng: [
         Sample((np.array([-2.0, -0.5, 0.3, 1.9]), np.float64(-1.0), np.array([1.0]))),
-        Sample((np.array([[-2.0], [1.9]]), np.array([-1.0, 0.5]))),
+        Sample((np.array([[-2.0], [1.9]]), np.array([-1.0, 0.5]), np.array([[0.7, 1.5]]))),
     ],
-    reference=lambda x, min, max=None: np.clip(x, min, max),
 )  # fmt: skip
 def clip(x: Any, min: Any = None, max: Any = None) -> Variable:
     """`x` limited to [min, max]; None leaves a side open. min and max broadcast against x.
@@ -221,7 +238,7 @@ def clip(x: Any, min: Any = None, max: Any = None) -> Variable:
     return result if max is None else minimum(result, max)
 
 
-# ---- choice ------------------------------------------------------------------------------------------
+# ---- choice ----------------------------------------------------------------------------------
 _where = elementwise(
     "where", lambda xp, c, x, y: xp.where(c, x, y), None,
     reference=np.where, dtype=as_first_of(1, 2), arity=3, hazard=MASKED, selector=True,
@@ -252,7 +269,7 @@ strong_multiply = elementwise(
     doc="x1 * x2 in which a zero x1 gives zero whatever x2, even ∞ or NaN. "
     "The product of cotangent and partial derivative.")  # fmt: skip
 
-# ---- casts, complex parts -------------------------------------------------------------------------------
+# ---- casts, complex parts --------------------------------------------------------------------
 _astype = Elementwise(
     "astype", lambda xp, x, dtype: x.astype(dtype), (1,),
     dtype=lambda dtypes, params: np.dtype(params["dtype"]))  # fmt: skip
@@ -261,7 +278,8 @@ _astype = Elementwise(
 @public(
     np.astype if hasattr(np, "astype") else None, topic="elementwise",
     reference=lambda x, dtype: x.astype(dtype),
-    samples=lambda rng: [Sample((rng.normal(size=3),), {"dtype": "float32"})], differentiable=False,
+    samples=lambda rng: [Sample((rng.normal(size=3),), {"dtype": "float32"})],
+    differentiable=False,
 )  # fmt: skip
 def astype(x: Any, dtype: Any) -> Variable:
     """`x` converted to another dtype, as NumPy's ``x.astype(dtype)``.
@@ -282,7 +300,7 @@ def astype(x: Any, dtype: Any) -> Variable:
     return apply(_astype.op(dtype=target.str), (variable,))
 
 
-conj = elementwise(
+conj: Callable[..., Variable] = elementwise(
     "conj", lambda xp, x: xp.conjugate(x), None, reference=np.conjugate, doc="Complex conjugate.",
     vjp=lambda g, y, x: (conj(g),), jvp=lambda t, y, x: conj(t[0]))  # fmt: skip
 
@@ -291,12 +309,30 @@ def _real_dtype(dtypes: Any, params: Any) -> np.dtype:
     return np.empty(0, dtypes[0]).real.dtype
 
 
-real = elementwise(
-    "real", lambda xp, x: xp.real(x), None, reference=np.real, dtype=_real_dtype, arity=1, is_view=True,
-    doc="Real part.", vjp=lambda g, y, x: (g,), jvp=lambda t, y, x: real(t[0]))
-imag = elementwise(
-    "imag", lambda xp, x: xp.imag(x), None, reference=np.imag, dtype=_real_dtype, arity=1, is_view=True,
-    doc="Imaginary part.", vjp=lambda g, y, x: (g * -1j,), jvp=lambda t, y, x: imag(t[0]))
+real: Callable[..., Variable] = elementwise(
+    "real",
+    lambda xp, x: xp.real(x),
+    None,
+    reference=np.real,
+    dtype=_real_dtype,
+    arity=1,
+    is_view=True,
+    doc="Real part.",
+    vjp=lambda g, y, x: (g,),
+    jvp=lambda t, y, x: real(t[0]),
+)
+imag: Callable[..., Variable] = elementwise(
+    "imag",
+    lambda xp, x: xp.imag(x),
+    None,
+    reference=np.imag,
+    dtype=_real_dtype,
+    arity=1,
+    is_view=True,
+    doc="Imaginary part.",
+    vjp=lambda g, y, x: (g * -1j,),
+    jvp=lambda t, y, x: imag(t[0]),
+)
 _stop_gradient = Elementwise(
     "stop_gradient", lambda xp, x: xp.positive(x), None, dtype=as_first_of(0)
 )
@@ -316,4 +352,3 @@ def stop_gradient(x: Any) -> Variable:
     """
     variable = as_variable(x)
     return _stop_gradient(variable) if variable.dtype.kind in "fc" else variable
-

@@ -24,7 +24,7 @@ _getitem = GetItem("getitem")
 _scatter_add = ScatterAdd("scatter_add")
 
 
-# ---- parsing what stands between the brackets ------------------------------------------------------
+# ---- parsing what stands between the brackets ------------------------------------------------
 def _bound(value: Any, operands: list[Variable]) -> Any:
     if value is None:
         return None
@@ -43,7 +43,9 @@ def _bound(value: Any, operands: list[Variable]) -> Any:
 
 
 def _array_item(value: Any, operands: list[Variable]) -> list[Item]:
-    variable = as_variable(np.zeros(0, np.int64) if isinstance(value, list) and not value else value)
+    variable = as_variable(
+        np.zeros(0, np.int64) if isinstance(value, list) and not value else value
+    )
     check_integer(variable, "the index")
     if variable.dtype.kind != "b":
         operands.append(variable)
@@ -93,7 +95,9 @@ def _completed(x: Variable, items: list[Any]) -> tuple[Item, ...]:
     if sum(item is Ellipsis for item in items) > 1:
         raise IndexingError("an index with two ellipses", remedy="write ... once")
     used = sum(
-        item[1] if item[0] == "mask" else item[0] != "new" for item in items if item is not Ellipsis
+        item[1] if item[0] == "mask" else item[0] != "new"
+        for item in items
+        if item is not Ellipsis
     )
     missing = x.ndim - used
     if missing < 0:
@@ -114,13 +118,14 @@ def _x(*shape: int) -> np.ndarray:
 
 _INDICES: Sequence[Any] = (
     1, -1, slice(None, None, 2), slice(None, None, -1), slice(1, -1), (slice(None), 2),
-    (Ellipsis, 0), (None, 1), (slice(0, 0),), np.array([2, 0, 2]), (np.array([0, 2]), np.array([1, 1])),
+    (Ellipsis, 0), (None, 1), (slice(0, 0),), np.array([2, 0, 2]),
+    (np.array([0, 2]), np.array([1, 1])),
     (slice(None), np.array([[0, 1], [3, 3]])), (1, slice(None, 2)), (np.array([0, 1]), None, 2),
     np.array([True, False, True]), (np.array([[0], [2]]), slice(1, 3)),
 )  # fmt: skip
 
 
-# ---- public functions ----------------------------------------------------------------------------------
+# ---- public functions ------------------------------------------------------------------------
 @public(
     topic="indexing", reference=lambda x, index: x[index],
     samples=lambda rng: [Sample((_x(3, 4),), {"index": i}) for i in _INDICES],

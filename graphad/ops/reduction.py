@@ -25,7 +25,7 @@ def _also_empty(rng: np.random.Generator) -> list[Sample]:
     return [*_samples(rng), Sample((np.zeros((0, 3)),), {"axis": 0}), Sample((np.float64(1.5),))]
 
 
-# ---- sum and prod --------------------------------------------------------------------------------
+# ---- sum and prod ----------------------------------------------------------------------------
 def _sum_vjp(g: Variable, y: Variable, x: Variable, axis: tuple[int, ...]) -> Variable:
     """y = Σ x;  x̄ = ȳ everywhere."""
     return OPS["broadcast_to"](g, x.shape)
@@ -113,11 +113,13 @@ def prod(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) ->
     axes = normalize_axes(axis, variable.ndim, "prod")
     if not axes:
         return variable + np.zeros((), sum_dtype(variable.dtype))
-    result = _prod(_last_axis_only(variable, axes), axis=(variable.ndim - len(axes),), keepdims=False)
+    result = _prod(
+        _last_axis_only(variable, axes), axis=(variable.ndim - len(axes),), keepdims=False
+    )
     return OPS["expand_dims"](result, axes) if keepdims else result
 
 
-# ---- mean, var, std ----------------------------------------------------------------------------------
+# ---- mean, var, std --------------------------------------------------------------------------
 def _count(x: Variable, axes: Sequence[int], dtype: np.dtype) -> Any:
     """The number of elements reduced, as a constant or a scalar Variable of `dtype`."""
     total: Any = 1
@@ -194,7 +196,7 @@ def std(
     return OPS["where"](positive, OPS["sqrt"](OPS["where"](positive, variance, 1)), variance)
 
 
-# ---- extrema -------------------------------------------------------------------------------------------
+# ---- extrema ---------------------------------------------------------------------------------
 def _extremum_vjp(g: Variable, y: Variable, x: Variable, axis: tuple[int, ...]) -> Variable:
     """The cotangent goes to the elements equal to the extremum, in equal parts."""
     hit = OPS["equal"](x, y)
@@ -288,15 +290,17 @@ def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Variable:
     return _arg(_argmin, x, axis, keepdims)
 
 
-# ---- logic ------------------------------------------------------------------------------------------------
+# ---- logic -----------------------------------------------------------------------------------
 def _boolean(dtype: np.dtype) -> np.dtype:
     return np.dtype(bool)
 
 
 _any = Reduction(
-    "any", lambda xp, x, axis, keepdims: xp.any(x, axis=axis, keepdims=keepdims), dtype=_boolean)
+    "any", lambda xp, x, axis, keepdims: xp.any(x, axis=axis, keepdims=keepdims), dtype=_boolean
+)
 _all = Reduction(
-    "all", lambda xp, x, axis, keepdims: xp.all(x, axis=axis, keepdims=keepdims), dtype=_boolean)
+    "all", lambda xp, x, axis, keepdims: xp.all(x, axis=axis, keepdims=keepdims), dtype=_boolean
+)
 
 
 def _boolean_samples(rng: np.random.Generator) -> list[Sample]:
@@ -330,7 +334,7 @@ def all_(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
     return _all(variable, axis=axes, keepdims=bool(keepdims))
 
 
-# ---- scans ----------------------------------------------------------------------------------------------------
+# ---- scans -----------------------------------------------------------------------------------
 def _cumsum_vjp(g: Variable, y: Variable, x: Variable, axis: int) -> Variable:
     """y_i = Σ_{k≤i} x_k;  x̄_k = Σ_{i≥k} ȳ_i."""
     return OPS["flip"](_cumsum(OPS["flip"](g, axis), axis=axis), axis)
@@ -359,4 +363,3 @@ def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Variable:
     if axis is None:
         return _cumsum(OPS["ravel"](variable), axis=0)
     return _cumsum(variable, axis=normalize_axis(axis, variable.ndim, "cumsum"))
-

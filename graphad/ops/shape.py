@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import AxisError, ShapeError, UseError
-from graphad.ir import dims
 from graphad.ir.dims import Dim
 from graphad.ir.families.common import (
     clash,
@@ -20,9 +19,10 @@ from graphad.ir.families.common import (
     size_spec,
 )
 from graphad.ir.families.movement import Movement
-from graphad.ir.op import OPS, Sample
+from graphad.ir.op import Sample
+from graphad.ir.sizes import joint_size
 from graphad.ir.types import Shape, TensorType
-from graphad.ir.variable import Apply, Variable, as_variable, shape_text
+from graphad.ir.variable import Variable, as_variable, shape_text
 
 Types = Sequence[TensorType]
 
@@ -31,7 +31,7 @@ def _x(*shape: int) -> np.ndarray:
     return np.random.default_rng(len(shape)).normal(size=shape)
 
 
-# ---- reshape -----------------------------------------------------------------------------------------
+# ---- reshape ---------------------------------------------------------------------------------
 _reshape = Movement(
     "reshape", is_view=True,
     shape=lambda types, shape: shape,
@@ -51,18 +51,17 @@ def _infer_missing(x: Variable, entries: list[Any], name: str) -> list[Any]:
                 f"{name}: -1 beside a size that is a Variable", remedy="give that size as well"
             )
     total = x.size
-    if isinstance(total, int) and isinstance(known, int):
-        if known == 0 or total % known:
-            raise ShapeError(
-                f"{name}: an array of shape {shape_text(x.type.shape)} ({total} elements) does "
-                f"not divide into {shape_text(entries)}",
-                remedy="the other sizes must divide the number of elements",
-            )
+    if isinstance(total, int) and isinstance(known, int) and (known == 0 or total % known):
+        raise ShapeError(
+            f"{name}: an array of shape {shape_text(x.type.shape)} ({total} elements) does "
+            f"not divide into {shape_text(entries)}",
+            remedy="the other sizes must divide the number of elements",
+        )
     return [total // known if isinstance(e, int) and e == -1 else e for e in entries]
 
 
 @public(
-    np.reshape, topic="shape",
+    np.reshape, topic="shape", reference=lambda x, shape: np.reshape(x, shape),
     samples=lambda rng: [
         Sample((_x(2, 6),), {"shape": s}) for s in [(3, 4), (-1,), (2, -1, 3), 12]
     ] + [Sample((np.zeros((0, 3)),), {"shape": (3, 0)})],
@@ -88,7 +87,11 @@ def reshape(x: Any, shape: Any) -> Variable:
     total: Any = 1
     for size in spec:
         total = total * size
-    if isinstance(total, int) and isinstance(variable.type.size, int) and total != variable.type.size:
+    if (
+        isinstance(total, int)
+        and isinstance(variable.type.size, int)
+        and total != variable.type.size
+    ):
         raise ShapeError(
             f"reshape: {shape_text(variable.type.shape)} has {variable.type.size} elements, "
             f"{shape_text(spec)} has {total}",
@@ -97,7 +100,9 @@ def reshape(x: Any, shape: Any) -> Variable:
     return _reshape(variable, *sizes, shape=spec)
 
 
-@public(np.ravel, topic="shape", samples=lambda rng: [Sample((_x(2, 3),)), Sample((np.float64(2),))])
+@public(
+    np.ravel, topic="shape", samples=lambda rng: [Sample((_x(2, 3),)), Sample((np.float64(2),))]
+)
 def ravel(x: Any) -> Variable:
     """All elements along one axis, in C order, as ``np.ravel``.
 
@@ -109,8 +114,8 @@ def ravel(x: Any) -> Variable:
     return reshape(variable, (variable.size,))
 
 
-# ---- axes ----------------------------------------------------------------------------------------------
-_transpose = Movement(
+# ---- axes ------------------------------------------------------------------------------------
+_transpose: Movement = Movement(
     "transpose", is_view=True,
     shape=lambda types, axes: tuple([types[0].shape[a] for a in axes]),
     value=lambda xp, x, axes: xp.transpose(x, axes),
@@ -174,8 +179,10 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Variable:
     float64[3, 4, 2]
     """
     variable = as_variable(x)
-    old = [source] if isinstance(source, int | np.integer) else list(source)
-    new = [destination] if isinstance(destination, int | np.integer) else list(destination)
+    old: list[Any] = [source] if isinstance(source, int | np.integer) else list(source)
+    new: list[Any] = (
+        [destination] if isinstance(destination, int | np.integer) else list(destination)
+    )
     if len(old) != len(new):
         raise AxisError(
             f"moveaxis: {len(old)} sources and {len(new)} destinations",
@@ -250,7 +257,7 @@ def squeeze(x: Any, axis: Any = None) -> Variable:
     return _squeeze(variable, axis=axes) if axes else variable
 
 
-_flip = Movement(
+_flip: Movement = Movement(
     "flip", is_view=True,
     shape=lambda types, axis: types[0].shape,
     value=lambda xp, x, axis: xp.flip(x, axis=axis),
@@ -271,7 +278,7 @@ def flip(x: Any, axis: Any = None) -> Variable:
     return _flip(variable, axis=normalize_axes(axis, variable.ndim, "flip"))
 
 
-# ---- broadcasting and its transpose -------------------------------------------------------------------
+# ---- broadcasting and its transpose ----------------------------------------------------------
 _broadcast = Movement(
     "broadcast_to", is_view=True,
     shape=lambda types, shape: _checked_broadcast(types[0].shape, shape),
@@ -288,7 +295,7 @@ def _checked_broadcast(given: Shape, wanted: Shape) -> Shape:
             remedy="sum over, or squeeze, the axes that are too many",
         )
     for axis, (a, b) in enumerate(zip(given, wanted[lead:], strict=True)):
-        joint = dims.broadcast(a, b)
+        joint = joint_size(a, b)
         open_size = isinstance(a, Dim) and a.name is None  # may turn out to be 1
         if joint is None or (isinstance(b, int) and joint != b and not open_size):
             raise clash("broadcast_to", [given, wanted], (a, 0, axis), (b, 0, axis))
@@ -330,7 +337,7 @@ _sum_to = Movement(
 
 @public(
     topic="shape", reference=lambda x, shape: x.sum(axis=0, dtype=x.dtype).reshape(shape),
-    samples=lambda rng: [Sample((_x(3, 2),), {"shape": (1, 2)}), Sample((_x(3, 2),), {"shape": (2,)})],
+    samples=lambda rng: [Sample((_x(3, 2),), {"shape": s}) for s in [(1, 2), (2,)]],
 )  # fmt: skip
 def sum_to_shape(x: Any, shape: Any) -> Variable:
     """`x` summed over the axes that broadcasting from `shape` to its shape would add or stretch.
@@ -343,145 +350,3 @@ def sum_to_shape(x: Any, shape: Any) -> Variable:
     """
     spec, sizes = size_spec(shape, "sum_to_shape")
     return _sum_to(as_variable(x), *sizes, shape=spec)
-
-
-# ---- joining -------------------------------------------------------------------------------------------
-def _joined(types: Types, axis: int) -> Shape:
-    first = types[0].shape
-    total: Any = 0
-    result = list(first)
-    for operand, t in enumerate(types):
-        if t.ndim != len(first):
-            raise ShapeError(
-                f"concatenate: operand 0 has {len(first)} axes, operand {operand} has {t.ndim}",
-                remedy="insert axes with x[None], or use ga.stack to join along a new axis",
-            )
-        for i, size in enumerate(t.shape):
-            joint = size if size == result[i] else _equal_sizes(size, result[i])
-            if i != axis and joint is None:
-                raise clash("concatenate", [u.shape for u in types], (result[i], 0, i), (size, operand, i))
-            if i != axis:
-                result[i] = joint  # type: ignore[assignment]
-        total = total + t.shape[axis]
-    return (*result[:axis], total, *result[axis + 1 :])
-
-
-def _equal_sizes(a: Any, b: Any) -> Any:
-    """One of two sizes that must be equal, the better known one; None if they cannot be."""
-    if isinstance(a, int) and isinstance(b, int):
-        return None
-    if isinstance(a, Dim) and isinstance(b, Dim) and a.name and b.name:
-        return None
-    return a if isinstance(a, int) else b
-
-
-def _concatenate_vjp(g: Variable, node: Apply) -> list[Variable]:
-    axis = node.op.params["axis"]
-    pieces, start = [], 0
-    for operand in node.inputs:
-        stop: Any = start + operand.shape[axis]
-        pieces.append(g[(slice(None),) * axis + (slice(start, stop),)])
-        start = stop
-    return pieces
-
-
-_concatenate = Movement(
-    "concatenate", arrays=None, shape=_joined,
-    value=lambda xp, *xs, axis: xp.concatenate(xs, axis=axis), vjp=_concatenate_vjp,
-)  # fmt: skip
-
-
-@public(np.concatenate, np.concat if hasattr(np, "concat") else None, topic="shape",
-        samples=lambda rng: [
-            Sample(([_x(2, 3), _x(1, 3)],)), Sample(([_x(2, 3), _x(2, 2)],), {"axis": -1}),
-            Sample(([_x(2, 3), _x(2)],), {"axis": None}), Sample(([_x(0, 2), _x(3, 2)],))],
-        )  # fmt: skip
-def concatenate(arrays: Any, axis: int | None = 0) -> Variable:
-    """Arrays joined along an existing axis (None: flattened first), as ``np.concatenate``.
-
-    `arrays` is a list or tuple of Variables or arrays with equal sizes along the other axes.
-
-    >>> import graphad as ga
-    >>> ga.concatenate([ga.vector("x", shape=(2,)), [0.0]]).type
-    float64[3]
-    """
-    operands = _operands(arrays, "concatenate")
-    if axis is None:
-        return _concatenate(*[ravel(v) for v in operands], axis=0)
-    return _concatenate(*operands, axis=normalize_axis(axis, operands[0].ndim, "concatenate"))
-
-
-def _operands(arrays: Any, name: str) -> list[Variable]:
-    if isinstance(arrays, Variable) or not isinstance(arrays, tuple | list) or not arrays:
-        raise UseError(
-            f"{name} takes a list of arrays, {type(arrays).__name__} was given"
-            + (" (empty)" if isinstance(arrays, tuple | list) else ""),
-            remedy=f"write ga.{name}([x, y])",
-        )
-    return [as_variable(array) for array in arrays]
-
-
-@public(np.stack, topic="shape", samples=lambda rng: [
-    Sample(([_x(2, 3), _x(2, 3)],)), Sample(([_x(2), _x(2)],), {"axis": -1})])  # fmt: skip
-def stack(arrays: Any, axis: int = 0) -> Variable:
-    """Arrays of equal shape joined along a new axis, as ``np.stack``.
-
-    >>> import graphad as ga
-    >>> ga.stack([ga.scalar("x"), ga.scalar("y"), 1.0]).type
-    float64[3]
-    """
-    operands = _operands(arrays, "stack")
-    position = normalize_axis(axis, operands[0].ndim + 1, "stack")
-    return _concatenate(*[expand_dims(v, position) for v in operands], axis=position)
-
-
-# ---- repeating --------------------------------------------------------------------------------------------
-@public(np.tile, topic="shape", samples=lambda rng: [
-    Sample((_x(2, 3),), {"reps": 2}), Sample((_x(3),), {"reps": (2, 1, 2)})])  # fmt: skip
-def tile(x: Any, reps: Any) -> Variable:
-    """`x` repeated `reps` times along each axis, as ``np.tile``.
-
-    >>> import graphad as ga
-    >>> ga.tile(ga.constant([1, 2]), 2).eval()
-    array([1, 2, 1, 2])
-    """
-    variable = as_variable(x)
-    counts = list(reps) if isinstance(reps, tuple | list) else [reps]
-    ndim = max(variable.ndim, len(counts))
-    counts = [1] * (ndim - len(counts)) + counts
-    sizes = [1] * (ndim - variable.ndim) + list(variable.shape)
-    apart = reshape(variable, [s for size in sizes for s in (1, size)])
-    wide = broadcast_to(apart, [s for c, size in zip(counts, sizes, strict=True) for s in (c, size)])
-    return reshape(wide, [c * size for c, size in zip(counts, sizes, strict=True)])
-
-
-@public(np.repeat, topic="shape", samples=lambda rng: [
-    Sample((_x(2, 3),), {"repeats": 2}), Sample((_x(2, 3),), {"repeats": 3, "axis": 1}),
-    Sample((_x(2, 3),), {"repeats": [2, 0, 1], "axis": 1})])  # fmt: skip
-def repeat(x: Any, repeats: Any, axis: int | None = None) -> Variable:
-    """Each element `repeats` times (an int, or one int for each), as ``np.repeat``.
-
-    >>> import graphad as ga
-    >>> ga.repeat(ga.constant([1, 2]), 2).eval()
-    array([1, 1, 2, 2])
-    """
-    variable = as_variable(x)
-    if axis is None:
-        return repeat(ravel(variable), repeats, axis=0)
-    along = normalize_axis(axis, variable.ndim, "repeat")
-    if isinstance(repeats, int | np.integer):
-        wide = expand_dims(variable, along + 1)
-        shape = list(wide.shape)
-        shape[along + 1] = int(repeats)
-        joined = list(variable.shape)
-        joined[along] = joined[along] * int(repeats)
-        return reshape(broadcast_to(wide, shape), joined)
-    counts = np.asarray(repeats)
-    if counts.dtype.kind not in "iu" or counts.ndim != 1:
-        raise UseError(
-            f"repeat: repeats={repeats!r}", remedy="give an int, or a list with one int per element"
-        )
-    if counts.size == 1:
-        return repeat(variable, int(counts[0]), axis=along)
-    index = np.repeat(np.arange(counts.size), counts)
-    return OPS["take"](variable, index, axis=along)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from graphad.ir.families.elementwise import elementwise
 from graphad.ir.op import RISKY
+from graphad.ir.variable import Variable
 from graphad.ops.elementwise import NONZERO, POSITIVE, reciprocal, sqrt, square
 
 INSIDE = (-0.9, 0.9)
 
 #   y = f(x)                         dy/dx
-sin = elementwise(
+sin: Callable[..., Variable] = elementwise(
     "sin", lambda xp, x: xp.sin(x), (lambda y, x: cos(x),),
     reference=np.sin, doc="Sine.")  # fmt: skip
-cos = elementwise(
+cos: Callable[..., Variable] = elementwise(
     "cos", lambda xp, x: xp.cos(x), (lambda y, x: -sin(x),),
     reference=np.cos, doc="Cosine.")  # fmt: skip
 tan = elementwise(
@@ -38,10 +41,10 @@ hypot = elementwise(
     "hypot", lambda xp, x, y: xp.hypot(x, y), (lambda z, x, y: x / z, lambda z, x, y: y / z),
     reference=np.hypot, domain=(NONZERO, NONZERO), doc="√(x1² + x2²), without overflow.",
 )  # fmt: skip
-sinh = elementwise(
+sinh: Callable[..., Variable] = elementwise(
     "sinh", lambda xp, x: xp.sinh(x), (lambda y, x: cosh(x),),
     reference=np.sinh, hazard=RISKY, doc="Hyperbolic sine.")  # fmt: skip
-cosh = elementwise(
+cosh: Callable[..., Variable] = elementwise(
     "cosh", lambda xp, x: xp.cosh(x), (lambda y, x: sinh(x),),
     reference=np.cosh, hazard=RISKY, doc="Hyperbolic cosine.")  # fmt: skip
 tanh = elementwise(

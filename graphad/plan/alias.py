@@ -33,7 +33,9 @@ class Aliases:
                 last[self.values[number].root] = i
         return last
 
-    def _reuse(self, i: int, node: Any, inputs: Sequence[int], outputs: Sequence[int]) -> int | None:
+    def _reuse(
+        self, i: int, node: Any, inputs: Sequence[int], outputs: Sequence[int]
+    ) -> int | None:
         if not node.op.family.is_elementwise or len(outputs) != 1:
             return None
         result = self.values[outputs[0]]

@@ -87,7 +87,7 @@ class Plan:
                     raise UseError(
                         f"the bytes depend on the size {size}", remedy=f"give {label}=…"
                     )
-                size = size.evaluate(sizes)  # type: ignore[arg-type]
+                size = size.evaluate(sizes)
             total *= size
         return total
 
@@ -119,10 +119,14 @@ class Plan:
         try:
             return f"peak {self.peak_bytes():,} bytes"
         except UseError:
-            return f"peak {self.peak_bytes(unknown=1000, **self._all(1000)):,} bytes at sizes of 1000"
+            return (
+                f"peak {self.peak_bytes(unknown=1000, **self._all(1000)):,} bytes at sizes of 1000"
+            )
 
     def _all(self, size: int) -> dict[str, int]:
-        atoms = {a for v in self.values for s in v.type.shape if isinstance(s, Dim) for a in s.atoms()}
+        atoms = {
+            a for v in self.values for s in v.type.shape if isinstance(s, Dim) for a in s.atoms()
+        }
         return {a[1]: size for a in atoms if a[0] == "name"}
 
     def _operand(self, number: int) -> str:

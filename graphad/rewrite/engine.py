@@ -87,7 +87,7 @@ class Rewriter:
         self.report.seconds = time.perf_counter() - start
         return result
 
-    # -- one node -----------------------------------------------------------------------------------
+    # -- one node ------------------------------------------------------------------------------
     def current(self, variable: Variable) -> Variable:
         """What stands for `variable` now."""
         if isinstance(variable, Constant) and variable not in self.settled:
@@ -165,7 +165,8 @@ def rewrite(graph: Graph, rules: Tables) -> tuple[Graph, Report]:
     >>> import graphad as ga
     >>> from graphad.rewrite.pattern import rule
     >>> x = ga.scalar("x")
-    >>> smaller, report = rewrite(ga.Graph([x], [x * 1.0]), tables([rule("x * 1 -> x")], ["rounding"]))
+    >>> one = tables([rule("x * 1 -> x")], ["rounding"])
+    >>> smaller, report = rewrite(ga.Graph([x], [x * 1.0]), one)
     >>> len(smaller), report.fired
     (0, {'x * 1 -> x': 1})
     """

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from graphad.ir.graph import Graph
 from graphad.rewrite.algebra import ALGEBRA
 from graphad.rewrite.engine import Report, rewrite, tables
 from graphad.rewrite.fold import FOLD
 from graphad.rewrite.pattern import Rule
 from graphad.rewrite.shapes import SHAPES
-from graphad.ir.graph import Graph
 
 RULES: list[Rule] = [*SHAPES, *ALGEBRA, *FOLD]
 DEFAULT_MARKS = ("exact", "rounding", "stabilising")

@@ -41,7 +41,7 @@ class Rule:
         return f"{self.arrow}  [{self.mark}]"
 
 
-# ---- patterns --------------------------------------------------------------------------------------
+# ---- patterns --------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Wild:
     """Any variable; equal names, equal variable."""
@@ -140,16 +140,15 @@ def _match_operands(
     for order in orders:
         found: Bindings | None = bindings
         for inner, operand in zip(pattern.arguments, order, strict=True):
-            found = match(inner, operand, found)
-            if found is None:
-                break
+            if found is not None:
+                found = match(inner, operand, found)
         if found is not None:
             return found
     return None
 
 
 def number_of(variable: Variable) -> Any:
-    """The one value of a constant whose elements are all equal (seen through broadcasts), or None."""
+    """The one value of a constant of equal elements (seen through broadcasts), or None."""
     while variable.owner is not None and variable.owner.op.name in ("broadcast_to", "expand_dims"):
         variable = variable.owner.inputs[0]
     if not isinstance(variable, Constant) or not 0 < variable.value.size <= 16:

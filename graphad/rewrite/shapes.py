@@ -146,7 +146,11 @@ SHAPES = [
     Rule("min(x, axis=()) -> x", "min", _sum_of_nothing),
     Rule("transpose(transpose(x)) -> transpose(x)", "transpose", _transpose_twice),
     Rule("reshape(reshape(x)) -> reshape(x)", "reshape", _through("reshape")),
-    Rule("broadcast_to(broadcast_to(x)) -> broadcast_to(x)", "broadcast_to", _through("broadcast_to")),
+    Rule(
+        "broadcast_to(broadcast_to(x)) -> broadcast_to(x)",
+        "broadcast_to",
+        _through("broadcast_to"),
+    ),
     Rule("broadcast_to(x[None], shape) -> broadcast_to(x, shape)", "broadcast_to", _leading_axes),
     Rule("squeeze(expand_dims(x)) -> x", "squeeze", _undoes("expand_dims")),
     Rule("expand_dims(squeeze(x)) -> x", "expand_dims", _undoes("squeeze")),

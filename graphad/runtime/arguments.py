@@ -52,11 +52,11 @@ class Parameter:
         if array.dtype == self.dtype:
             return array
         weak = type(value) in _NUMBERS or isinstance(value, list | tuple)
-        if array.dtype.kind not in "biufc" or not np.can_cast(
-            array.dtype, self.dtype, "same_kind" if weak else "safe"
-        ):
-            if not (array.size == 0 and weak):
-                raise self._wrong_dtype(array)
+        if (
+            array.dtype.kind not in "biufc"
+            or not np.can_cast(array.dtype, self.dtype, "same_kind" if weak else "safe")
+        ) and not (array.size == 0 and weak):
+            raise self._wrong_dtype(array)
         return np.asarray(value, dtype=self.dtype)
 
     def _wrong_dtype(self, array: np.ndarray) -> InputError:
@@ -103,10 +103,10 @@ class SizeChecks:
                     self.equal.append((i, axis, *self.first[size]))
                 else:
                     self.first[size] = (i, axis)
-        for size, (i, axis) in self.first.items():
+        for dim, (i, axis) in self.first.items():
             known = {d.terms[0][0][0] for d in self.first if d.is_atom}
-            if not size.is_atom and size.atoms() <= known:
-                self.derived.append((i, axis, size))
+            if not dim.is_atom and dim.atoms() <= known:
+                self.derived.append((i, axis, dim))
 
     def check(self, arrays: Sequence[Any]) -> None:
         """Raise InputShapeError for the first size that does not fit."""
@@ -116,18 +116,20 @@ class SizeChecks:
         for i, axis, j, other in self.equal:
             if arrays[i].shape[axis] != arrays[j].shape[other]:
                 raise self._differ(arrays, i, axis, j, other)
-        for i, axis, size in self.derived:
+        for i, axis, dim in self.derived:
             sizes = {d.terms[0][0][0]: arrays[j].shape[b]
                      for d, (j, b) in self.first.items() if d.is_atom}  # fmt: skip
-            wanted = size.evaluate(sizes)
+            wanted = dim.evaluate(sizes)
             if arrays[i].shape[axis] != wanted:
                 raise InputShapeError(
                     f"argument {self.parameters[i].label} has size {arrays[i].shape[axis]} along "
-                    f"axis {axis}, {size} = {wanted} is expected",
+                    f"axis {axis}, {dim} = {wanted} is expected",
                     remedy="pass arrays whose sizes belong together",
                 )
 
-    def _differ(self, arrays: Sequence[Any], i: int, axis: int, j: int, other: int) -> InputShapeError:
+    def _differ(
+        self, arrays: Sequence[Any], i: int, axis: int, j: int, other: int
+    ) -> InputShapeError:
         first, second = self.parameters[j], self.parameters[i]
         name = second.shape[axis]
         return InputShapeError(

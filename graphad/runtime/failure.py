@@ -29,7 +29,9 @@ def explain(
     cause = f"called with {given}" + (f"; in the generated line `{line}`" if line else "")
     kind = _KINDS.get(type(error))
     if kind is None:
-        error.add_note(f"in graphad function {name}: {cause}" + (f"; built at {place}" if place else ""))
+        error.add_note(
+            f"in graphad function {name}: {cause}" + (f"; built at {place}" if place else "")
+        )
         return None
     return kind(
         f"{name}: {error}",

@@ -24,7 +24,10 @@ from graphad.runtime import cells
 from graphad.runtime.arguments import Parameter, SizeChecks
 from graphad.runtime.failure import explain
 
-FLOAT_FAILURES = (ArithmeticError, ValueError)  # where plain floats give up, NumPy defines the value
+FLOAT_FAILURES = (
+    ArithmeticError,
+    ValueError,
+)  # where plain floats give up, NumPy defines the value
 
 
 class Function:
@@ -69,7 +72,7 @@ class Function:
     def _interpret(self, *arrays: Any) -> Sequence[Any]:
         return evaluate(self._compiled.graph, arrays)
 
-    # -- the call ---------------------------------------------------------------------------------------
+    # -- the call ------------------------------------------------------------------------------
     def __call__(self, *arguments: Any, out: Any = None, **keywords: Any) -> Any:
         if keywords or len(arguments) != len(self._arguments):
             arguments = self._bind(arguments, keywords)
@@ -95,14 +98,16 @@ class Function:
             with np.errstate(all="ignore"):
                 return self._run(*arrays)
         except Exception as error:
-            labels = [p.label for p in self._parameters] + [v.name or "shared" for v in self._shared]
+            labels = [p.label for p in self._parameters] + [
+                v.name or "shared" for v in self._shared
+            ]
             told = explain(error, self.name, labels, arrays)
             if told is None:
                 raise
             raise told from error
 
     def _on_floats(self, values: Sequence[Any]) -> Any:
-        """The result by plain floats; None where only NumPy defines it (or arguments are arrays)."""
+        """The result by plain floats; None where only NumPy defines it, or for arrays."""
         for value in values:
             if type(value) is not float and type(value) is not np.float64:
                 return None
@@ -117,10 +122,12 @@ class Function:
         if self._single:
             result = results[0]
             return result if not isinstance(result, np.ndarray) or result.ndim else result[()]
-        made = [r if not isinstance(r, np.ndarray) or r.ndim else r[()] for r in results[: self._count]]
+        made = [
+            r if not isinstance(r, np.ndarray) or r.ndim else r[()] for r in results[: self._count]
+        ]
         return self._outputs.unflatten(made)
 
-    # -- arguments and results ---------------------------------------------------------------------------
+    # -- arguments and results -----------------------------------------------------------------
     def _bind(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> tuple[Any, ...]:
         names = [name for name, _ in self._arguments]
         if len(arguments) > len(names):
@@ -172,7 +179,9 @@ class Function:
             )
         for i, (target, result) in enumerate(zip(targets, results, strict=True)):
             shape, dtype = np.shape(result), self._compiled.graph.outputs[i].dtype
-            fits = isinstance(target, np.ndarray) and target.shape == shape and target.dtype == dtype
+            fits = (
+                isinstance(target, np.ndarray) and target.shape == shape and target.dtype == dtype
+            )
             if not fits or not target.flags.writeable:
                 given = f"{target.dtype}{shape_text(target.shape)}" if isinstance(
                     target, np.ndarray) else type(target).__name__  # fmt: skip
@@ -183,7 +192,7 @@ class Function:
         for target, result in zip(targets, results, strict=True):
             np.copyto(target, result)
 
-    # -- looking at it -------------------------------------------------------------------------------------
+    # -- looking at it -------------------------------------------------------------------------
     @property
     def graph(self) -> Graph:
         """The graph after rewriting; its inputs are the arguments, then the shared variables."""
@@ -221,7 +230,8 @@ class Function:
     def signature(self) -> inspect.Signature:
         """The arguments with their types, as `inspect.signature` shows them."""
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        parameters, position = [], 0
+        parameters: list[inspect.Parameter] = []
+        position = 0
         for name, structure in self._arguments:
             types: list[TensorType] = [
                 p.type for p in self._parameters[position : position + structure.leaf_count]
@@ -238,7 +248,9 @@ class Function:
 
     def __repr__(self) -> str:
         head = f"<Function {self.name}{_plain(self.signature)}"
-        updates = f", updates {', '.join(v.name or '?' for v in self._updated)}" if self._updated else ""
+        updates = (
+            f", updates {', '.join(v.name or '?' for v in self._updated)}" if self._updated else ""
+        )
         return f"{head}; {len(self.plan.steps)} steps{updates}, backend={self.options.backend!r}>"
 
     def __reduce__(self) -> tuple:

@@ -11,10 +11,11 @@ from graphad.errors import AxisError, ShapeError, UseError
 from graphad.ir import dims
 from graphad.ir.dims import Dim
 from graphad.ir.op import MASKED, OPS, RISKY, Entry, Family, Op, Sample, freeze
+from graphad.ir.sizes import joint_size
 from graphad.ir.types import Shape, Size
 from graphad.ir.variable import Constant, Variable, apply, as_variable
 
-Samples = Callable[[np.random.Generator], Sequence[Sample]]
+Samples = Callable[[Any], Sequence[Sample]]  # from a numpy Generator, imported by the tests
 
 
 class Declared(Family):
@@ -67,7 +68,7 @@ def public(
     return enter
 
 
-# ---- strong zeros ------------------------------------------------------------------------------
+# ---- strong zeros ----------------------------------------------------------------------------
 def is_risky(partial: Variable) -> bool:
     """May this be infinite or NaN for finite inputs?"""
     if isinstance(partial, Constant):
@@ -113,7 +114,7 @@ def weigh(cotangent: Variable, partial: Any) -> Variable | None:
     return cotangent * partial
 
 
-# ---- fitting what flows back to the operand -------------------------------------------------------
+# ---- fitting what flows back to the operand --------------------------------------------------
 def fit(contribution: Variable | None, operand: Variable) -> Variable | None:
     """A contribution with the shape and dtype of the operand: summed over broadcasts, cast."""
     if contribution is None:
@@ -121,7 +122,9 @@ def fit(contribution: Variable | None, operand: Variable) -> Variable | None:
     if contribution.dtype.kind == "c" and operand.dtype.kind != "c":
         contribution = OPS["real"](contribution)
     contribution = sum_to(contribution, operand)
-    return contribution if contribution.dtype == operand.dtype else contribution.astype(operand.dtype)
+    return (
+        contribution if contribution.dtype == operand.dtype else contribution.astype(operand.dtype)
+    )
 
 
 def sum_to(variable: Variable, like: Variable) -> Variable:
@@ -154,11 +157,13 @@ def add_up(terms: Sequence[Variable | None]) -> Variable | None:
     return total
 
 
-# ---- axes and shapes -------------------------------------------------------------------------------
+# ---- axes and shapes -------------------------------------------------------------------------
 def normalize_axis(axis: Any, ndim: int, name: str) -> int:
     """A non-negative axis; AxisError names the function and the valid range."""
     if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
-        raise UseError(f"{name}: axis={axis!r} is not an integer", remedy="pass an int, e.g. axis=0")
+        raise UseError(
+            f"{name}: axis={axis!r} is not an integer", remedy="pass an int, e.g. axis=0"
+        )
     if not -ndim <= axis < ndim:
         valid = f"{-ndim} … {ndim - 1}" if ndim else "none, it has no axes"
         raise AxisError(
@@ -195,7 +200,7 @@ def broadcast_shapes(name: str, shapes: Sequence[Shape]) -> Shape:
             axis = position - (ndim - len(shape))
             if axis < 0:
                 continue
-            joint = dims.broadcast(size, shape[axis])
+            joint = joint_size(size, shape[axis])
             if joint is None:
                 raise clash(name, shapes, (size, *source), (shape[axis], operand, axis))
             if joint != size:
@@ -219,7 +224,7 @@ def clash(name: str, shapes: Sequence[Shape], first: tuple, second: tuple) -> Sh
 
 
 def size_spec(shape: Any, name: str) -> tuple[Shape, list[Variable]]:
-    """(sizes to store in an op, variables for those known only at run time) of a shape argument."""
+    """(sizes to store in an op, variables for those unknown until run time) of a shape."""
     if isinstance(shape, Variable) and shape.ndim == 1 and isinstance(shape.type.shape[0], int):
         shape = list(shape)
     entries = shape if isinstance(shape, tuple | list | np.ndarray) else (shape,)

@@ -62,7 +62,7 @@ class Elementwise(Declared):
         self.floats = floats
         self._weak: dict[Any, np.dtype] = {}
 
-    # -- building -----------------------------------------------------------------------------------
+    # -- building ------------------------------------------------------------------------------
     def build(self, arguments: Sequence[Any]) -> Variable:
         """A node on Variables, arrays and Python numbers (which adapt to the others' dtype)."""
         if self.floats:
@@ -74,7 +74,11 @@ class Elementwise(Declared):
 
     def _coerce(self, arguments: Sequence[Any]) -> tuple[Variable, ...]:
         strong: list[Any] = [
-            a if type(a) in _WEAK else dims.to_variable(a) if isinstance(a, Dim) else as_variable(a)
+            a
+            if type(a) in _WEAK
+            else dims.to_variable(a)
+            if isinstance(a, Dim)
+            else as_variable(a)
             for a in arguments
         ]
         kinds = tuple([
@@ -99,7 +103,7 @@ class Elementwise(Declared):
                 remedy="convert the array first, for example x.astype('int64')",
             ) from error
 
-    # -- rules --------------------------------------------------------------------------------------
+    # -- rules ---------------------------------------------------------------------------------
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
         shape = broadcast_shapes(self.name, [t.shape for t in types])
         return (TensorType(self.dtype_rule([t.dtype for t in types], params), shape),)
@@ -124,7 +128,10 @@ class Elementwise(Declared):
             return [None] * len(wanted)
         if self.vjp_rule is not None:
             given = self.vjp_rule(cotangent, node.output(0), *node.inputs)
-            return [fit(c, x) if w else None for c, x, w in zip(given, node.inputs, wanted, strict=True)]
+            return [
+                fit(c, x) if w else None
+                for c, x, w in zip(given, node.inputs, wanted, strict=True)
+            ]
         contributions: list[Variable | None] = []
         for position, (operand, needed) in enumerate(zip(node.inputs, wanted, strict=True)):
             partial = self._partial(node, position) if needed else None
@@ -149,7 +156,7 @@ class Elementwise(Declared):
         return [spread_to(total, node.output(0)) if total is not None else None]
 
 
-# ---- dtype rules ---------------------------------------------------------------------------------
+# ---- dtype rules -----------------------------------------------------------------------------
 def as_ufunc(ufunc: np.ufunc) -> Callable[[Sequence[np.dtype], Mapping[str, Any]], np.dtype]:
     """The result dtype of a NumPy ufunc."""
 
@@ -196,7 +203,7 @@ def _as_float(argument: Any) -> Variable:
     return found
 
 
-# ---- declaring -----------------------------------------------------------------------------------
+# ---- declaring -------------------------------------------------------------------------------
 def elementwise(
     name: str,
     value: Callable[..., Any],
@@ -230,8 +237,8 @@ def elementwise(
     function.__name__ = function.__qualname__ = name
     function.__module__ = sys._getframe(1).f_globals["__name__"]
     function.__doc__ = (
-        f"{doc}\n\n    Elementwise with broadcasting: operands of shapes that fit give their common"
-        f" shape;\n    dtypes are promoted as NumPy does. Raises ShapeError where shapes clash.\n\n"
+        f"{doc}\n\n    Elementwise with broadcasting: operands of shapes that fit give their"
+        f" common shape;\n    dtypes are promoted as in NumPy. Raises ShapeError for a clash.\n\n"
         f"    >>> import graphad as ga\n    >>> ga.{name}({example}).ndim\n    1\n    "
     )
     intervals = [domain[min(i, len(domain) - 1)] for i in range(count)]
@@ -239,9 +246,7 @@ def elementwise(
     def samples(rng: np.random.Generator) -> list[Sample]:
         return [Sample(draw(rng, intervals, shapes, dtypes[0])) for shapes in _SHAPES[count]]
 
-    entry = Entry(
-        name, function, "elementwise", reference, samples, differentiable, order, family
-    )
+    entry = Entry(name, function, "elementwise", reference, samples, differentiable, order, family)
     known = getattr(np, getattr(reference, "__name__", ""), None) is reference
     names = [reference, *numpy_names] if known else numpy_names
     OPS.add(entry, numpy_names=[n for n in names if n is not None])
@@ -259,13 +264,17 @@ _SHAPES: dict[int, list[tuple[tuple[int, ...], ...]]] = {
 def draw(
     rng: np.random.Generator, intervals: Sequence[Any], shapes: Sequence[tuple], kind: str
 ) -> tuple[np.ndarray, ...]:
-    """Random arrays of the given shapes in the given intervals."""
+    """Random arrays of the given shapes in the given intervals.
+
+    >>> draw(np.random.default_rng(0), [(0.0, 1.0)], [(2,)], "f")[0].shape
+    (2,)
+    """
     arrays = []
     for interval, shape in zip(intervals, shapes, strict=True):
         if isinstance(interval, np.ndarray):
             array = rng.choice(interval, size=shape)
         else:
-            array = rng.uniform(*interval, size=shape)
+            array = rng.uniform(interval[0], interval[1], size=shape)
         if kind == "c":
             array = array + 1j * rng.uniform(-1, 1, size=shape)
         keep = isinstance(interval, np.ndarray) and interval.dtype == bool

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import IndexingError
-from graphad.ir import dims
 from graphad.ir.dims import Dim
 from graphad.ir.families.common import Declared, broadcast_shapes, fill_sizes, fit
 from graphad.ir.op import OPS
+from graphad.ir.sizes import slice_length
 from graphad.ir.types import Shape, Size, TensorType
 from graphad.ir.variable import Apply, Variable
 
@@ -67,9 +67,9 @@ def result_shape(shape: Shape, index: Sequence[Item], operands: Iterator[TensorT
         if kind == "new":
             out.append(1)
         elif kind == "slice":
-            bounds = [next(operands) and "?" if b == "?" else b for b in item[1:]]
+            bounds: list[Any] = [next(operands) and "?" if b == "?" else b for b in item[1:]]
             unknown = "?" in bounds
-            out.append(Dim.anonymous() if unknown else dims.slice_length(shape[axis], *bounds))
+            out.append(Dim.anonymous() if unknown else slice_length(shape[axis], *bounds))
             axis += 1
         elif kind == "int":
             _check_bounds(item[1], shape[axis], axis)
@@ -188,7 +188,7 @@ class ScatterAdd(Declared):
         return [self(tangents[0], *node.inputs[1:], **node.op.params)]
 
 
-# ---- from what the user writes to items -------------------------------------------------------------
+# ---- from what the user writes to items ------------------------------------------------------
 def check_integer(value: Any, what: str) -> None:
     """IndexingError unless the Variable holds integers or booleans."""
     if isinstance(value, Variable) and value.dtype.kind not in "iub":

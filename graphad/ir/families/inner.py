@@ -93,8 +93,10 @@ class MapRows(InnerFamily):
                 starts[output] = starts[output] + seed if output in starts else seed
         targets = [v for v, w in zip(graph.inputs, wanted, strict=True) if w]
         found = pull_back(starts, targets, ())
-        rows = {v: a for v, a in zip(graph.inputs[:mapped], node.inputs[:mapped], strict=True)}
-        rows |= {s: c for s, c in zip(seeds, cotangents, strict=True) if s is not None and c is not None}
+        rows = dict(zip(graph.inputs[:mapped], node.inputs[:mapped], strict=True))
+        rows |= {
+            s: c for s, c in zip(seeds, cotangents, strict=True) if s is not None and c is not None
+        }
         fixed = dict(zip(graph.inputs[mapped:], node.inputs[mapped:], strict=True))
         received: list[Variable | None] = []
         for position, (v, w) in enumerate(zip(graph.inputs, wanted, strict=True)):

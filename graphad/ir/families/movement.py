@@ -58,7 +58,9 @@ class Movement(Declared):
             return [None] * len(wanted)
         given = list(self.vjp_rule(cotangents[0], node))
         given += [None] * (len(node.inputs) - len(given))
-        return [fit(c, x) if w else None for c, x, w in zip(given, node.inputs, wanted, strict=True)]
+        return [
+            fit(c, x) if w else None for c, x, w in zip(given, node.inputs, wanted, strict=True)
+        ]
 
     def jvp(
         self, node: Apply, tangents: Sequence[Variable | None]
@@ -66,7 +68,9 @@ class Movement(Declared):
         count = len(node.inputs) if self.arrays is None else self.arrays
         if all(t is None for t in tangents[:count]):
             return [None]
-        moved = [zeros_for(x) if t is None else t for t, x in zip(tangents, node.inputs, strict=True)]
+        moved = [
+            zeros_for(x) if t is None else t for t, x in zip(tangents, node.inputs, strict=True)
+        ]
         return [self(*moved[:count], *node.inputs[count:], **node.op.params)]
 
 

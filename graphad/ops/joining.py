@@ -1,0 +1,170 @@
+"""Joining and repeating: concatenate, stack, tile, repeat. All linear, any order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import ShapeError, UseError
+from graphad.ir.dims import Dim
+from graphad.ir.families.common import clash, normalize_axis, public
+from graphad.ir.families.movement import Movement
+from graphad.ir.op import OPS, Sample
+from graphad.ir.types import Shape, TensorType
+from graphad.ir.variable import Apply, Variable, as_variable
+from graphad.ops.shape import broadcast_to, expand_dims, ravel, reshape
+
+Types = Sequence[TensorType]
+
+
+def _x(*shape: int) -> np.ndarray:
+    return np.random.default_rng(len(shape)).normal(size=shape)
+
+
+# ---- joining ---------------------------------------------------------------------------------
+def _joined(types: Types, axis: int) -> Shape:
+    first = types[0].shape
+    total: Any = 0
+    result = list(first)
+    for operand, t in enumerate(types):
+        if t.ndim != len(first):
+            raise ShapeError(
+                f"concatenate: operand 0 has {len(first)} axes, operand {operand} has {t.ndim}",
+                remedy="insert axes with x[None], or use ga.stack to join along a new axis",
+            )
+        for i, size in enumerate(t.shape):
+            joint = size if size == result[i] else _equal_sizes(size, result[i])
+            if i != axis and joint is None:
+                raise clash(
+                    "concatenate", [u.shape for u in types], (result[i], 0, i), (size, operand, i)
+                )
+            if i != axis:
+                result[i] = joint
+        total = total + t.shape[axis]
+    return (*result[:axis], total, *result[axis + 1 :])
+
+
+def _equal_sizes(a: Any, b: Any) -> Any:
+    """One of two sizes that must be equal, the better known one; None if they cannot be."""
+    if isinstance(a, int) and isinstance(b, int):
+        return None
+    if isinstance(a, Dim) and isinstance(b, Dim) and a.name and b.name:
+        return None
+    return a if isinstance(a, int) else b
+
+
+def _concatenate_vjp(g: Variable, node: Apply) -> list[Variable]:
+    axis = node.op.params["axis"]
+    pieces, start = [], 0
+    for operand in node.inputs:
+        stop: Any = start + operand.shape[axis]
+        pieces.append(g[(slice(None),) * axis + (slice(start, stop),)])
+        start = stop
+    return pieces
+
+
+_concatenate = Movement(
+    "concatenate", arrays=None, shape=_joined,
+    value=lambda xp, *xs, axis: xp.concatenate(xs, axis=axis), vjp=_concatenate_vjp,
+)  # fmt: skip
+
+
+@public(np.concatenate, np.concat if hasattr(np, "concat") else None, topic="shape",
+        samples=lambda rng: [
+            Sample(([_x(2, 3), _x(1, 3)],)), Sample(([_x(2, 3), _x(2, 2)],), {"axis": -1}),
+            Sample(([_x(2, 3), _x(2)],), {"axis": None}), Sample(([_x(0, 2), _x(3, 2)],))],
+        )  # fmt: skip
+def concatenate(arrays: Any, axis: int | None = 0) -> Variable:
+    """Arrays joined along an existing axis (None: flattened first), as ``np.concatenate``.
+
+    `arrays` is a list or tuple of Variables or arrays with equal sizes along the other axes.
+
+    >>> import graphad as ga
+    >>> ga.concatenate([ga.vector("x", shape=(2,)), [0.0]]).type
+    float64[3]
+    """
+    operands = _operands(arrays, "concatenate")
+    if axis is None:
+        return _concatenate(*[ravel(v) for v in operands], axis=0)
+    return _concatenate(*operands, axis=normalize_axis(axis, operands[0].ndim, "concatenate"))
+
+
+def _operands(arrays: Any, name: str) -> list[Variable]:
+    if isinstance(arrays, Variable) or not isinstance(arrays, tuple | list) or not arrays:
+        raise UseError(
+            f"{name} takes a list of arrays, {type(arrays).__name__} was given"
+            + (" (empty)" if isinstance(arrays, tuple | list) else ""),
+            remedy=f"write ga.{name}([x, y])",
+        )
+    return [as_variable(array) for array in arrays]
+
+
+@public(np.stack, topic="shape", samples=lambda rng: [
+    Sample(([_x(2, 3), _x(2, 3)],)), Sample(([_x(2), _x(2)],), {"axis": -1})])  # fmt: skip
+def stack(arrays: Any, axis: int = 0) -> Variable:
+    """Arrays of equal shape joined along a new axis, as ``np.stack``.
+
+    >>> import graphad as ga
+    >>> ga.stack([ga.scalar("x"), ga.scalar("y"), 1.0]).type
+    float64[3]
+    """
+    operands = _operands(arrays, "stack")
+    position = normalize_axis(axis, operands[0].ndim + 1, "stack")
+    return _concatenate(*[expand_dims(v, position) for v in operands], axis=position)
+
+
+# ---- repeating -------------------------------------------------------------------------------
+@public(np.tile, topic="shape", samples=lambda rng: [
+    Sample((_x(2, 3),), {"reps": 2}), Sample((_x(3),), {"reps": (2, 1, 2)})])  # fmt: skip
+def tile(x: Any, reps: Any) -> Variable:
+    """`x` repeated `reps` times along each axis, as ``np.tile``.
+
+    >>> import graphad as ga
+    >>> ga.tile(ga.constant([1, 2]), 2).eval()
+    array([1, 2, 1, 2])
+    """
+    variable = as_variable(x)
+    counts = list(reps) if isinstance(reps, tuple | list) else [reps]
+    ndim = max(variable.ndim, len(counts))
+    counts = [1] * (ndim - len(counts)) + counts
+    sizes = [1] * (ndim - variable.ndim) + list(variable.shape)
+    apart = reshape(variable, [s for size in sizes for s in (1, size)])
+    wide = broadcast_to(
+        apart, [s for c, size in zip(counts, sizes, strict=True) for s in (c, size)]
+    )
+    return reshape(wide, [c * size for c, size in zip(counts, sizes, strict=True)])
+
+
+@public(np.repeat, topic="shape", samples=lambda rng: [
+    Sample((_x(2, 3),), {"repeats": 2}), Sample((_x(2, 3),), {"repeats": 3, "axis": 1}),
+    Sample((_x(2, 3),), {"repeats": [2, 0, 1], "axis": 1})])  # fmt: skip
+def repeat(x: Any, repeats: Any, axis: int | None = None) -> Variable:
+    """Each element `repeats` times (an int, or one int for each), as ``np.repeat``.
+
+    >>> import graphad as ga
+    >>> ga.repeat(ga.constant([1, 2]), 2).eval()
+    array([1, 1, 2, 2])
+    """
+    variable = as_variable(x)
+    if axis is None:
+        return repeat(ravel(variable), repeats, axis=0)
+    along = normalize_axis(axis, variable.ndim, "repeat")
+    if isinstance(repeats, int | np.integer):
+        wide = expand_dims(variable, along + 1)
+        shape = list(wide.shape)
+        shape[along + 1] = int(repeats)
+        joined = list(variable.shape)
+        joined[along] = joined[along] * int(repeats)
+        return reshape(broadcast_to(wide, shape), joined)
+    counts = np.asarray(repeats)
+    if counts.dtype.kind not in "iu" or counts.ndim != 1:
+        raise UseError(
+            f"repeat: repeats={repeats!r}",
+            remedy="give an int, or a list with one int per element",
+        )
+    if counts.size == 1:
+        return repeat(variable, int(counts[0]), axis=along)
+    index = np.repeat(np.arange(counts.size), counts)
+    return OPS["take"](variable, index, axis=along)
