@@ -36,6 +36,7 @@ class Family(ABC):
     name: str
     hazard: int = 0  # RISKY, MASKED: what this operation may add to its result
     hazard_of: Callable[..., int] | None = None  # the same, where it depends on the operands
+    adds: bool = False  # a sum: zero by selection only where all operands are
     is_view: bool = False  # may the result share memory with the first input?
     is_elementwise: bool = (
         False  # element i of the result depends on elements i of the inputs only

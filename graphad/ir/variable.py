@@ -22,7 +22,7 @@ from graphad.ir.context import RawSite, Site, caller, resolve, surroundings
 from graphad.ir.dims import Dim
 from graphad.ir.hooks import hooks
 from graphad.ir.methods import ArrayMethods
-from graphad.ir.op import OPS, Op
+from graphad.ir.op import MASKED, OPS, Op
 from graphad.ir.types import TensorType
 
 
@@ -200,6 +200,8 @@ class Apply:
             owner = variable.owner
             if owner is not None:
                 hazard |= owner.hazard
+        if hazard & MASKED and family.adds and not all([_is_masked(v) for v in inputs]):
+            hazard &= ~MASKED
         self.hazard = hazard if hazard and any([t.is_float for t in types]) else 0
 
     @property
@@ -237,6 +239,10 @@ class Apply:
 
     def __reduce__(self) -> tuple:
         return _output_owner, (self.output(0),)
+
+
+def _is_masked(variable: Variable) -> bool:
+    return variable.owner is not None and bool(variable.owner.hazard & MASKED)
 
 
 def _output_owner(variable: Variable) -> Apply | None:

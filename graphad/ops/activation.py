@@ -8,7 +8,7 @@ import numpy as np
 
 from graphad.errors import DTypeError, ShapeError
 from graphad.ir.families.common import normalize_axes, normalize_axis, public
-from graphad.ir.families.elementwise import as_float, elementwise, real_float
+from graphad.ir.families.elementwise import as_float, as_ufunc, elementwise, real_float
 from graphad.ir.families.reduction import Reduction, Scan, only
 from graphad.ir.op import OPS, Sample
 from graphad.ir.variable import Variable, as_variable
@@ -49,7 +49,7 @@ softplus = elementwise(
     reference=lambda x: np.logaddexp(_real(x), 0), dtype=real_float, floats=True,
     domain=((-4.0, 4.0),), arity=1, doc="log(1 + eˣ), without overflow.")  # fmt: skip
 relu = elementwise(
-    "relu", lambda xp, x: xp.maximum(x, 0), (lambda y, x: x > 0,),
+    "relu", lambda xp, x: xp.maximum(x, 0), (lambda y, x: y > 0,),
     reference=lambda x: np.maximum(x, 0), dtype=lambda d, params: np.result_type(d[0], 0),
     domain=(np.array([-1.5, -0.3, 0.4, 2.0]),), arity=1,
     doc="max(x, 0). The derivative at 0 is 0.")  # fmt: skip
@@ -65,10 +65,21 @@ def _lse(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     return total if keepdims else xp.squeeze(total, axis=axis)
 
 
+def _weight(xp: Any, x: Any, y: Any) -> Any:
+    return xp.exp(xp.subtract(x, xp.where(xp.isfinite(y), y, xp.zeros_like(y))))
+
+
+share = elementwise(
+    "share", _weight, (lambda p, x, y: p, lambda p, x, y: -p),
+    reference=lambda x, y: np.exp(x - y), dtype=as_ufunc(np.subtract),
+    domain=((-2.0, 0.0), (0.1, 2.0)), arity=2,
+    doc="exp(x1 - x2) for x1 ≤ x2: the share of a term in a log-sum-exp x2, never more than 1; "
+    "0 where x1 = x2 = -∞.")  # fmt: skip
+
+
 def _lse_vjp(g: Variable, y: Variable, x: Variable, axis: tuple[int, ...]) -> Variable:
     """∂/∂x logsumexp(x) = exp(x - y), at most 1; 0 where all x are -inf."""
-    bounded = OPS["where"](OPS["isfinite"](y), y, 0)
-    return g * OPS["exp"](x - bounded)
+    return g * share(x, y)
 
 
 _ROWS = "take the real part, or the absolute value, first"

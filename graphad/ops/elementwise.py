@@ -48,10 +48,10 @@ def _power_hazard(x: Variable, y: Variable) -> int:
 #   value                          ∂y/∂x1                     ∂y/∂x2
 add = elementwise(
     "add", lambda xp, x, y: xp.add(x, y), (1, 1),
-    reference=np.add, doc="x1 + x2.")  # fmt: skip
+    reference=np.add, adds=True, doc="x1 + x2.")  # fmt: skip
 subtract = elementwise(
     "subtract", lambda xp, x, y: xp.subtract(x, y), (1, -1),
-    reference=np.subtract, doc="x1 - x2.")  # fmt: skip
+    reference=np.subtract, adds=True, doc="x1 - x2.")  # fmt: skip
 multiply = elementwise(
     "multiply", lambda xp, x, y: xp.multiply(x, y), (lambda z, x, y: y, lambda z, x, y: x),
     reference=np.multiply, doc="x1 * x2.")  # fmt: skip

@@ -16,12 +16,14 @@ from graphad.ir.families.indexing import (
     ScatterAdd,
     as_python_int,
     check_integer,
+    is_advanced,
 )
-from graphad.ir.op import OPS, Sample
+from graphad.ir.op import MASKED, OPS, Sample
 from graphad.ir.variable import Constant, Variable, as_variable, describe
 
 _getitem = GetItem("getitem")
-_scatter_add = ScatterAdd("scatter_add")
+_scatter_add = ScatterAdd("scatter_add", MASKED)
+_unslice = ScatterAdd("unslice")
 
 
 # ---- parsing what stands between the brackets ------------------------------------------------
@@ -167,7 +169,8 @@ def scatter_add(
     array([0., 5., 0.])
     """
     spec, sizes = size_spec(shape, "scatter_add")
-    return _scatter_add(as_variable(values), *sizes, *operands, shape=spec, index=index)
+    family = _scatter_add if is_advanced(index) else _unslice
+    return family(as_variable(values), *sizes, *operands, shape=spec, index=index)
 
 
 @public(np.take, topic="indexing", samples=lambda rng: [

@@ -71,13 +71,17 @@ class Aliases:
         return frees
 
     def _copies(self, results: Sequence[int]) -> frozenset[int]:
-        """Results that are inputs, constants, views, or appear twice; all but scalars."""
+        """Results that are inputs, constants, parts or repetitions of something, or appear twice.
+
+        A rearrangement of all elements of an intermediate is a result in its own right.
+        """
         copies: set[int] = set()
         seen: set[int] = set()
         for position, number in enumerate(results):
             value = self.values[number]
             owner = self.values[value.root]
-            if owner.kind != "step" or value.root in seen or value.root != number:
+            whole = value.type.size == owner.type.size
+            if owner.kind != "step" or value.root in seen or not whole:
                 copies.add(position)
             seen.add(value.root)
         return frozenset(copies)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphad.ir.families.reduction import Reduction
 from graphad.ir.op import OPS
 from graphad.ir.variable import Apply, Variable
 from graphad.rewrite.pattern import Rule
@@ -125,6 +126,26 @@ def _leading_axes(node: Apply, context: Any) -> Variable | None:
     return node.op.family(inner.inputs[0], *node.inputs[1:], **node.op.params)  # type: ignore[operator]
 
 
+def _expand_broadcast(node: Apply, context: Any) -> Variable | None:
+    """expand_dims(broadcast_to(number, shape)) → broadcast_to(number, shape with ones)."""
+    inner = _inner(node, "broadcast_to")
+    if inner is None or inner.inputs[0].ndim:
+        return None
+    shape = node.types[0].shape
+    return inner.op.family(*inner.inputs, shape=shape)  # type: ignore[operator]
+
+
+def _squeeze_reduction(node: Apply, context: Any) -> Variable | None:
+    """squeeze(sum(x, axis, keepdims=True), axis) → sum(x, axis), for every reduction."""
+    inner = node.inputs[0].owner
+    if inner is None or not isinstance(inner.op.family, Reduction):
+        return None
+    axes = node.op.params["axis"]
+    if not inner.op.params["keepdims"] or inner.op.params["axis"] != axes:
+        return None
+    return inner.op.family(inner.inputs[0], axis=axes, keepdims=False)
+
+
 def _sum_of_nothing(node: Apply, context: Any) -> Variable | None:
     return node.inputs[0] if not node.op.params["axis"] else None
 
@@ -154,6 +175,8 @@ SHAPES = [
     Rule("broadcast_to(x[None], shape) -> broadcast_to(x, shape)", "broadcast_to", _leading_axes),
     Rule("squeeze(expand_dims(x)) -> x", "squeeze", _undoes("expand_dims")),
     Rule("expand_dims(squeeze(x)) -> x", "expand_dims", _undoes("squeeze")),
+    Rule("squeeze(sum(x, keepdims=True)) -> sum(x)", "squeeze", _squeeze_reduction),
+    Rule("expand_dims(broadcast_to(3)) -> broadcast_to(3)", "expand_dims", _expand_broadcast),
     Rule("flip(flip(x)) -> x", "flip", _undoes("flip")),
     Rule("astype(astype(x)) -> astype(x)", "astype", _cast_twice),
     Rule("x.shape[i] -> input.shape[j]", "dim_size", _size_from_input),

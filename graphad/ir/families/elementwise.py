@@ -51,10 +51,11 @@ class Elementwise(Declared):
         jvp: Callable[..., Any] | None = None,
         selector: bool = False,
         is_view: bool = False,
+        adds: bool = False,
         floats: bool = False,
     ) -> None:
         super().__init__(name)
-        self.is_view = is_view
+        self.is_view, self.adds = is_view, adds
         self.value, self.partials, self.dtype_rule = value, partials, dtype
         self.hazard, self.hazard_of = hazard, hazard_of
         self.vjp_rule, self.jvp_rule = vjp, jvp

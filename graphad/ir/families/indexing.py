@@ -147,11 +147,17 @@ class GetItem(Declared):
 class ScatterAdd(Declared):
     """Zeros of shape `shape` with the operand added at ``[index]``; equal places add up.
 
+    Declared twice: for slices and integers, and (with the hazard MASKED: it selects) for arrays.
+
     Operands: values, sizes that `shape` leaves open, what the index reads.
     """
 
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
         return (types[0].with_shape(params["shape"]),)
+
+    def __init__(self, name: str, hazard: int = 0) -> None:
+        super().__init__(name)
+        self.hazard = hazard
 
     def _open_sizes(self, params: Mapping[str, Any]) -> int:
         return sum(not isinstance(size, int) for size in params["shape"])
