@@ -158,6 +158,11 @@ class Dim:
     def __ge__(self, other: Any) -> Any:
         return _compare(self, other, ">=")
 
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+        if method == "__call__" and not keywords:
+            return link.ufunc(ufunc, *inputs)
+        return NotImplemented
+
     def __index__(self) -> int:
         raise UseError(
             f"the size {self} is known only when the compiled function is called",
@@ -172,10 +177,11 @@ class Dim:
 
 # ---- the link to variables, filled by the higher layer ---------------------------------------
 class _Link:
-    """Two functions that `ir.variable` provides: size of (variable, axis), and arithmetic."""
+    """What `ir.variable` provides: size of (variable, axis), a call by name, by ufunc."""
 
     size: Callable[[Any, int], Any]
     call: Callable[..., Any]
+    ufunc: Callable[..., Any]
 
 
 link = _Link()
@@ -222,11 +228,7 @@ def _from_terms(terms: dict[tuple[Atom, ...], int]) -> int | Dim:
 def _arithmetic(operation: str, first: Any, second: Any) -> Any:
     if not isinstance(first, int | Dim) or not isinstance(second, int | Dim):
         if hasattr(first, "owner") or hasattr(second, "owner"):
-            return (
-                NotImplemented
-                if not isinstance(first, Dim)
-                else link.call(operation, to_variable(first), second)
-            )
+            return NotImplemented
         return link.call(
             operation,
             to_variable(first) if isinstance(first, Dim) else first,

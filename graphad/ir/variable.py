@@ -373,3 +373,4 @@ def _shorten(value: Any) -> str:
 
 dims.link.size = lambda variable, axis: OPS["dim_size"](variable, axis)
 dims.link.call = lambda name, first, second: OPS[name](first, second)
+dims.link.ufunc = lambda ufunc, *operands: OPS.by_numpy[ufunc](*operands)

@@ -202,6 +202,7 @@ maximum = elementwise(
     lambda xp, x, y: xp.maximum(x, y),
     (lambda z, x, y: _share(x, y), lambda z, x, y: _share(y, x)),
     reference=np.maximum,
+    domain=(NONZERO, np.array([-1.7, -0.1, 0.9, 2.7])),
     doc="The larger of x1 and x2. At ties each gets half of the derivative.",
 )
 minimum = elementwise(
@@ -209,6 +210,7 @@ minimum = elementwise(
     lambda xp, x, y: xp.minimum(x, y),
     (lambda z, x, y: _share(y, x), lambda z, x, y: _share(x, y)),
     reference=np.minimum,
+    domain=(NONZERO, np.array([-1.7, -0.1, 0.9, 2.7])),
     doc="The smaller of x1 and x2. At ties each gets half of the derivative.",
 )
 

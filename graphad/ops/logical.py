@@ -85,8 +85,8 @@ rint = _round(np.rint, "The nearest integer, halves to even, as a float")
 @public(
     np.round, np.around, topic="elementwise",
     samples=lambda rng: [
-        Sample((_HALVES * 1.37,)), Sample((_HALVES * 1.37,), {"decimals": 1}),
-        Sample((_HALVES * 137.0,), {"decimals": -1}),
+        Sample((_HALVES,)), Sample((np.array([-0.11, 0.22, 0.38, 1.0]),), {"decimals": 1}),
+        Sample((10 * _HALVES,), {"decimals": -1}),
         Sample((np.array([14, -26, 105]),), {"decimals": -1}),
     ],
 )  # fmt: skip

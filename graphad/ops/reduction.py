@@ -21,6 +21,10 @@ def _samples(rng: np.random.Generator) -> list[Sample]:
     return [Sample((rng.normal(size=(2, 3, 2)),), dict(k)) for k in _AXES]
 
 
+def _without_ties(rng: np.random.Generator) -> list[Sample]:
+    return [Sample((rng.permutation(12).reshape(2, 3, 2) / 4,), dict(k)) for k in _AXES]
+
+
 def _also_empty(rng: np.random.Generator) -> list[Sample]:
     return [*_samples(rng), Sample((np.zeros((0, 3)),), {"axis": 0}), Sample((np.float64(1.5),))]
 
@@ -212,7 +216,7 @@ _min = Reduction(
     vjp=_extremum_vjp, needs_elements=True)  # fmt: skip
 
 
-@public(np.max, np.amax, topic="reduction", samples=_samples)
+@public(np.max, np.amax, topic="reduction", samples=_without_ties)
 def max_(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
     """Maximum over `axis`, as ``np.max``; NaN wins. Ties share the derivative equally.
 
@@ -227,7 +231,7 @@ def max_(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
     return _max(variable, axis=axes, keepdims=bool(keepdims))
 
 
-@public(np.min, np.amin, topic="reduction", samples=_samples)
+@public(np.min, np.amin, topic="reduction", samples=_without_ties)
 def min_(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
     """Minimum over `axis`, as ``np.min``; NaN wins. Ties share the derivative equally.
 

@@ -11,7 +11,7 @@ from graphad.ir.op import RISKY
 from graphad.ir.variable import Variable
 from graphad.ops.elementwise import NONZERO, POSITIVE, reciprocal, sqrt, square
 
-INSIDE = (-0.9, 0.9)
+INSIDE = (-0.7, 0.7)
 
 #   y = f(x)                         dy/dx
 sin: Callable[..., Variable] = elementwise(

@@ -23,6 +23,7 @@ from graphad.ir.variable import Shared, shape_text
 from graphad.runtime import cells
 from graphad.runtime.arguments import Parameter, SizeChecks
 from graphad.runtime.failure import explain
+from graphad.runtime.quiet import quietly
 
 FLOAT_FAILURES = (
     ArithmeticError,
@@ -95,8 +96,7 @@ class Function:
 
     def _execute(self, arrays: Sequence[Any]) -> Sequence[Any]:
         try:
-            with np.errstate(all="ignore"):
-                return self._run(*arrays)
+            return quietly(self._run, arrays)
         except Exception as error:
             labels = [p.label for p in self._parameters] + [
                 v.name or "shared" for v in self._shared

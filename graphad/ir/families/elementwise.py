@@ -75,19 +75,18 @@ class Elementwise(Declared):
 
     def _coerce(self, arguments: Sequence[Any]) -> tuple[Variable, ...]:
         strong: list[Any] = [
-            a
-            if type(a) in _WEAK
-            else dims.to_variable(a)
-            if isinstance(a, Dim)
-            else as_variable(a)
-            for a in arguments
+            a if type(a) in _WEAK or isinstance(a, Dim) else as_variable(a) for a in arguments
         ]
         kinds = tuple([
             v.type.dtype for v in strong[self.promoted_from :] if isinstance(v, Variable)
         ])  # fmt: skip
         return tuple([v if isinstance(v, Variable) else self._number(v, kinds) for v in strong])
 
-    def _number(self, value: Any, others: tuple[np.dtype, ...]) -> Constant:
+    def _number(self, value: Any, others: tuple[np.dtype, ...]) -> Variable:
+        """A Python number or a Dim, in the dtype that it takes beside the others."""
+        if isinstance(value, Dim):
+            size, target = dims.to_variable(value), np.result_type(*others, 0)
+            return size.astype(target) if target.kind in "fc" else size
         if not others:
             return Constant(value)
         key = (others, type(value))
