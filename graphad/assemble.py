@@ -19,7 +19,7 @@ from graphad.ir.evaluate import evaluate
 from graphad.ir.graph import Graph, replace
 from graphad.ir.variable import Constant, Shared, Variable, as_variable, describe
 from graphad.rewrite.pattern import Rule
-from graphad.runtime.arguments import Parameter, SizeChecks
+from graphad.runtime.arguments import Parameter, SizeChecks, weakly
 from graphad.runtime.function import Function
 
 Givens = Mapping[Variable, Any]
@@ -177,8 +177,8 @@ def _checked_updates(updates: Any) -> list[tuple[Shared, Variable]]:
 
 def _same_type(target: Variable, value: Any, what: str) -> Variable:
     """`value` as a variable that can stand for `target`."""
-    weak = type(value) in (int, float, bool, complex)
-    new = as_variable(np.asarray(value, target.dtype) if weak else value)
+    number = weakly(value, target.dtype) if type(value) in (int, float, bool, complex) else None
+    new = as_variable(value if number is None else number)
     if new.dtype != target.dtype:
         if not np.can_cast(new.dtype, target.dtype, "safe"):
             raise DTypeError(

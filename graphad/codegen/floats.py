@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from graphad.codegen.naming import Names
-from graphad.codegen.program import CHUNK, Program, inline
+from graphad.codegen.program import CHUNK, Program, inline, is_mixed
 from graphad.codegen.recording import Instruction, Recorder, Traced, Unrecordable
-from graphad.codegen.vocabulary import FLOAT, MATH_NAMES, call
+from graphad.codegen.vocabulary import BOOLEAN, CHOOSING, FLOAT, MATH_NAMES, call
 from graphad.ir.variable import Constant
 from graphad.plan.plan import Plan, Step
 
@@ -66,17 +66,19 @@ def _step(
     result = step.node.op.evaluate(recorder, traced)
     if not isinstance(result, Traced):
         raise Unrecordable("no traced result")
-    boolean = step.node.types[0].dtype == np.bool_
-    write = functools.partial(_write, boolean=boolean, functions=functions, bound=bound)
+    write = functools.partial(_write, names=names, functions=functions, bound=bound)
     lines, texts = inline(recorder.instructions, write)
     text = texts.get(result.text, result.text)
-    if boolean and not text.startswith("("):
-        text = f"bool({text})"
+    last = recorder.instructions[-1].function if recorder.instructions else ""
+    if step.node.types[0].dtype == np.bool_:
+        text = text if last in BOOLEAN else f"bool({text})"
+    elif last not in FLOAT or (last in CHOOSING and is_mixed(step)):
+        text = f"float({text})"
     return [*lines, f"{operands[step.outputs[0]]} = {text}"]
 
 
 def _write(
-    instruction: Instruction, boolean: bool, functions: set[str], bound: dict[str, Any]
+    instruction: Instruction, names: Names, functions: set[str], bound: dict[str, Any]
 ) -> tuple[str, bool]:
     function, arguments, keywords = (
         instruction.function,
@@ -90,6 +92,8 @@ def _write(
     target = getattr(np, function, None)
     if not isinstance(target, np.ufunc):
         raise Unrecordable(function)
-    name = f"np_{function}"
-    bound[name] = target
-    return f"{'bool' if boolean else 'float'}({call(name, arguments, keywords)})", False
+    name = next((n for n, known in bound.items() if known is target), None)
+    if name is None:
+        name = names.unique(f"np_{function}")
+        bound[name] = target
+    return call(name, arguments, keywords), False

@@ -37,7 +37,7 @@ class Names:
 
     def temporary(self) -> str:
         self._temporaries += 1
-        return f"t{self._temporaries}"
+        return self.unique(f"t{self._temporaries}")
 
     def unique(self, wish: str) -> str:
         """`wish`, with underscores added until nothing else is called so."""

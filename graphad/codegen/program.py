@@ -11,14 +11,21 @@ import itertools
 import linecache
 import re
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphad.codegen.naming import Names
 from graphad.codegen.recording import Instruction, Recorder, Traced, Unrecordable
-from graphad.codegen.vocabulary import ARRAY, OPERATORS, STATEMENTS, call, literal
+from graphad.codegen.vocabulary import (
+    ARRAY,
+    OPERATORS,
+    STATEMENTS,
+    call,
+    dtype_name,
+    literal,
+)
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.graph import Graph
 from graphad.ir.op import Op
@@ -152,9 +159,12 @@ class Writer:
         scalar = value.type.ndim == 0 and step.node.op.family.is_elementwise
         lines, texts = inline(instructions, functools.partial(self._write, scalar=scalar))
         text = texts.get(result.text, result.text)
+        last = instructions[-1] if instructions else None
+        if scalar and last is not None and last.function == "where" and is_mixed(step):
+            text = f"{dtype_name(value.type.dtype)}({text})"
+            self.imports.add(dtype_name(value.type.dtype))
         if step.reuse is not None:
             target = self.names.share(value.number, step.reuse)
-            last = instructions[-1] if instructions else None
             if last is not None and last.target == result.text and _takes_out(last.function):
                 text = f"{text[:-1]}, out={target})"
         else:
@@ -168,10 +178,13 @@ class Writer:
             instruction.arguments,
             instruction.keywords,
         )
+        named = [a for a in (*arguments, *keywords.values()) if isinstance(a, np.dtype)]
+        self.imports.update([dtype_name(dtype) for dtype in named])
         if function in STATEMENTS:
             self.imports.update({"add"} if function == "add.at" else ())
             return STATEMENTS[function](*arguments, **keywords), True
         if scalar and function in OPERATORS:
+            self.imports.update({"square"} if function == "square" else ())
             return f"({OPERATORS[function](*arguments, **keywords)})", False
         if scalar and function == "where":
             c, a, b = map(literal, arguments)
@@ -187,8 +200,11 @@ class Writer:
         return text, False
 
     # -- the whole -----------------------------------------------------------------------------
-    def body(self, steps: Sequence[Step]) -> list[str]:
-        """Statements with, as comments, where in the user's program they come from."""
+    def body(self, steps: Sequence[Step], local: Container[int] | None = None) -> list[str]:
+        """Statements with, as comments, where in the user's program they come from.
+
+        `local` are the values that have a name in the function being written; None: all.
+        """
         lines: list[str] = []
         place = ""
         for step in steps:
@@ -198,7 +214,9 @@ class Writer:
                 place = here
             lines += self.step(step)
             dropped = [
-                self.names.value(self.plan.values[n]) for n in step.frees if self._is_large(n)
+                self.names.value(self.plan.values[n])
+                for n in step.frees
+                if self._is_large(n) and (local is None or n in local)
             ]
             lines += [f"del {', '.join(dict.fromkeys(dropped))}"] if dropped else []
         return lines
@@ -251,6 +269,12 @@ def _traced(value: Any) -> list[Traced]:
     return []
 
 
+def is_mixed(step: Step) -> bool:
+    """Does an operand that may be chosen have another dtype than the result?"""
+    skipped = getattr(step.node.op.family, "promoted_from", 0)
+    return any(v.dtype != step.node.types[0].dtype for v in step.node.inputs[skipped:])
+
+
 @functools.cache
 def _takes_out(name: str) -> bool:
     return isinstance(getattr(np, name, None), np.ufunc)
@@ -274,7 +298,9 @@ def _place(step: Step, sites: dict[Any, Any]) -> str:
     where = f"{site.filename.rsplit('/', 1)[-1]}:{site.line}" if site else ""
     text = ", ".join(part for part in (node.scope, where) if part)
     text = f"{text} (derivative)" if node.origin is not None else text
-    return "".join(c if c.isprintable() else "?" for c in text)
+    if text.isprintable():
+        return text
+    return "".join([c if c.isprintable() else "?" for c in text])
 
 
 def generate(plan: Plan, name: str, compile_inner: Callable[[Graph], Run]) -> Program:
@@ -308,8 +334,9 @@ def _chunked(writer: Writer, inputs: list[str], parts: list[str]) -> list[str]:
     for start in range(0, len(plan.steps), CHUNK):
         steps = plan.steps[start : start + CHUNK]
         lines = _part(writer, steps, start + len(steps), last_read)
-        parts.append("\n".join([f"def part_{start // CHUNK}(r):", *(f"    {x}" for x in lines)]))
-        body.append(f"part_{start // CHUNK}(r)")
+        name = writer.names.unique(f"part_{start // CHUNK}")
+        parts.append("\n".join([f"def {name}(r):", *(f"    {x}" for x in lines)]))
+        body.append(f"{name}(r)")
     for n in dict.fromkeys(plan.outputs):
         if plan.values[n].kind == "step":
             body.append(f"{writer.names.value(plan.values[n])} = r[{n}]")
@@ -325,8 +352,8 @@ def _part(
         n for step in steps for n in step.inputs if n not in made and values[n].kind != "constant"
     )
     lines = [f"{writer.names.value(values[n])} = r[{n}]" for n in read]
-    lines += writer.body(steps)
     lines += [f"r[{n}] = None" for n in read if last_read[n] < stop and values[n].kind == "step"]
+    lines += writer.body(steps, made | read.keys())
     lines += [
         f"r[{n}] = {writer.names.value(values[n])}"
         for n in sorted(made)

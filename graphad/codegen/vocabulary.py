@@ -23,7 +23,7 @@ def literal(value: Any) -> str:
     if isinstance(value, Traced):
         return value.text
     if isinstance(value, np.dtype):
-        return f"dtype({value.str!r})"
+        return dtype_name(value)
     if isinstance(value, tuple):
         return f"({', '.join(map(literal, value))}{',' if len(value) == 1 else ''})"
     if isinstance(value, list):
@@ -33,6 +33,16 @@ def literal(value: Any) -> str:
     if isinstance(value, np.generic):
         return literal(value.item())
     return repr(value)
+
+
+def dtype_name(dtype: np.dtype) -> str:
+    """The name under which NumPy exports the scalar type: ``float64``, ``bool_``.
+
+    >>> dtype_name(np.dtype("int64")), dtype_name(np.dtype(bool))
+    ('int64', 'bool_')
+    """
+    name = np.dtype(dtype.str).type.__name__
+    return "bool_" if name == "bool" else name
 
 
 def call(name: str, arguments: tuple, keywords: Mapping[str, Any]) -> str:
@@ -58,11 +68,14 @@ def _entry(entry: Any) -> str:
 
 # ---- arrays ----------------------------------------------------------------------------------
 def _reduce(ufunc: str) -> Writer:
-    def write(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> str:
+    def write(
+        x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, initial: Any = None
+    ) -> str:
         where = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
         extra = ", keepdims=True" if keepdims else ""
-        start = f", initial={literal(initial)}" if initial is not None else ""
-        return f"{ufunc}.reduce({literal(x)}, axis={literal(where)}{extra}{start})"
+        extra += f", dtype={literal(dtype)}" if dtype is not None else ""
+        extra += f", initial={literal(initial)}" if initial is not None else ""
+        return f"{ufunc}.reduce({literal(x)}, axis={literal(where)}{extra})"
 
     return write
 
@@ -113,9 +126,21 @@ def _infix(sign: str) -> Writer:
     return lambda a, b: f"{literal(a)} {sign} {literal(b)}"
 
 
+def _is_bool(value: Any) -> bool:
+    known = value.type if isinstance(value, Traced) else None
+    return known is not None and known.dtype == np.bool_
+
+
 OPERATORS: dict[str, Writer] = {name: _infix(sign) for name, sign in _BINARY.items()}
 OPERATORS["negative"] = lambda a: f"-{literal(a)}"
-OPERATORS["square"] = lambda a: f"{literal(a)} * {literal(a)}"
+OPERATORS["astype"] = lambda x, dtype: (
+    f"{dtype_name(dtype)}({literal(x)})"
+    if dtype.kind in "fc"
+    else f"{literal(x)}.astype({dtype_name(dtype)})"  # int64(nan) raises
+)
+OPERATORS["square"] = lambda a: (
+    f"square({literal(a)})" if _is_bool(a) else f"{literal(a)} * {literal(a)}"
+)
 
 
 # ---- plain floats ----------------------------------------------------------------------------
@@ -172,4 +197,10 @@ FLOAT: dict[str, Writer] = {
     "invert": lambda x: f"not {literal(x)}",
     "astype": _cast,
 }
+# functions that give a bool whatever their operands are, and those that give one of their operands
+BOOLEAN = frozenset(
+    "less less_equal greater greater_equal equal not_equal logical_not invert "
+    "isnan isinf isfinite".split()
+)
+CHOOSING = frozenset({"where", "maximum", "minimum"})
 MATH_NAMES = frozenset({*_SAME, *_RENAMED.values()})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -145,12 +146,22 @@ def _collect(
     wanted: set[Variable],
     arrived: dict[Variable, Variable | None],
 ) -> Variable | None:
+    """The sum of what has arrived at a variable; kept if it was asked for."""
     parts = received.pop(variable, [])
-    total: Variable | None = None
-    for part in parts:
-        total = part if total is None else total + part
+    total = _sum(variable, parts) if len(parts) > 1 else parts[0] if parts else None
     if variable in wanted:
         arrived[variable] = total
+    return total
+
+
+def _sum(variable: Variable, parts: Sequence[Variable]) -> Variable:
+    """Contributions added up; the additions belong to the derivative of what made the variable."""
+    origins = [variable.owner, *[p.owner.origin for p in parts if p.owner is not None]]
+    origin = next((node for node in origins if node is not None), None)
+    with derived_from(origin) if origin is not None else nullcontext():
+        total = parts[0]
+        for part in parts[1:]:
+            total = total + part
     return total
 
 

@@ -131,6 +131,9 @@ class Dim:
     def __mod__(self, other: Any) -> Any:
         return _arithmetic("remainder", self, other)
 
+    def __rmod__(self, other: Any) -> Any:
+        return _arithmetic("remainder", other, self)
+
     def __truediv__(self, other: Any) -> Any:
         return to_variable(self) / other
 

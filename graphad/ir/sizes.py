@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from graphad.ir.dims import Dim, atom
+from graphad.ir.dims import Atom, Dim, atom
 
 
 def clamp(size: int | Dim) -> int | Dim:
-    """max(size, 0); a sum whose coefficients are all positive is its own clamp."""
+    """max(size, 0); a sum of positive multiples of what is never negative is its own clamp."""
     if isinstance(size, int):
         return max(size, 0)
-    if all(coefficient > 0 for _, coefficient in size.terms):
+    if all(c > 0 and all(map(_never_negative, monomial)) for monomial, c in size.terms):
         return size
     return atom("max", size, 0)
+
+
+def _never_negative(found: Atom) -> bool:
+    """Is the value of an atom at least 0? Quotients and remainders may be negative."""
+    if found[0] == "max":
+        return any(isinstance(d, int) and d >= 0 for d in found[1:])
+    return found[0] in ("name", "anonymous", "broadcast", "slice")
 
 
 def minimum(first: int | Dim, second: int | Dim) -> int | Dim:

@@ -19,10 +19,10 @@ def constant_text(variable: Constant) -> str:
     return f"<{variable.type}>"
 
 
-def leaf_text(variable: Variable) -> str:
+def leaf_text(variable: Variable, bare: bool = False) -> str:
     """Name of an input or shared variable, or the value of a constant."""
     if isinstance(variable, Constant):
-        return variable.name or constant_text(variable)
+        return (not bare and variable.name) or constant_text(variable)
     return variable.name or f"<{'shared' if isinstance(variable, Shared) else 'input'}>"
 
 
@@ -35,8 +35,10 @@ def _site_text(node: Apply) -> str:
     return "  # " + ", ".join(marks) if marks else ""
 
 
-def listing(graph: Graph | Variable | Sequence[Variable]) -> str:
+def listing(graph: Graph | Variable | Sequence[Variable], *, bare: bool = False) -> str:
     """One line per node in order of evaluation, with types, file:line and scope.
+
+    bare: without what plays no role in the equality of graphs (names, file:line, scopes).
 
     >>> import graphad as ga
     >>> x = ga.scalar("x")
@@ -47,22 +49,22 @@ def listing(graph: Graph | Variable | Sequence[Variable]) -> str:
     found = _as_graph(graph)
     names: dict[Variable, str] = {}
     for i, variable in enumerate(found.inputs):
-        names[variable] = variable.name or f"in{i}"
+        names[variable] = (not bare and variable.name) or f"in{i}"
     rows = [
         ("shared" if isinstance(v, Shared) else "input", names[v], str(v.type), "")
         for v in found.inputs
     ]
     for i, node in enumerate(found.nodes):
-        operands = ", ".join([names.get(v) or leaf_text(v) for v in node.inputs])
+        operands = ", ".join([names.get(v) or leaf_text(v, bare) for v in node.inputs])
         label = str(node.op)
         call = f"{label[:-1]}; {operands})" if label.endswith(")") else f"{label}({operands})"
         for output in node.outputs:
             mark = f"%{i}" if len(node.types) == 1 else f"%{i}.{output.index}"
             names.setdefault(output, mark)
-            title = f"{mark} {output.name}" if output.name else mark
-            rows.append((title, call, str(output.type), _site_text(node)))
+            title = f"{mark} {output.name}" if output.name and not bare else mark
+            rows.append((title, call, str(output.type), "" if bare else _site_text(node)))
     for v in found.outputs:
-        rows.append(("output", names.get(v) or leaf_text(v), str(v.type), ""))
+        rows.append(("output", names.get(v) or leaf_text(v, bare), str(v.type), ""))
     widths = [max([len(row[i]) for row in rows], default=0) for i in range(2)]
     return "\n".join(
         f"{mark:<{max(widths[0], 6)}} {call:<{widths[1]}} {kind}{note}".rstrip()

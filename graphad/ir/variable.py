@@ -9,9 +9,10 @@ reference cycles, a graph that nobody holds is freed at once. All of them hash b
 
 from __future__ import annotations
 
+import functools
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -144,7 +145,7 @@ class Shared(Variable):
 
     @value.setter
     def value(self, new: Any) -> None:
-        array = np.array(new)
+        array = np.array(as_array(new))
         label = f"shared variable {self.name!r}" if self.name else "a shared variable"
         if not np.can_cast(array.dtype, self.dtype, "same_kind"):
             raise DTypeError(
@@ -262,8 +263,13 @@ def apply(op: Op, inputs: tuple[Variable, ...]) -> Any:
 
 
 def rebuild(node: Apply, inputs: tuple[Variable, ...]) -> Apply:
-    """The same application to other inputs, with the site, scope and origin of `node`."""
-    types = node.op.infer(tuple([variable.type for variable in inputs]))
+    """The same application to other inputs, with the site, scope and origin of `node`.
+
+    Inputs of the same types give outputs of the same types: an unknown size stays the same size.
+    """
+    given = tuple([variable.type for variable in inputs])
+    same = all([new is old.type for new, old in zip(given, node.inputs, strict=True)])
+    types = node.types if same else node.op.infer(given)
     return Apply(node.op, inputs, types, node._site, node.scope, node.origin)
 
 
@@ -301,11 +307,27 @@ def trace_size(variable: Variable, axis: int) -> str:
     return f"{size} is axis {axis} of {describe(variable)}"
 
 
-def locate(error: GraphadError, inputs: Sequence[Variable]) -> GraphadError:
+def located(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, whose errors tell its Variables and the user's line."""
+
+    @functools.wraps(function)
+    def checked(*arguments: Any, **keywords: Any) -> Any:
+        try:
+            return function(*arguments, **keywords)
+        except GraphadError as error:
+            if not error.where:
+                locate(error, [a if isinstance(a, Variable) else None for a in arguments])
+            raise
+
+    return checked
+
+
+def locate(error: GraphadError, inputs: Sequence[Variable | None]) -> GraphadError:
     """The error of a type rule, with the operands it was about."""
-    lines = [f"operand {i} is {describe(variable)}" for i, variable in enumerate(inputs)]
+    known = {i: variable for i, variable in enumerate(inputs) if variable is not None}
+    lines = [f"operand {i} is {describe(variable)}" for i, variable in known.items()]
     clash = getattr(error, "clash", ())  # pairs (operand, axis)
-    lines += [trace_size(inputs[operand], axis) for operand, axis in clash]
+    lines += [trace_size(known[operand], axis) for operand, axis in clash if operand in known]
     error.cause = ";\n    ".join(([error.cause] if error.cause else []) + lines)
     site = resolve(caller())
     here = surroundings.get()

@@ -52,10 +52,6 @@ def _array_item(value: Any, operands: list[Variable]) -> list[Item]:
     if variable.dtype.kind != "b":
         operands.append(variable)
         return [("int", "?")] if variable.ndim == 0 else [("array",)]
-    if isinstance(variable, Constant) and variable.ndim:
-        places = np.nonzero(variable.value)
-        operands += [Constant(p) for p in places]
-        return [("array",)] * len(places)
     if variable.ndim == 0:
         raise IndexingError(
             "a boolean scalar as an index", remedy="use ga.where(condition, x, other) to choose"
@@ -114,6 +110,29 @@ def _completed(x: Variable, items: list[Any]) -> tuple[Item, ...]:
     return (*items[:place], *fill, *items[place + 1 :])
 
 
+def _with_places(
+    x: Variable, items: tuple[Item, ...], operands: list[Variable]
+) -> tuple[tuple[Item, ...], list[Variable]]:
+    """Masks that are constants and have the sizes of `x` as integer arrays: their result has a
+    size that is known now. Other masks are compared with the sizes of `x` at run time."""
+    made: list[Item] = []
+    given: list[Variable] = []
+    rest, axis = iter(operands), 0
+    for item in items:
+        needed = [next(rest) for _ in range(operand_count(item))]
+        mask = needed[0] if item[0] == "mask" else None
+        covered = x.type.shape[axis : axis + axes_used(item)]
+        if isinstance(mask, Constant) and mask.type.shape == covered:
+            places = [Constant(p) for p in np.nonzero(mask.value)]
+            made += [("array",)] * len(places)
+            given += places
+        else:
+            made.append(item)
+            given += needed
+        axis += axes_used(item)
+    return tuple(made), given
+
+
 def _x(*shape: int) -> np.ndarray:
     return np.random.default_rng(len(shape)).normal(size=shape)
 
@@ -143,7 +162,7 @@ def getitem(x: Any, index: Any) -> Variable:
     float64[max(n - 1, 0), 2]
     """
     variable = as_variable(x)
-    items, operands = _parse(variable, index)
+    items, operands = _with_places(variable, *_parse(variable, index))
     return _getitem(variable, *operands, index=items)
 
 

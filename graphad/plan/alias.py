@@ -21,6 +21,7 @@ class Aliases:
         self.views_of: dict[int, list[int]] = {}
         for value in values:
             self.views_of.setdefault(value.root, []).append(value.number)
+        self.parts = self._parts(drafts)
         self.reuse = [self._reuse(i, *draft) for i, draft in enumerate(drafts)]
         self.frees = self._frees(drafts)
         self.copies = self._copies(results)
@@ -32,6 +33,19 @@ class Aliases:
             for number in inputs:
                 last[self.values[number].root] = i
         return last
+
+    def _parts(self, drafts: Sequence[tuple]) -> set[int]:
+        """Views of some elements of their root only, or of some several times, or read-only."""
+        parts: set[int] = set()
+        for node, inputs, outputs in drafts:
+            value = self.values[outputs[0]]
+            if value.root == value.number:
+                continue
+            source = self.values[inputs[0]]
+            same = (value.type.dtype, value.type.size) == (source.type.dtype, source.type.size)
+            if inputs[0] in parts or not same or node.op.name == "broadcast_to":
+                parts.add(value.number)
+        return parts
 
     def _reuse(
         self, i: int, node: Any, inputs: Sequence[int], outputs: Sequence[int]
@@ -54,7 +68,10 @@ class Aliases:
         return None
 
     def _frees(self, drafts: Sequence[tuple]) -> list[tuple[int, ...]]:
-        """Values (with all their views) that die after each step."""
+        """Values (with all their views) that die after each step.
+
+        Of a value whose memory the result takes over, only the views die.
+        """
         frees: list[tuple[int, ...]] = []
         for i, (_, inputs, outputs) in enumerate(drafts):
             dead: dict[int, None] = {}
@@ -63,10 +80,8 @@ class Aliases:
                     self.values[root].kind == "step"
                     and root not in self.kept
                     and self.last_read.get(root, i) == i
-                    and root != self.reuse[i]
                 ):
-                    for number in self.views_of[root]:
-                        dead.setdefault(number)
+                    dead.update({n: None for n in self.views_of[root] if n != self.reuse[i]})
             frees.append(tuple(dead))
         return frees
 
@@ -80,8 +95,7 @@ class Aliases:
         for position, number in enumerate(results):
             value = self.values[number]
             owner = self.values[value.root]
-            whole = value.type.size == owner.type.size
-            if owner.kind != "step" or value.root in seen or not whole:
+            if owner.kind != "step" or value.root in seen or number in self.parts:
                 copies.add(position)
             seen.add(value.root)
         return frozenset(copies)

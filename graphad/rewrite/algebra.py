@@ -1,5 +1,8 @@
-"""Elementwise algebra, one arrow a row. Marks: exact, rounding; see `pattern.Rule`.
+"""Elementwise algebra, one arrow a row: mark (`pattern.Rule`), kinds of dtype (`pattern.Arrow`).
 
+Rows name the kinds for which they are true. Integers wrap around and unsigned ones have no sign,
+so what holds for floats may fail for them, and more so where operands are promoted: -y of a uint8
+is 256 - y. Products with a complex 1 or -1 may turn the sign of a zero, or an infinity into NaN.
 Not here by intent: ``x * 0 -> 0`` and ``x / x -> 1`` lose a NaN or an infinity.
 """
 
@@ -14,43 +17,52 @@ from graphad.ir.variable import Apply, Constant, Variable
 from graphad.rewrite.pattern import Rule, number_of, rule
 
 # fmt: off
-ARROWS = [rule(arrow, mark=mark) for arrow, mark in [
-    ("x * 1 -> x",                              "exact"),
-    ("x / 1 -> x",                              "exact"),
-    ("x ** 1 -> x",                             "exact"),
-    ("x - 0 -> x",                              "exact"),
-    ("x + -0 -> x",                             "exact"),
-    ("x + 0 -> x",                              "rounding"),   # -0.0 + 0 is 0.0
-    ("0 - x -> negative(x)",                    "rounding"),   # 0 - 0.0 is 0.0
-    ("x * -1 -> negative(x)",                   "exact"),
-    ("x / -1 -> negative(x)",                   "exact"),
-    ("positive(x) -> x",                        "exact"),
-    ("negative(negative(x)) -> x",              "exact"),
-    ("x + negative(y) -> x - y",                "exact"),
-    ("x - negative(y) -> x + y",                "exact"),
-    ("negative(x) * negative(y) -> x * y",      "exact"),
-    ("negative(x) / negative(y) -> x / y",      "exact"),
-    ("abs(negative(x)) -> abs(x)",              "exact"),
-    ("abs(abs(x)) -> abs(x)",                   "exact"),
-    ("square(negative(x)) -> square(x)",        "exact"),
-    ("square(abs(x)) -> square(x)",             "exact"),
-    ("x ** 2 -> square(x)",                     "exact"),
-    ("x ** -1 -> reciprocal(x)",                "exact"),
-    ("x ** 0.5 -> sqrt(x)",                     "rounding"),   # differs at -0.0 and -inf
-    ("x * (1 / y) -> x / y",                    "rounding"),
-    ("conj(conj(x)) -> x",                      "exact"),
-    ("logical_not(logical_not(x)) -> x",        "exact"),
-    ("invert(invert(x)) -> x",                  "exact"),
-    ("where(c, x, x) -> x",                     "exact"),
-    ("where(logical_not(c), x, y) -> where(c, y, x)", "exact"),
-    ("maximum(x, x) -> x",                      "exact"),
-    ("minimum(x, x) -> x",                      "exact"),
+ARROWS = [rule(arrow, mark=mark, kinds=kinds) for arrow, mark, kinds in [
+    ("x * 1 -> x",                              "exact",    "biuf"),
+    ("x * 1 -> x",                              "rounding", "c"),
+    ("x / 1 -> x",                              "exact",    "f"),
+    ("x / 1 -> x",                              "rounding", "c"),
+    ("x ** 1 -> x",                             "rounding", "iufc"),
+    ("x - 0 -> x",                              "exact",    "iufc"),
+    ("x + -0 -> x",                             "exact",    "iufc"),
+    ("x + 0 -> x",                              "rounding", "fc"),    # -0.0 + 0 is 0.0
+    ("0 - x -> negative(x)",                    "exact",    "iu"),
+    ("0 - x -> negative(x)",                    "rounding", "fc"),    # 0 - 0.0 is 0.0
+    ("x * -1 -> negative(x)",                   "exact",    "if"),
+    ("x * -1 -> negative(x)",                   "rounding", "c"),
+    ("x / -1 -> negative(x)",                   "exact",    "f"),
+    ("x / -1 -> negative(x)",                   "rounding", "c"),
+    ("positive(x) -> x",                        "exact",    None),
+    ("negative(negative(x)) -> x",              "exact",    None),
+    ("x + negative(y) -> x - y",                "exact",    "iufc"),
+    ("x - negative(y) -> x + y",                "exact",    "iufc"),
+    ("negative(x) * negative(y) -> x * y",      "exact",    "iufc"),
+    ("negative(x) / negative(y) -> x / y",      "exact",    "f"),
+    ("abs(negative(x)) -> abs(x)",              "exact",    "if"),
+    ("abs(abs(x)) -> abs(x)",                   "exact",    None),
+    ("square(negative(x)) -> square(x)",        "exact",    "iufc"),
+    ("square(abs(x)) -> square(x)",             "exact",    "iuf"),
+    ("x ** 2 -> square(x)",                     "exact",    "iu"),
+    ("x ** 2 -> square(x)",                     "rounding", "fc"),
+    ("x ** -1 -> reciprocal(x)",                "rounding", "f"),
+    ("x ** 0.5 -> sqrt(x)",                     "rounding", "f"),     # differs at -0.0 and -inf
+    ("x * (1 / y) -> x / y",                    "rounding", "f"),
+    ("conj(conj(x)) -> x",                      "exact",    None),
+    ("logical_not(logical_not(x)) -> x",        "exact",    None),
+    ("invert(invert(x)) -> x",                  "exact",    None),
+    ("where(c, x, x) -> x",                     "exact",    None),
+    ("where(logical_not(c), x, y) -> where(c, y, x)", "exact", None),
+    ("maximum(x, x) -> x",                      "exact",    None),
+    ("minimum(x, x) -> x",                      "exact",    None),
 ]]
 # fmt: on
 
 
 def _strong(node: Apply, context: Any) -> Variable | None:
-    """strong(g, p) → g·p where that is proved to be the same: p finite, or g never zero."""
+    """strong(g, p) → g·p where that is proved to be the same: p finite, or g never zero.
+
+    Only the sign of a zero may differ: strong(0.0, -1) is 0.0.
+    """
     cotangent, partial = node.inputs
     finite = isinstance(partial, Constant) and bool(np.isfinite(partial.value).all())
     factor = number_of(cotangent)
@@ -67,30 +79,48 @@ def _where_constant(node: Apply, context: Any) -> Variable | None:
 
 
 def _gather_constants(node: Apply, context: Any) -> Variable | None:
-    """(x · a) · b → x · (a · b) for numbers a, b."""
-    for x, b in (node.inputs, node.inputs[::-1]):
-        if x.owner is None or x.owner.op.name != "multiply" or not _plain_number(b):
-            continue
-        for y, a in (x.owner.inputs, x.owner.inputs[::-1]):
-            if _plain_number(a) and a.dtype == b.dtype and not isinstance(y, Constant):
-                product = Constant(np.asarray(a.value * b.value, a.dtype))  # type: ignore[attr-defined]
-                return OPS["multiply"](y, product)
+    """(x · a) · b → x · (a · b) for numbers a, b; -x counts as x · -1."""
+    for scaled, b in (node.inputs, node.inputs[::-1]):
+        x, a = _split(scaled)
+        if a is not None and _plain_number(b) and b.dtype == x.dtype:
+            with np.errstate(over="ignore", under="ignore"):
+                product = Constant(np.asarray(a * b.value, b.dtype))  # type: ignore[attr-defined]
+            return OPS["multiply"](x, product) if _plain_number(product) else None
     return None
 
 
+def _negate_factor(node: Apply, context: Any) -> Variable | None:
+    """-(x · a) → x · (-a) for a number a."""
+    x, a = _split(node.inputs[0])
+    return None if a is None else OPS["multiply"](x, Constant(np.asarray(-a, x.dtype)))
+
+
+def _split(variable: Variable) -> tuple[Variable, Any]:
+    """(x, a) of a product x · a with a number, or (x, -1) of -x; (variable, None) of others."""
+    owner = variable.owner
+    if owner is None or variable.dtype.kind != "f":
+        return variable, None
+    if owner.op.name == "negative":
+        return owner.inputs[0], -1
+    if owner.op.name == "multiply":
+        for x, a in (owner.inputs, owner.inputs[::-1]):
+            if _plain_number(a) and a.dtype == x.dtype and not isinstance(x, Constant):
+                return x, a.value  # type: ignore[attr-defined]
+    return variable, None
+
+
 def _plain_number(variable: Variable) -> bool:
-    return (
-        isinstance(variable, Constant)
-        and variable.ndim == 0
-        and variable.dtype.kind == "f"
-        and bool(np.isfinite(variable.value))
-        and bool(2.0**-100 < abs(variable.value) < 2.0**100)
-    )
+    """A float constant far from the ends of its range, so that products of it lose nothing."""
+    if not isinstance(variable, Constant) or variable.ndim or variable.dtype.kind != "f":
+        return False
+    size, range_ = abs(float(variable.value)), np.finfo(variable.dtype)
+    return max(2.0**-100, float(range_.tiny)) < size < min(2.0**100, float(range_.max))
 
 
 ALGEBRA = [
     *ARROWS,
-    Rule("strong_multiply(g, finite p) -> g * p", "strong_multiply", _strong, "exact"),
+    Rule("strong_multiply(g, finite p) -> g * p", "strong_multiply", _strong, "rounding"),
     Rule("where(constant, x, y) -> x or y", "where", _where_constant, "exact"),
     Rule("(x * a) * b -> x * (a*b)", "multiply", _gather_constants, "rounding"),
+    Rule("negative(x * a) -> x * (-a)", "negative", _negate_factor, "exact"),
 ]

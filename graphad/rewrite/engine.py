@@ -18,7 +18,7 @@ from graphad.ir.context import Surroundings, surroundings
 from graphad.ir.graph import Graph
 from graphad.ir.op import freeze
 from graphad.ir.variable import Apply, Constant, Variable, rebuild
-from graphad.rewrite.pattern import Rule
+from graphad.rewrite.pattern import Rule, operand_kinds
 
 GROWTH = 4  # rules may build at most this many nodes per node of the graph
 CHAIN = 32  # rules that may fire one after the other at one place
@@ -62,6 +62,7 @@ class Rewriter:
 
     def __init__(self, graph: Graph, rules: Tables) -> None:
         self.graph, self.rules = graph, rules
+        self.chosen: dict[str, Sequence[Rule]] = {}
         self.report = Report(nodes_before=len(graph.nodes))
         self.new: dict[Variable, Variable] = {}
         self.settled: set[Variable] = set(graph.inputs)
@@ -128,24 +129,30 @@ class Rewriter:
     def _apply_rules(self, node: Apply, depth: int) -> Variable | None:
         if len(node.types) != 1 or self.report.stopped:
             return None
-        for rule in (*self.rules.get(node.op.name, ()), *self.rules.get("*", ())):
-            made = self._try(rule, node)
-            if made is None:
-                continue
-            if made.type is not node.types[0]:
-                self.report.rejected[rule.arrow] = self.report.rejected.get(rule.arrow, 0) + 1
-                continue
-            self.report.fired[rule.arrow] = self.report.fired.get(rule.arrow, 0) + 1
-            return self._settle_new(made, depth + 1)
-        return None
-
-    def _try(self, rule: Rule, node: Apply) -> Variable | None:
-        """What the rule makes of the node; new nodes take over its site, scope and origin."""
         token = surroundings.set(Surroundings(node.scope, node.origin, node.raw_site))
         try:
-            return rule.apply(node, self)
+            made = self._first_that_fires(node)  # new nodes take over site, scope and origin
         finally:
             surroundings.reset(token)
+        return None if made is None else self._settle_new(made, depth + 1)
+
+    def _first_that_fires(self, node: Apply) -> Variable | None:
+        kinds = operand_kinds(node)
+        for rule in self._rules_for(node.op.name):
+            made = rule.apply(node, self) if rule.needs <= kinds else None
+            if made is None:
+                continue
+            if made.type is node.types[0]:
+                self.report.fired[rule.arrow] = self.report.fired.get(rule.arrow, 0) + 1
+                return made
+            self.report.rejected[rule.arrow] = self.report.rejected.get(rule.arrow, 0) + 1
+        return None
+
+    def _rules_for(self, name: str) -> Sequence[Rule]:
+        found = self.chosen.get(name)
+        if found is None:
+            found = self.chosen[name] = (*self.rules.get(name, ()), *self.rules.get("*", ()))
+        return found
 
     def _settle_new(self, made: Variable, depth: int) -> Variable:
         """The final form of what a rule built on final operands."""

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphad.ir.variable import Apply, Constant, Variable
-from graphad.rewrite.pattern import Rule
-
-SMALL = 4096  # bytes: results up to this size are folded though their operands are smaller
+from graphad.rewrite.pattern import NUMBER_BYTES, Rule
 
 
 def _fold(node: Apply, context: Any) -> Variable | None:
@@ -17,7 +15,7 @@ def _fold(node: Apply, context: Any) -> Variable | None:
         return None
     given = sum([v.value.nbytes for v in node.inputs])  # type: ignore[attr-defined]
     kind = node.types[0]
-    if not kind.is_static or kind.nbytes() > max(given, SMALL):
+    if not kind.is_static or kind.nbytes() > max(given, NUMBER_BYTES):
         return None
     with np.errstate(all="ignore"):
         try:

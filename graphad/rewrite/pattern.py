@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import UseError
+from graphad.errors import DTypeError, ShapeError, UseError
 from graphad.ir.op import OPS
-from graphad.ir.variable import Apply, Constant, Variable
+from graphad.ir.variable import Apply, Constant, Variable, as_variable
 
 MARKS = ("exact", "rounding", "stabilising", "unsafe")
+NUMBER_BYTES = 4096  # constant arrays up to this size are recognised as one number, repeated
 COMMUTATIVE = frozenset(
     {"add", "multiply", "maximum", "minimum", "equal", "not_equal", "logical_and", "logical_or"}
 )
@@ -30,15 +31,34 @@ Bindings = dict[str, Variable]
 class Rule:
     """One rewrite: the name of the op at its root, what builds the replacement (or returns None),
     and its mark: exact (same bits), rounding (last bits may differ), stabilising (more exact),
-    unsafe (may lose a NaN or infinity; never applied by default)."""
+    unsafe (may lose a NaN or infinity; never applied by default). `needs` spares calls of `apply`:
+    kinds of operands, as `operand_kinds` gives them, without which the rule cannot fire."""
 
     arrow: str
     root: str
     apply: Callable[[Apply, Any], Variable | None]
     mark: str = "exact"
+    needs: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return f"{self.arrow}  [{self.mark}]"
+
+
+CONSTANT = "constant"
+_SEEN_THROUGH = ("broadcast_to", "expand_dims")  # between a constant and its use as a number
+
+
+def operand_kinds(node: Apply) -> set[str]:
+    """The names of the ops that the operands come from, and CONSTANT if one is a number."""
+    found = set()
+    for variable in node.inputs:
+        if variable.owner is not None:
+            found.add(variable.owner.op.name)
+        elif isinstance(variable, Constant):
+            found.add(CONSTANT)
+    if not found.isdisjoint(_SEEN_THROUGH):
+        found.add(CONSTANT)
+    return found
 
 
 # ---- patterns --------------------------------------------------------------------------------
@@ -51,7 +71,10 @@ class Wild:
 
 @dataclass(frozen=True)
 class Number:
-    """A constant all of whose elements have this value (0.0 and -0.0 are told apart)."""
+    """A constant all of whose elements have this value.
+
+    0.0 and -0.0 are told apart, in both parts of a complex number.
+    """
 
     value: float
 
@@ -149,13 +172,13 @@ def _match_operands(
 
 def number_of(variable: Variable) -> Any:
     """The one value of a constant of equal elements (seen through broadcasts), or None."""
-    while variable.owner is not None and variable.owner.op.name in ("broadcast_to", "expand_dims"):
+    while variable.owner is not None and variable.owner.op.name in _SEEN_THROUGH:
         variable = variable.owner.inputs[0]
-    if not isinstance(variable, Constant) or not 0 < variable.value.size <= 16:
+    if not isinstance(variable, Constant) or not 0 < variable.value.nbytes <= NUMBER_BYTES:
         return None
-    flat = variable.value.ravel()
-    first = flat[0]
-    return first if variable.value.size == 1 or bool((flat == first).all()) else None
+    value = variable.value
+    first = value.flat[0]
+    return first if value.tobytes() == first.tobytes() * value.size else None
 
 
 def is_number(variable: Variable, value: float) -> bool:
@@ -163,7 +186,8 @@ def is_number(variable: Variable, value: float) -> bool:
     found = number_of(variable)
     if found is None or found != value:
         return False
-    return bool(value) or found.dtype.kind != "f" or np.signbit(found) == np.signbit(value)
+    parts = {"f": [found], "c": [found.real, found.imag]}.get(found.dtype.kind, [])
+    return all(part or np.signbit(part) == np.signbit(value) for part in parts)
 
 
 def build(pattern: Pattern, bindings: Mapping[str, Variable]) -> Any:
@@ -181,11 +205,49 @@ def _names(pattern: Pattern) -> set[str]:
     return set().union(*map(_names, pattern.arguments)) if isinstance(pattern, Call) else set()
 
 
-def rule(pattern: str, replacement: str | None = None, *, mark: str = "rounding") -> Rule:
+@dataclass(frozen=True)
+class Arrow:
+    """What an arrow does to a node: match the left side, build the right side in its place.
+
+    `kinds`: every variable of the left side must have the dtype of the node's result, and that
+    must be of one of these kinds; None: any dtypes.
+    """
+
+    left: Call
+    right: Pattern
+    kinds: str | None = None
+
+    def __call__(self, node: Apply, context: Any) -> Variable | None:
+        if node.op.params:
+            return None
+        found = _match_operands(self.left, node.inputs, {})
+        if found is None or not self._fits(found, node.types[0].dtype):
+            return None
+        try:
+            built: Variable = as_variable(build(self.right, found))
+        except (DTypeError, ShapeError):
+            return None  # the right side is not defined for these operands
+        return built
+
+    def _fits(self, bindings: Bindings, dtype: np.dtype) -> bool:
+        if self.kinds is None:
+            return True
+        return dtype.kind in self.kinds and all(v.dtype == dtype for v in bindings.values())
+
+
+def rule(
+    pattern: str,
+    replacement: str | None = None,
+    *,
+    mark: str = "rounding",
+    kinds: str | None = None,
+) -> Rule:
     """A rule from an arrow ``"left -> right"``, or from its two sides.
 
-    The right side may use only names of the left side. Raises UseError for unknown ops, unknown
-    names and a left side that is no op.
+    The right side may use only names of the left side. `kinds` limits the rule to operands that
+    have the dtype of the result, of one of these kinds ("f" float, "i" integer, "u" unsigned, "b"
+    boolean, "c" complex). Raises UseError for unknown ops, marks and names, and a left side that
+    is no op.
 
     >>> rule("log(1 + x) -> log1p(x)", mark="stabilising")
     log(1 + x) -> log1p(x)  [stabilising]
@@ -202,12 +264,10 @@ def rule(pattern: str, replacement: str | None = None, *, mark: str = "rounding"
     unknown = sorted(_names(right) - _names(left))
     if unknown:
         raise UseError(f"{replacement!r} uses {unknown[0]!r}, which the left side does not bind")
-    operands = left
+    arrow = f"{pattern.strip()} -> {replacement.strip()}"
+    needs = [_needs(argument) for argument in left.arguments if not isinstance(argument, Wild)]
+    return Rule(arrow, left.name, Arrow(left, right, kinds), mark, frozenset(needs))
 
-    def replace_node(node: Apply, context: Any) -> Variable | None:
-        if node.op.params:
-            return None
-        found = _match_operands(operands, node.inputs, {})
-        return None if found is None else build(right, found)
 
-    return Rule(f"{pattern.strip()} -> {replacement.strip()}", left.name, replace_node, mark)
+def _needs(argument: Pattern) -> str:
+    return argument.name if isinstance(argument, Call) else CONSTANT

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphad.ir.families.indexing import ScatterAdd
 from graphad.ir.families.reduction import Reduction
 from graphad.ir.op import OPS
-from graphad.ir.variable import Apply, Variable
-from graphad.rewrite.pattern import Rule
+from graphad.ir.variable import Apply, Constant, Variable
+from graphad.rewrite.pattern import CONSTANT, Rule
 
 
 def _is_noop(node: Apply, context: Any) -> Variable | None:
@@ -126,6 +127,46 @@ def _leading_axes(node: Apply, context: Any) -> Variable | None:
     return node.op.family(inner.inputs[0], *node.inputs[1:], **node.op.params)  # type: ignore[operator]
 
 
+def _shrink_constants(node: Apply, context: Any) -> Variable | None:
+    """f(x, [3]) → f(x, 3) where the result has the same type: numbers are seen by other rules."""
+    elementwise = node.op.family.is_elementwise
+    if not elementwise and node.op.name != "broadcast_to":
+        return None
+    operands = [
+        Constant(v.value.reshape(())) if isinstance(v, Constant) and v.ndim and v.type.size == 1
+        else v for v in node.inputs
+    ]  # fmt: skip
+    if all([a is b for a, b in zip(operands, node.inputs, strict=True)]):
+        return None
+    made: Variable = node.op.family(*operands, **node.op.params)  # type: ignore[operator]
+    return made if made.type is node.types[0] else None
+
+
+def _merge_scatters(node: Apply, context: Any) -> Variable | None:
+    """scatter_add(a, i) + scatter_add(b, i) → scatter_add(a + b, i), in a running sum as well."""
+    rest, last = node.inputs
+    found = _join_scatters(rest, last)
+    owner = rest.owner
+    if found is None and owner is not None and owner.op.name == "add":
+        for x, scattered in (owner.inputs, owner.inputs[::-1]):
+            joined = _join_scatters(scattered, last)
+            if joined is not None:
+                return OPS["add"](x, joined)
+    return found
+
+
+def _join_scatters(first: Variable, second: Variable) -> Variable | None:
+    """scatter_add(a + b, i) for a scatter_add(a, i) and a scatter_add(b, i), else None."""
+    a, b = first.owner, second.owner
+    if a is None or b is None or a.op != b.op or not isinstance(a.op.family, ScatterAdd):
+        return None
+    pairs = list(zip(a.inputs, b.inputs, strict=True))
+    if pairs[0][0].type is not pairs[0][1].type or any([u is not v for u, v in pairs[1:]]):
+        return None
+    joined: Variable = a.op.family(OPS["add"](*pairs[0]), *a.inputs[1:], **a.op.params)
+    return joined
+
+
 def _expand_broadcast(node: Apply, context: Any) -> Variable | None:
     """expand_dims(broadcast_to(number, shape)) → broadcast_to(number, shape with ones)."""
     inner = _inner(node, "broadcast_to")
@@ -155,6 +196,8 @@ def _whole(node: Apply, context: Any) -> Variable | None:
     return node.inputs[0] if full else None
 
 
+_BROADCAST = frozenset({"broadcast_to"})
+# fmt: off
 SHAPES = [
     Rule("reshape(x, x.shape) -> x", "reshape", _is_noop),
     Rule("broadcast_to(x, x.shape) -> x", "broadcast_to", _is_noop),
@@ -167,19 +210,20 @@ SHAPES = [
     Rule("min(x, axis=()) -> x", "min", _sum_of_nothing),
     Rule("transpose(transpose(x)) -> transpose(x)", "transpose", _transpose_twice),
     Rule("reshape(reshape(x)) -> reshape(x)", "reshape", _through("reshape")),
-    Rule(
-        "broadcast_to(broadcast_to(x)) -> broadcast_to(x)",
-        "broadcast_to",
-        _through("broadcast_to"),
-    ),
+    Rule("broadcast_to(broadcast_to(x)) -> broadcast_to(x)", "broadcast_to",
+         _through("broadcast_to")),
     Rule("broadcast_to(x[None], shape) -> broadcast_to(x, shape)", "broadcast_to", _leading_axes),
     Rule("squeeze(expand_dims(x)) -> x", "squeeze", _undoes("expand_dims")),
     Rule("expand_dims(squeeze(x)) -> x", "expand_dims", _undoes("squeeze")),
     Rule("squeeze(sum(x, keepdims=True)) -> sum(x)", "squeeze", _squeeze_reduction),
+    Rule("f(x, [3]) -> f(x, 3)", "*", _shrink_constants, "exact", frozenset({CONSTANT})),
+    Rule("scatter(a, i) + scatter(b, i) -> scatter(a + b, i)", "add", _merge_scatters, "rounding"),
     Rule("expand_dims(broadcast_to(3)) -> broadcast_to(3)", "expand_dims", _expand_broadcast),
     Rule("flip(flip(x)) -> x", "flip", _undoes("flip")),
     Rule("astype(astype(x)) -> astype(x)", "astype", _cast_twice),
     Rule("x.shape[i] -> input.shape[j]", "dim_size", _size_from_input),
-    Rule("f(broadcast_to(x), y) -> f(x, y)", "*", _drop_broadcast),
-    Rule("f(broadcast_to(x), 3) -> broadcast_to(f(x, 3))", "*", _lift_broadcast),
+    Rule("f(broadcast_to(x), y) -> f(x, y)", "*", _drop_broadcast, "exact", _BROADCAST),
+    Rule("f(broadcast_to(x), 3) -> broadcast_to(f(x, 3))", "*", _lift_broadcast, "exact",
+         _BROADCAST),
 ]
+# fmt: on

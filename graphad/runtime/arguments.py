@@ -28,7 +28,8 @@ class Parameter:
     def accept(self, value: Any) -> Any:
         """`value` as an array of this dtype and rank; a NumPy scalar if the rank is 0.
 
-        Raises InputError for a wrong dtype, InputShapeError for a wrong shape.
+        Subclasses of arrays (np.matrix, …) count as the plain arrays they hold. Raises InputError
+        for a wrong dtype or masked elements, InputShapeError for a wrong shape.
         """
         if type(value) is not np.ndarray or value.dtype != self.dtype:
             value = self._convert(value)
@@ -42,6 +43,12 @@ class Parameter:
                 f"argument {self.label} is a symbolic variable, a value is needed",
                 remedy="call the function with NumPy arrays; to connect graphs use givens=",
             )
+        if isinstance(value, np.ndarray) and np.any(getattr(value, "mask", False)):
+            raise InputError(
+                f"argument {self.label} is a masked array",
+                cause="masks are not known to graphs: masked elements would count as values",
+                remedy="pass array.filled(value), or the mask as an argument for ga.where",
+            )
         try:
             array = np.asarray(value)
         except (ValueError, TypeError) as error:
@@ -51,21 +58,22 @@ class Parameter:
             ) from None
         if array.dtype == self.dtype:
             return array
-        weak = type(value) in _NUMBERS or isinstance(value, list | tuple)
-        if (
-            array.dtype.kind not in "biufc"
-            or not np.can_cast(array.dtype, self.dtype, "same_kind" if weak else "safe")
-        ) and not (array.size == 0 and weak):
+        if type(value) in _NUMBERS or isinstance(value, list | tuple):
+            made = weakly(value, self.dtype)
+        else:
+            numeric = array.dtype.kind in "biufc"
+            safe = numeric and np.can_cast(array.dtype, self.dtype, "safe")
+            made = array.astype(self.dtype) if safe else None
+        if made is None:
             raise self._wrong_dtype(array)
-        return np.asarray(value, dtype=self.dtype)
+        return made
 
     def _wrong_dtype(self, array: np.ndarray) -> InputError:
         target = str(self.dtype)
         numeric = array.dtype.kind in "biufc"
         return InputDTypeError(
             f"argument {self.label} has dtype {array.dtype}, {self.type} is expected",
-            cause=f"{array.dtype} to {target} is not a safe cast" if numeric else
-            "graphad computes with booleans, integers, floats and complex numbers",
+            cause=_why_not(array, self.dtype),
             remedy=f"convert it with array.astype({target!r})"
             if numeric else f"convert it with np.asarray(values, dtype={target!r})",
         )  # fmt: skip
@@ -83,6 +91,46 @@ class Parameter:
             if isinstance(size, int) and given != size:
                 return f"axis {axis} has size {given}, not {size}"
         return ""
+
+
+def weakly(value: Any, dtype: np.dtype) -> np.ndarray | None:
+    """A Python number, or a list of them, as an array of `dtype`; None where that is not its kind.
+
+    Floats may be rounded and integers become floats; types of integers take what is in their
+    range, signed or not.
+
+    >>> weakly([0, 255], np.dtype("uint8")), weakly(256, np.dtype("uint8"))
+    (array([  0, 255], dtype=uint8), None)
+    """
+    array = np.asarray(value)
+    if type(value) is int and array.dtype.kind == "O" and dtype.kind in "fc":
+        try:
+            return np.asarray(float(value), dtype)
+        except OverflowError:
+            return None
+    if not array.size:
+        return array.astype(dtype)
+    if array.dtype.kind in "iu" and dtype.kind in "iu":
+        fits = not _outside(array, dtype)
+    else:
+        fits = array.dtype.kind in "biufc" and np.can_cast(array.dtype, dtype, "same_kind")
+    with np.errstate(all="ignore"):
+        return array.astype(dtype) if fits else None
+
+
+def _outside(integers: np.ndarray, dtype: np.dtype) -> bool:
+    limits = np.iinfo(dtype)
+    return int(integers.min()) < limits.min or int(integers.max()) > limits.max
+
+
+def _why_not(array: np.ndarray, dtype: np.dtype) -> str:
+    """Why an array cannot become one of `dtype`."""
+    if array.dtype.kind not in "biufc":
+        return "graphad computes with booleans, integers, floats and complex numbers"
+    if array.dtype.kind in "iu" and dtype.kind in "iu" and _outside(array, dtype):
+        limits = np.iinfo(dtype)
+        return f"{dtype} holds integers from {limits.min} to {limits.max}"
+    return f"{array.dtype} to {dtype} is not a safe cast"
 
 
 class SizeChecks:

@@ -7,8 +7,10 @@ that any number of threads may call one Function at once.
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from keyword import iskeyword
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from graphad.ir.variable import Shared, shape_text
 from graphad.runtime import cells
 from graphad.runtime.arguments import Parameter, SizeChecks
 from graphad.runtime.failure import explain
+from graphad.runtime.packaging import as_array, as_number, packer
 from graphad.runtime.quiet import quietly
 
 FLOAT_FAILURES = (
@@ -67,11 +70,19 @@ class Function:
         self._count = self._outputs.leaf_count
         program, floats = self._compiled.program, self._compiled.floats
         self._run = program.run if program is not None else self._interpret
-        self._run_floats = floats.run if floats is not None and not self._shared else None
-        self._makers = [np.bool_ if v.dtype == np.bool_ else np.float64 for v in graph.outputs]
+        stateless = not self._shared and not self._updated
+        self._run_floats = _without_warnings(floats) if floats is not None and stateless else None
+        self._turn = cells.Turn(self._updated)
+        results = graph.outputs[: self._count]
+        arrays = [as_array(i, v.ndim) for i, v in enumerate(results)]
+        numbers = [as_number(i, v.dtype) for i, v in enumerate(results)]
+        self._pack = packer(self._outputs, arrays)
+        self._pack_floats = packer(self._outputs, numbers) if self._run_floats else None
 
     def _interpret(self, *arrays: Any) -> Sequence[Any]:
-        return evaluate(self._compiled.graph, arrays)
+        results = evaluate(self._compiled.graph, arrays)
+        copies = self._compiled.plan.copies
+        return [np.array(r) if i in copies else r for i, r in enumerate(results)]
 
     # -- the call ------------------------------------------------------------------------------
     def __call__(self, *arguments: Any, out: Any = None, **keywords: Any) -> Any:
@@ -84,15 +95,23 @@ class Function:
                 return result
         accepted = [p.accept(v) for p, v in zip(self._parameters, values, strict=True)]
         self._sizes.check(accepted)
+        if self._updated:
+            with self._turn:
+                results = self._run_once(accepted, out)
+        else:
+            results = self._run_once(accepted, out)
+        return self._pack(*results) if out is None else out
+
+    def _run_once(self, accepted: list[Any], out: Any) -> Sequence[Any]:
+        """The results; `out` and the cells that have updates are written once all is computed."""
         arrays = accepted + cells.snapshot(self._shared) if self._shared else accepted
         results = self._execute(arrays)
+        new = cells.fitted(self._updated, results[self._count :]) if self._updated else ()
         if out is not None:
             self._write(results[: self._count], out)
         if self._updated:
-            cells.swap(self._updated, results[self._count :])
-        if out is not None:
-            return out
-        return self._package(results)
+            cells.swap(self._updated, new)
+        return results
 
     def _execute(self, arrays: Sequence[Any]) -> Sequence[Any]:
         try:
@@ -115,17 +134,7 @@ class Function:
             results = self._run_floats(*map(float, values))  # type: ignore[misc]
         except FLOAT_FAILURES:
             return None
-        made = [make(x) for make, x in zip(self._makers, results, strict=True)]
-        return made[0] if self._single else self._outputs.unflatten(made)
-
-    def _package(self, results: Sequence[Any]) -> Any:
-        if self._single:
-            result = results[0]
-            return result if not isinstance(result, np.ndarray) or result.ndim else result[()]
-        made = [
-            r if not isinstance(r, np.ndarray) or r.ndim else r[()] for r in results[: self._count]
-        ]
-        return self._outputs.unflatten(made)
+        return self._pack_floats(*results)  # type: ignore[misc]
 
     # -- arguments and results -----------------------------------------------------------------
     def _bind(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -172,10 +181,13 @@ class Function:
 
     def _write(self, results: Sequence[Any], out: Any) -> None:
         """Copy results into the arrays of `out`; nothing is written unless all of them fit."""
-        targets = [out] if self._single else tree.flatten(out)[0]
-        if len(targets) != self._count:
+        targets, given = ([out], tree.LEAF) if self._single else tree.flatten(out)
+        paths = self._outputs.paths("out")
+        if given.paths("out") != paths:
             raise InputError(
-                f"out= holds {len(targets)} arrays, {self.name} has {self._count} outputs"
+                f"out= has the structure {_shown(given)}",
+                cause=f"the outputs of {self.name} are {_shown(self._outputs)}",
+                remedy="give one array for each output, in the same containers",
             )
         for i, (target, result) in enumerate(zip(targets, results, strict=True)):
             shape, dtype = np.shape(result), self._compiled.graph.outputs[i].dtype
@@ -183,10 +195,10 @@ class Function:
                 isinstance(target, np.ndarray) and target.shape == shape and target.dtype == dtype
             )
             if not fits or not target.flags.writeable:
-                given = f"{target.dtype}{shape_text(target.shape)}" if isinstance(
+                kind = f"{target.dtype}{shape_text(target.shape)}" if isinstance(
                     target, np.ndarray) else type(target).__name__  # fmt: skip
                 raise InputShapeError(
-                    f"out[{i}] is {given}, a writeable {dtype}{shape_text(shape)} is needed",
+                    f"{paths[i]} is {kind}, a writeable {dtype}{shape_text(shape)} is needed",
                     remedy=f"make it with np.empty({shape}, {str(dtype)!r})",
                 )
         for target, result in zip(targets, results, strict=True):
@@ -237,7 +249,7 @@ class Function:
                 p.type for p in self._parameters[position : position + structure.leaf_count]
             ]
             position += structure.leaf_count
-            fit = name if name.isidentifier() else f"argument_{len(parameters)}"
+            fit = _parameter_name(name, [p.name for p in parameters])
             parameters.append(inspect.Parameter(fit, kind, annotation=structure.unflatten(types)))
         returns = self._outputs.unflatten([v.type for v in self.graph.outputs[: self._count]])
         return inspect.Signature(parameters, return_annotation=returns)
@@ -256,6 +268,23 @@ class Function:
     def __reduce__(self) -> tuple:
         return Function, (self.name, self._arguments, self._outputs, self._shared, self._updated,
                           self._compiled, self.options)  # fmt: skip
+
+
+def _without_warnings(floats: Any) -> Callable[..., Sequence[Any]]:
+    """What runs a program of floats; those that call NumPy need its warnings off."""
+    return functools.partial(_quiet, floats.run) if floats.bound else floats.run
+
+
+def _quiet(run: Callable[..., Any], *values: float) -> Any:
+    return quietly(run, values)
+
+
+def _parameter_name(label: str, taken: Sequence[str]) -> str:
+    """A name for `inspect.signature`: the label where it can be one and is not taken."""
+    wish = label if label.isidentifier() and not iskeyword(label) else f"argument_{len(taken)}"
+    while wish in taken:
+        wish = f"{wish}_{len(taken)}"
+    return wish
 
 
 def _plain(signature: inspect.Signature) -> str:

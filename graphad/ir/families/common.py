@@ -13,7 +13,7 @@ from graphad.ir.dims import Dim
 from graphad.ir.op import MASKED, OPS, RISKY, Entry, Family, Op, Sample, freeze
 from graphad.ir.sizes import joint_size
 from graphad.ir.types import Shape, Size
-from graphad.ir.variable import Constant, Variable, apply, as_variable
+from graphad.ir.variable import Constant, Variable, apply, as_variable, located
 
 Samples = Callable[[Any], Sequence[Sample]]  # from a numpy Generator, imported by the tests
 
@@ -60,10 +60,10 @@ def public(
 
     def enter(function: Callable[..., Any]) -> Callable[..., Any]:
         value = reference or (numpy_functions[0] if numpy_functions else None)
-        name = function.__name__.rstrip("_")
-        entry = Entry(name, function, topic, value, samples, differentiable, order)
+        name, checked = function.__name__.rstrip("_"), located(function)
+        entry = Entry(name, checked, topic, value, samples, differentiable, order)
         OPS.add(entry, numpy_names=numpy_functions)
-        return function
+        return checked
 
     return enter
 

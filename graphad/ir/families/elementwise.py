@@ -26,7 +26,7 @@ from graphad.ir.families.common import (
 )
 from graphad.ir.op import OPS, Entry, Sample
 from graphad.ir.types import TensorType
-from graphad.ir.variable import Apply, Constant, Variable, apply, as_variable
+from graphad.ir.variable import Apply, Constant, Variable, apply, as_variable, located
 
 Partial = Callable[..., Any] | float | None
 Interval = tuple[float, float]
@@ -67,12 +67,13 @@ class Elementwise(Declared):
     def build(self, arguments: Sequence[Any]) -> Variable:
         """A node on Variables, arrays and Python numbers (which adapt to the others' dtype)."""
         if self.floats:
-            arguments = [_as_float(argument) for argument in arguments]
+            arguments = [as_float(argument) for argument in arguments]
         for argument in arguments:
             if not isinstance(argument, Variable):
                 return apply(self.plain, self._coerce(arguments))
         return apply(self.plain, tuple(arguments))
 
+    @located
     def _coerce(self, arguments: Sequence[Any]) -> tuple[Variable, ...]:
         strong: list[Any] = [
             a if type(a) in _WEAK or isinstance(a, Dim) else as_variable(a) for a in arguments
@@ -179,11 +180,6 @@ def as_first_of(*positions: int) -> Callable[[Sequence[np.dtype], Mapping[str, A
     return lambda dtypes, params: np.result_type(*[dtypes[p] for p in positions])
 
 
-def as_float(dtypes: Sequence[np.dtype], params: Mapping[str, Any]) -> np.dtype:
-    """The dtype that ``np.exp`` gives: floats as they are, integers to a float that holds them."""
-    return np.result_type(*[as_ufunc(np.exp)([d], {}) for d in dtypes])
-
-
 def real_float(dtypes: Sequence[np.dtype], params: Mapping[str, Any]) -> np.dtype:
     """The common dtype of real floats; DTypeError for complex numbers."""
     found = np.result_type(*dtypes)
@@ -194,12 +190,12 @@ def real_float(dtypes: Sequence[np.dtype], params: Mapping[str, Any]) -> np.dtyp
     return found
 
 
-def _as_float(argument: Any) -> Variable:
-    """Integers and booleans as floats, for functions whose formula needs them."""
+def as_float(argument: Any) -> Variable:
+    """Integers and booleans as float64 (as in ``np.mean``), for formulas that need floats."""
     variable = as_variable(argument)
     if variable.dtype.kind in "fc":
         return variable
-    found: Variable = OPS["astype"](variable, as_float([variable.dtype], {}))
+    found: Variable = OPS["astype"](variable, "float64")
     return found
 
 

@@ -35,6 +35,16 @@ def is_advanced(index: Sequence[Item]) -> bool:
     return any(item[0] in ADVANCED for item in index)
 
 
+def operand_count(item: Item) -> int:
+    """How many operands an item reads."""
+    return 1 if item[0] in ADVANCED else sum(part == "?" for part in item[1:])
+
+
+def axes_used(item: Item) -> int:
+    """How many axes of the array an item takes."""
+    return item[1] if item[0] == "mask" else 0 if item[0] == "new" else 1
+
+
 def with_operands(index: Sequence[Item], operands: Sequence[Any]) -> tuple[Any, ...]:
     """The index that NumPy takes, with operands put where the items say so."""
     rest = iter(operands)
@@ -81,6 +91,8 @@ def result_shape(shape: Shape, index: Sequence[Item], operands: Iterator[TensorT
             axis += 1
         else:
             found = next(operands)
+            if kind == "mask":
+                _check_mask(found.shape, shape[axis : axis + item[1]], axis)
             advanced.append((Dim.anonymous(),) if kind == "mask" else found.shape)
             places.append(position)
             out += [("advanced",)] if len(advanced) == 1 else []  # type: ignore[list-item]
@@ -94,6 +106,16 @@ def result_shape(shape: Shape, index: Sequence[Item], operands: Iterator[TensorT
     start = out.index(("advanced",)) if contiguous else 0  # type: ignore[arg-type]
     kept = [size for size in out if size != ("advanced",)]
     return (*kept[:start], *joint, *kept[start:])
+
+
+def _check_mask(mask: Shape, covered: Shape, axis: int) -> None:
+    for i, (a, b) in enumerate(zip(mask, covered, strict=True)):
+        if isinstance(a, int) and isinstance(b, int) and a != b:
+            raise IndexingError(
+                f"a mask of shape {mask} on axes of shape {covered}: {a} against {b} elements "
+                f"along axis {axis + i}",
+                remedy="a boolean index has the sizes of the axes that it selects from",
+            )
 
 
 def _check_bounds(i: Any, size: Size, axis: int) -> None:
