@@ -1,0 +1,105 @@
+"""The command line: time value and gradient of each workload in each library, print tables.
+
+python -m benchmarks                            graphad, Autograd, JAX; all workloads
+python -m benchmarks --only scalar rosenbrock
+python -m benchmarks --libraries graphad torch pytensor
+python -m benchmarks --quick --json out.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks import measure
+from benchmarks.libraries import LIBRARIES
+from benchmarks.workloads import WORKLOADS
+
+DEFAULT = ("graphad", "autograd", "jax")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse, measure, print."""
+    options = _parser().parse_args(arguments)
+    print(machine(options.libraries))
+    results: dict[str, Any] = {"machine": machine(options.libraries), "calls": {}, "first": {}}
+    seconds, repeats, starts = (0.5, 1, 5) if options.quick else (3.0, 5, 21)
+
+    heading("one call, value and gradient", options.libraries)
+    for name in options.only:
+        found = measure.time_calls(WORKLOADS[name], options.libraries, seconds)
+        results["calls"][name] = found
+        row(WORKLOADS[name].title, found["seconds"])
+    if not options.calls:
+        heading("first result: build, gradient, compile, first call", options.libraries)
+        for name in options.only:
+            first = measure.time_first(WORKLOADS[name], options.libraries, repeats)
+            results["first"][name] = first
+            row(WORKLOADS[name].title, first)
+        modules = ("numpy", *options.libraries)
+        results["imports"] = measure.time_imports(modules, starts)
+        heading("import", modules)
+        row("fresh process, bytecode cached", results["imports"], modules[0])
+    if options.json:
+        measure.save(options.json, results)
+
+
+def _parser() -> argparse.ArgumentParser:
+    description = "Time value and gradient of each workload in each library."
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=description)
+    names = list(WORKLOADS)
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME",
+                        help=f"workloads: {', '.join(names)}")  # fmt: skip
+    parser.add_argument("--libraries", nargs="+", choices=list(LIBRARIES), default=DEFAULT,
+                        metavar="NAME", help=f"{', '.join(LIBRARIES)}; the first is compared with "
+                        f"the others (default: {' '.join(DEFAULT)})")  # fmt: skip
+    parser.add_argument("--calls", action="store_true", help="only time calls")
+    parser.add_argument("--quick", action="store_true", help="short, for a first look")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures there, in seconds")
+    return parser
+
+
+# ---- tables ----------------------------------------------------------------------------------
+def heading(title: str, libraries: Sequence[str]) -> None:
+    """A title line, and what stands in the columns."""
+    columns = "".join(f"{name:>12}" for name in libraries)
+    ratios = "".join(f"{name:>10}" for name in libraries[1:])
+    print(f"\n{title}\n{'':<42}{columns}   | times {libraries[0]}:{ratios}", flush=True)
+
+
+def row(title: str, seconds: Mapping[str, float], base: str | None = None) -> None:
+    """Times, and how many times the first library's time each of the others takes."""
+    first = seconds[base or next(iter(seconds))]
+    columns = "".join(f"{duration(s):>12}" for s in seconds.values())
+    gap = " " * (len("   | times :") + len(base or next(iter(seconds))))
+    ratios = "".join(f"{s / first:>9.2f}x" for s in list(seconds.values())[1:])
+    print(f"{title:<42}{columns}{gap}{ratios}", flush=True)
+
+
+def duration(seconds: float) -> str:
+    """Three digits and a unit.
+
+    >>> duration(0.0000123), duration(0.25)
+    ('12.3 µs', '250 ms')
+    """
+    for unit, factor in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
+        if seconds * factor >= 1 or unit == "µs":
+            scaled = seconds * factor
+            return f"{scaled:.{0 if scaled >= 100 else 1 if scaled >= 10 else 2}f} {unit}"
+    raise AssertionError
+
+
+def machine(libraries: Sequence[str]) -> str:
+    """What was measured on what."""
+    packages = ("numpy", *libraries)
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
+    head = f"Python {platform.python_version()}, {versions}\n{cores} cores, load {load:.1f}"
+    forced = [f"{k}={v}" for k, v in os.environ.items() if k.startswith("OPENBLAS_")]
+    if forced:
+        head += f"\nset in the environment, slows NumPy's matrix products: {', '.join(forced)}"
+    return head
