@@ -108,30 +108,33 @@ def first() -> None:
 def time_imports(modules: Sequence[str], repeats: int) -> dict[str, float]:
     """Median seconds of ``import module`` in a fresh process, bytecode being cached."""
     samples: dict[str, list[float]] = {name: [] for name in modules}
-    for i in range(repeats + 1):
-        for name in modules:
-            program = (
-                f"import time; s = time.perf_counter(); import {name}; "
-                "print(time.perf_counter() - s)"
-            )
-            seconds = float(_fresh(program))
-            if i:  # the first round warms the disk
-                samples[name].append(seconds)
+    with tempfile.TemporaryDirectory() as bytecode:
+        for i in range(repeats + 1):
+            for name in modules:
+                program = (
+                    f"import time; s = time.perf_counter(); import {name}; "
+                    "print(time.perf_counter() - s)"
+                )
+                seconds = float(_fresh(program, bytecode=bytecode))
+                if i:  # the first round writes the bytecode
+                    samples[name].append(seconds)
     return {name: statistics.median(found) for name, found in samples.items()}
 
 
-def _fresh(program: str, *arguments: str) -> str:
+def _fresh(program: str, *arguments: str, bytecode: str | None = None) -> str:
     """What a program prints in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        caches = {
+        environment = {
+            **os.environ,
             "PYTENSOR_FLAGS": f"base_compiledir={folder}",
             "NUMBA_CACHE_DIR": folder,
             "XDG_CACHE_HOME": folder,
         }
+        if bytecode is not None:
+            environment["PYTHONPYCACHEPREFIX"] = bytecode
+            environment.pop("PYTHONDONTWRITEBYTECODE", None)
         command = [sys.executable, "-c", program, *arguments]
-        done = subprocess.run(
-            command, cwd=ROOT, env={**os.environ, **caches}, capture_output=True, text=True
-        )
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
     return done.stdout.strip().splitlines()[-1]

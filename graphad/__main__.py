@@ -108,7 +108,8 @@ def check_folder(folder: Path, parser: argparse.ArgumentParser) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        strange = isinstance(error, FileExistsError | NotADirectoryError)
+        reason = "a file is in the way" if strange else getattr(error, "strerror", error)
         parser.error(f"argument --out: cannot write into {str(folder)!r}: {reason}")
 
 

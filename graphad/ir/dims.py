@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphad.errors import UseError
-from graphad.ir.dimtext import dim_text
+from graphad.ir.dimtext import dim_text, exact_text
 
 Atom = tuple
 _anonymous_ids = itertools.count(int.from_bytes(os.urandom(6), "little") << 20)
@@ -192,17 +192,27 @@ link = _Link()
 
 def to_variable(dim: Dim | int) -> Any:
     """An int64 scalar Variable with this size; needs an origin (a Dim read from ``x.shape``)."""
-    if isinstance(dim, int):
-        return dim
-    if dim.origin is None:
-        raise UseError(
-            f"the size {dim} by itself has no value to compute with",
-            remedy="take it from a variable that has it, for example x.shape[0]",
-        )
-    operation, first, second = dim.origin
-    if operation == "size":
-        return link.size(first, second)
-    return link.call(operation, to_variable(first), to_variable(second))
+    made: dict[int, Any] = {}
+    stack: list[Any] = [dim]
+    while stack:
+        top = stack[-1]
+        if isinstance(top, int):
+            made[id(top)] = top
+        elif top.origin is None:
+            raise UseError(
+                f"the size {top} by itself has no value to compute with",
+                remedy="take it from a variable that has it, for example x.shape[0]",
+            )
+        elif top.origin[0] == "size":
+            made[id(top)] = link.size(*top.origin[1:])
+        else:
+            pending = [part for part in top.origin[1:] if id(part) not in made]
+            if pending:
+                stack += pending
+                continue
+            made[id(top)] = link.call(top.origin[0], *[made[id(p)] for p in top.origin[1:]])
+        stack.pop()
+    return made[id(dim)]
 
 
 def _compare(dim: Dim, other: Any, sign: str) -> Any:
@@ -225,7 +235,7 @@ def _from_terms(terms: dict[tuple[Atom, ...], int]) -> int | Dim:
         return 0
     if list(kept) == [()]:
         return kept[()]
-    return Dim(tuple(sorted(kept.items(), key=repr)))
+    return Dim(tuple(sorted(kept.items(), key=exact_text)))
 
 
 def _arithmetic(operation: str, first: Any, second: Any) -> Any:
@@ -258,7 +268,7 @@ def _multiply(first: int | Dim, second: int | Dim) -> int | Dim:
     terms: dict[tuple[Atom, ...], int] = {}
     for left, c in _as_terms(first).items():
         for right, d in _as_terms(second).items():
-            monomial = tuple(sorted(left + right, key=repr))
+            monomial = tuple(sorted(left + right, key=exact_text))
             terms[monomial] = terms.get(monomial, 0) + c * d
     return _from_terms(terms)
 

@@ -1,4 +1,5 @@
-"""How the algebra of dims is printed: ``2*n - 1``, ``max(n - 1, 0)``, ``?`` for unknown."""
+"""How the algebra of dims is printed, ``2*n - 1``, ``max(n - 1, 0)``, ``?`` for unknown; the
+texts by which it is ordered."""
 
 from __future__ import annotations
 
@@ -28,3 +29,12 @@ def dim_text(terms: tuple[tuple[tuple[Any, ...], int], ...]) -> str:
         sign = "-" if coefficient < 0 else "+"
         pieces.append(f" {sign} {body}" if pieces else (f"-{body}" if sign == "-" else body))
     return "".join(pieces)
+
+
+def exact_text(value: Any) -> str:
+    """A text that only equal sizes share (`dim_text` writes ? for all unknown ones): the key by
+    which the parts of sums, products and broadcasts are ordered."""
+    parts = getattr(value, "terms", value)
+    if isinstance(parts, tuple):
+        return f"({','.join(map(exact_text, parts))})"
+    return f"{parts:025d}" if type(parts) is int else repr(parts)

@@ -17,7 +17,7 @@ from typing import Any
 
 from graphad.errors import GraphError
 from graphad.ir import walk
-from graphad.ir.dims import Dim
+from graphad.ir.dims import Atom, Dim
 from graphad.ir.hooks import hooks
 from graphad.ir.op import freeze
 from graphad.ir.variable import Apply, Constant, Shared, Variable, describe, rebuild
@@ -78,15 +78,15 @@ class Graph:
                 return ("constant", freeze(variable.value))
             return index[variable]
 
+        heads = tuple(
+            [(v.type.dtype.str, _number_dims(v.type.shape, numbering)) for v in self.inputs]
+        )
         for position, node in enumerate(self.nodes):
             operands = tuple([reference(v) for v in node.inputs])
             types = tuple([(t.dtype.str, _number_dims(t.shape, numbering)) for t in node.types])
             rows.append((_number_dims(node.op.key, numbering), operands, types))
             for i, output in enumerate(node.outputs):
                 index.setdefault(output, (position, i))
-        heads = tuple(
-            [(v.type.dtype.str, _number_dims(v.type.shape, numbering)) for v in self.inputs]
-        )
         return heads, tuple(rows), tuple([reference(v) for v in self.outputs])
 
     @cached_property
@@ -111,17 +111,28 @@ class Graph:
         return _restore, (self.inputs, *flatten(self.outputs, self.inputs))
 
 
+COMMUTING = ("max", "min", "broadcast")
+
+
 def _number_dims(value: Any, numbering: dict[tuple, int]) -> Any:
-    """`value` with anonymous sizes numbered by first appearance."""
+    """`value` with anonymous sizes numbered by first appearance; what commutes is ordered by
+    these numbers, so that the order in which variables were made plays no role."""
     if isinstance(value, tuple):
-        if len(value) == 2 and value[0] == "anonymous":
-            return "anonymous", numbering.setdefault(value, len(numbering))
         return tuple([_number_dims(item, numbering) for item in value])
     if isinstance(value, Dim):
-        return "dim", _number_dims(value.terms, numbering)
+        terms = [([_number_atom(a, numbering) for a in monomial], c) for monomial, c in value.terms]
+        return "dim", *sorted([(tuple(sorted(atoms, key=repr)), c) for atoms, c in terms], key=repr)
     if isinstance(value, Graph):
         return "graph", value.content
     return value
+
+
+def _number_atom(atom: Atom, numbering: dict[tuple, int]) -> tuple:
+    kind, *operands = atom
+    if kind == "anonymous":
+        return kind, numbering.setdefault(atom, len(numbering))
+    found = [_number_dims(operand, numbering) for operand in operands]
+    return kind, *(sorted(found, key=repr) if kind in COMMUTING else found)
 
 
 # ---- surgery ---------------------------------------------------------------------------------

@@ -153,7 +153,7 @@ class ArrayMethods:
     def __len__(self) -> int:
         shape = self.type.shape  # type: ignore[attr-defined]
         if not shape:
-            raise UseError(f"len() of {_name(self)}, which has no axes")
+            raise UseError(f"len() of {_name(self)}, which has no axes", remedy="use x.size")
         if not isinstance(shape[0], int):
             raise UseError(
                 f"len() of {_name(self)}: its first size {shape[0]} is known only at run time",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from graphad.ir.dims import Atom, Dim, atom
+from graphad.ir.dimtext import exact_text
 
 
 def clamp(size: int | Dim) -> int | Dim:
@@ -11,7 +12,19 @@ def clamp(size: int | Dim) -> int | Dim:
         return max(size, 0)
     if all(c > 0 and all(map(_never_negative, monomial)) for monomial, c in size.terms):
         return size
-    return atom("max", size, 0)
+    return atom("max", _without_clamp(size), 0)
+
+
+def _without_clamp(size: Dim) -> Dim:
+    """max(a, 0) - k → a - k for k ≥ 0, which makes no difference inside of max(…, 0)."""
+    terms = dict(size.terms)
+    k = terms.pop((), 0)
+    if k <= 0 and len(terms) == 1:
+        ((monomial, coefficient),) = terms.items()
+        if coefficient == 1 and len(monomial) == 1 and monomial[0][0] == "max":
+            inner, zero = monomial[0][1:]
+            return inner + k if zero == 0 else size
+    return size
 
 
 def _never_negative(found: Atom) -> bool:
@@ -27,7 +40,7 @@ def minimum(first: int | Dim, second: int | Dim) -> int | Dim:
         return min(first, second)
     if first == second:
         return first
-    return atom("min", *sorted((first, second), key=repr))
+    return atom("min", *sorted((first, second), key=exact_text))
 
 
 def slice_length(
@@ -80,9 +93,8 @@ def joint_size(first: int | Dim, second: int | Dim) -> int | Dim | None:
         return named[0]
     if isinstance(first, int) or isinstance(second, int):
         return first if isinstance(first, int) else second
-    return atom(
-        "broadcast", *sorted(_broadcast_operands(first) | _broadcast_operands(second), key=repr)
-    )
+    joined = _broadcast_operands(first) | _broadcast_operands(second)
+    return atom("broadcast", *sorted(joined, key=exact_text))
 
 
 def _broadcast_operands(size: int | Dim) -> set[int | Dim]:

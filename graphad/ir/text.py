@@ -86,6 +86,8 @@ def tree(outputs: Variable | Iterable[Variable]) -> str:
     """
     roots = [outputs] if isinstance(outputs, Variable) else list(outputs)
     uses: dict[Variable, int] = {}
+    for variable in roots:
+        uses[variable] = uses.get(variable, 0) + 1
     for node in walk.toposort(roots):
         for variable in node.inputs:
             uses[variable] = uses.get(variable, 0) + 1

@@ -145,8 +145,12 @@ class Shared(Variable):
 
     @value.setter
     def value(self, new: Any) -> None:
-        array = np.array(as_array(new))
         label = f"shared variable {self.name!r}" if self.name else "a shared variable"
+        try:
+            array = as_array(new)
+        except GraphadError as error:
+            error.what = f"{label}: {error.what}"
+            raise
         if not np.can_cast(array.dtype, self.dtype, "same_kind"):
             raise DTypeError(
                 f"{label} holds {self.dtype}, the new value is {array.dtype}",

@@ -15,8 +15,10 @@ from graphad.ir.families.indexing import (
     Item,
     ScatterAdd,
     as_python_int,
+    axes_used,
     check_integer,
     is_advanced,
+    operand_count,
 )
 from graphad.ir.op import MASKED, OPS, Sample
 from graphad.ir.variable import Constant, Variable, as_variable, describe

@@ -58,8 +58,9 @@ class Plan:
     def peak_bytes(self, **sizes: int) -> int:
         """Bytes held at the worst moment by results of steps, for given sizes of named dims.
 
-        Inputs, constants and memory used inside a single step do not count. Raises UseError when
-        a size on which it depends is not given; sizes without a name count as given by "unknown".
+        Copies of outputs count; inputs, constants, memory used inside a single step and reshapes
+        that have to copy do not. Raises UseError when a size on which it depends is not given;
+        sizes without a name count as given by "unknown".
         """
         known = {("name", name): size for name, size in sizes.items()}
         held = worst = 0
@@ -74,7 +75,9 @@ class Plan:
             worst = max(worst, held)
             for number in step.frees:
                 held -= owned.pop(number, 0)
-        return worst
+        copied = [self.values[self.outputs[i]].type for i in self.copies]
+        held += sum(self._bytes(type, known, sizes.get("unknown")) for type in copied)
+        return max(worst, held)
 
     def _bytes(self, type: TensorType, known: Mapping, unknown: int | None) -> int:
         total = type.dtype.itemsize

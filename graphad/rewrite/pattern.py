@@ -187,7 +187,7 @@ def is_number(variable: Variable, value: float) -> bool:
     if found is None or found != value:
         return False
     parts = {"f": [found], "c": [found.real, found.imag]}.get(found.dtype.kind, [])
-    return all(part or np.signbit(part) == np.signbit(value) for part in parts)
+    return bool(value) or all(np.signbit(part) == np.signbit(value) for part in parts)
 
 
 def build(pattern: Pattern, bindings: Mapping[str, Variable]) -> Any:

@@ -205,7 +205,7 @@ SHAPES = [
     Rule("astype(x, x.dtype) -> x", "astype", _is_noop),
     Rule("transpose(x, (0, 1, …)) -> x", "transpose", _same_axes),
     Rule("x[:] -> x", "getitem", _whole),
-    Rule("sum(x, axis=()) -> x", "sum", _sum_of_nothing),
+    Rule("sum(x, axis=()) -> x", "sum", _sum_of_nothing, "rounding"),  # it starts at 0.0
     Rule("max(x, axis=()) -> x", "max", _sum_of_nothing),
     Rule("min(x, axis=()) -> x", "min", _sum_of_nothing),
     Rule("transpose(transpose(x)) -> transpose(x)", "transpose", _transpose_twice),

@@ -74,7 +74,7 @@ class Parameter:
         return InputDTypeError(
             f"argument {self.label} has dtype {array.dtype}, {self.type} is expected",
             cause=_why_not(array, self.dtype),
-            remedy=f"convert it with array.astype({target!r})"
+            remedy=f"convert it with array.astype({target!r}), or declare another dtype"
             if numeric else f"convert it with np.asarray(values, dtype={target!r})",
         )  # fmt: skip
 

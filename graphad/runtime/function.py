@@ -239,6 +239,13 @@ class Function:
         return self._shared
 
     @property
+    def output_names(self) -> list[str]:
+        """A name for each output of `graph`: its place in the result, then the updates."""
+        plain = [p.replace("['", ".").replace("']", "") for p in self._outputs.paths()]
+        names = [p[1:] if p.startswith(".") else f"output{p}" for p in plain]
+        return names + [f"new {v.name or 'value'}" for v in self._updated]
+
+    @property
     def signature(self) -> inspect.Signature:
         """The arguments with their types, as `inspect.signature` shows them."""
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD

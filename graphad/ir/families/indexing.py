@@ -65,6 +65,22 @@ def with_operands(index: Sequence[Item], operands: Sequence[Any]) -> tuple[Any, 
     return tuple(made)
 
 
+def index_text(index: Sequence[Item]) -> str:
+    """The index in NumPy's notation, · for what is read from an operand.
+
+    >>> index_text((("slice", 1, None, None), ("new",), ("array",)))
+    '[1:, None, ·]'
+    """
+    shown = []
+    for item in index:
+        bounds = ["" if b is None else "·" if b == "?" else str(b) for b in item[1:]]
+        if item[0] == "slice":
+            shown.append(":".join(bounds if bounds[2] else bounds[:2]))
+        else:
+            shown.append("None" if item[0] == "new" else bounds[0] if item[0] == "int" else "·")
+    return f"[{', '.join(shown)}]"
+
+
 def result_shape(shape: Shape, index: Sequence[Item], operands: Iterator[TensorType]) -> Shape:
     """The shape of ``x[index]``; IndexingError where sizes known now are exceeded."""
     advanced: list[Shape] = []
@@ -133,6 +149,9 @@ class GetItem(Declared):
         super().__init__(name)
         self.memoise = False
 
+    def label(self, params: Mapping[str, Any]) -> str:
+        return self.name + index_text(params["index"])
+
     def views(self, params: Mapping[str, Any]) -> bool:
         return not is_advanced(params["index"])
 
@@ -180,6 +199,9 @@ class ScatterAdd(Declared):
     def __init__(self, name: str, hazard: int = 0) -> None:
         super().__init__(name)
         self.hazard = hazard
+
+    def label(self, params: Mapping[str, Any]) -> str:
+        return self.name + index_text(params["index"])
 
     def _open_sizes(self, params: Mapping[str, Any]) -> int:
         return sum(not isinstance(size, int) for size in params["shape"])

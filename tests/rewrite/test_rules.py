@@ -1,0 +1,265 @@
+"""Every row of every rule table: what comes out, by graph equality, and then by its numbers.
+
+A rule without a case here fails the suite. `exact` rules give identical bits on the special values,
+NaN counting as one value; `rounding` rules stay within a few units in the last place wherever the
+unrewritten value is finite.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphad as ga
+from graphad.ir.evaluate import evaluate
+from graphad.ops.indexing import scatter_add
+from graphad.rewrite.passes import DEFAULT_MARKS, RULES, simplify
+from graphad.testing.graphs import assert_same_graph
+
+# ---- inputs: all pairs of special values of each dtype ------------------------------------------
+
+_FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.7, -0.1, np.inf, -np.inf, np.nan]
+_INTEGERS = [0, 1, -1, 2, 3, -5]
+
+
+def _special(dtype: str) -> np.ndarray:
+    kind = np.dtype(dtype)
+    if kind.kind == "b":
+        return np.array([True, False])
+    if kind.kind in "iu":
+        limits = np.iinfo(kind)
+        kept = [i for i in _INTEGERS if i >= limits.min]
+        return np.array([*kept, limits.min, limits.max], kind)
+    if kind.kind == "c":
+        parts = [0.0, -0.0, 1.5, -2.0, np.inf, np.nan]
+        return np.array([complex(a, b) for a, b in itertools.product(parts, parts)], kind)
+    range_ = np.finfo(kind)
+    ends = [range_.smallest_subnormal, range_.tiny, range_.max, range_.max**0.5, range_.tiny**0.5]
+    return np.array([*_FLOATS, *ends, *[-e for e in ends]]).astype(kind)
+
+
+VALUES: dict[ga.Variable, np.ndarray] = {}
+
+
+def _pair(dtype: str) -> tuple[ga.Variable, ga.Variable]:
+    """Two vectors of one size whose elements are all pairs of special values."""
+    special = _special(dtype)
+    first, second = (ga.vector(f"{dtype}_{i}", shape=(f"n_{dtype}",), dtype=dtype) for i in "xy")
+    VALUES[first] = np.repeat(special, special.size)
+    VALUES[second] = np.tile(special, special.size)
+    return first, second
+
+
+def _array(*shape: Any, dtype: str = "float64") -> ga.Variable:
+    """Special values in any order, in an array of sizes 2, 3 or 4; names stand for 3."""
+    sizes = [size if isinstance(size, int) else 3 for size in shape]
+    variable = ga.tensor(f"a{len(VALUES)}", shape=shape, dtype=dtype)
+    drawn = np.random.default_rng(len(VALUES)).choice(_special(dtype), size=sizes)
+    VALUES[variable] = np.asarray(drawn, dtype)
+    return variable
+
+
+X, Y = _pair("float64")
+F, F2 = _pair("float32")
+H, H2 = _pair("float16")
+C, D = _pair("complex128")
+I, J = _pair("int64")  # noqa: E741
+S8, T8 = _pair("int8")
+U, V = _pair("uint8")
+B, Q = _pair("bool")
+M, N, P, W = _array(2, 3, 4), _array("r", 2), _array(3), _array(2, 1, 3)
+R, Z = _array(None, 3), _array()
+G1, G2 = (ga.vector(f"g{i}", shape=(2,)) for i in (1, 2))  # sums of these are exact
+VALUES |= {G1: np.array([1.0, -4.0]), G2: np.array([2.0, 8.0])}
+INPUTS = list(VALUES)
+strong = ga.OPS["strong_multiply"]
+neg, transpose, to = ga.negative, ga.transpose, ga.broadcast_to
+
+
+def const(value: Any, dtype: str) -> ga.Variable:
+    return ga.constant(value, dtype=dtype)
+
+
+def at(x: ga.Variable, *index: tuple) -> ga.Variable:
+    return scatter_add(x, (4,), index, ())
+
+
+FIRST, LAST = ("slice", None, 2, None), ("slice", -2, None, None)
+
+# ---- the table: rule -> what goes in, what comes out --------------------------------------------
+# fmt: off
+EXACT = {
+    "reshape(x, x.shape) -> x":        [(M.reshape((2, 3, 4)), M), (X.reshape(X.shape), X)],
+    "broadcast_to(x, x.shape) -> x":   [(to(M, (2, 3, 4)), M), (to(N, N.shape), N)],
+    "sum_to_shape(x, x.shape) -> x":   [(ga.sum_to_shape(R, R.shape), R)],
+    "astype(x, x.dtype) -> x":         [(X.astype("float64"), X), (B.astype(bool), B)],
+    "transpose(x, (0, 1, …)) -> x":    [(transpose(M, (0, 1, 2)), M), (X.T, X)],
+    "x[:] -> x":                       [(X[:], X), (M[:, ..., :], M), (M[...], M)],
+    "max(x, axis=()) -> x":            [(M.max(axis=()), M)],
+    "min(x, axis=()) -> x":            [(ga.min(S8, axis=()), S8)],
+    "transpose(transpose(x)) -> transpose(x)": [
+        (transpose(transpose(M, (1, 2, 0)), (0, 2, 1)), transpose(M, (1, 0, 2))), (R.T.T, R)],
+    "reshape(reshape(x)) -> reshape(x)": [
+        (M.reshape((6, 4)).reshape((4, 6)), M.reshape((4, 6))), (M.reshape(24).reshape((2, 3, 4)), M)],
+    "broadcast_to(broadcast_to(x)) -> broadcast_to(x)": [
+        (to(to(P, (2, 3)), (4, 2, 3)), to(P, (4, 2, 3)))],
+    "broadcast_to(x[None], shape) -> broadcast_to(x, shape)": [
+        (to(ga.expand_dims(P, 0), (2, 3)), to(P, (2, 3))),
+        (to(ga.expand_dims(P, (0, 1)), (4, 2, 3)), to(P, (4, 2, 3)))],
+    "squeeze(expand_dims(x)) -> x":    [(ga.squeeze(ga.expand_dims(M, 1), 1), M)],
+    "expand_dims(squeeze(x)) -> x":    [(ga.expand_dims(ga.squeeze(W, 1), 1), W)],
+    "squeeze(sum(x, keepdims=True)) -> sum(x)": [
+        (ga.squeeze(M.sum(axis=1, keepdims=True), 1), M.sum(axis=1)),
+        (ga.squeeze(M.max(axis=(0, 2), keepdims=True), (0, 2)), M.max(axis=(0, 2)))],
+    "f(x, [3]) -> f(x, 3)":            [(X * np.array([3.0]), X * 3.0),
+                                        (ga.maximum(np.array([[2.0]]), M), ga.maximum(2.0, M)),
+                                        (ga.where(B, np.array([[0.5]]), N[:2, :, None]), ga.where(B, 0.5, N[:2, :, None]))],
+    "expand_dims(broadcast_to(3)) -> broadcast_to(3)": [
+        (ga.expand_dims(to(const(3.0, "float64"), N.shape), 0), to(const(3.0, "float64"), (1, *N.shape)))],
+    "flip(flip(x)) -> x":              [(ga.flip(ga.flip(M, 1), 1), M)],
+    "astype(astype(x)) -> astype(x)":  [(F.astype("float64").astype("float32"), F),
+                                        (F.astype("float64").astype("int32"), F.astype("int32")),
+                                        (H.astype("float32").astype("float64"), H.astype("float64"))],
+    "x.shape[i] -> input.shape[j]":    [(ga.dim_size(ga.exp(Y), 0), ga.dim_size(X, 0)),
+                                        (ga.dim_size(ga.exp(N).T, 1), ga.dim_size(N, 0))],
+    "f(broadcast_to(x), y) -> f(x, y)": [(to(Z, X.shape) * X, Z * X), (to(Z, (2, 3, 4)) - M, Z - M),
+                                         (to(P, (2, 3)) - to(Z, (2, 3)), P - to(Z, (2, 3)))],
+    "f(broadcast_to(x), 3) -> broadcast_to(f(x, 3))": [
+        (to(Z, N.shape) * 3.0, to(Z * 3.0, N.shape)), (ga.exp(to(Z, (2, 2))), to(ga.exp(Z), (2, 2)))],
+    "x * 1 -> x":                      [(X * 1.0, X), (1 * F, F), (I * 1, I), (U * 1, U), (B * True, B),
+                                        (M * np.ones(4), M), (M * ga.ones_like(M), M)],
+    "x / 1 -> x":                      [(X / 1.0, X), (H / 1, H)],
+    "x - 0 -> x":                      [(X - 0.0, X), (I - 0, I), (C - 0, C), (U - 0, U)],
+    "x + -0 -> x":                     [(X + -0.0, X), (I + 0, I), (C + const(complex(-0.0, -0.0), "c16"), C)],
+    "0 - x -> negative(x)":            [(0 - I, neg(I)), (0 - U, neg(U))],
+    "x * -1 -> negative(x)":           [(X * -1.0, neg(X)), (-1 * F, neg(F)), (S8 * -1, neg(S8))],
+    "x / -1 -> negative(x)":           [(X / -1.0, neg(X))],
+    "positive(x) -> x":                [(+X, X), (+C, C), (+S8, S8)],
+    "negative(negative(x)) -> x":      [(-(-X), X), (-(-S8), S8), (-(-U), U), (-(-C), C)],
+    "x + negative(y) -> x - y":        [(X + -Y, X - Y), (-X + Y, Y - X), (I + -J, I - J),
+                                        (U + -V, U - V), (C + -D, C - D), (S8 + -T8, S8 - T8)],
+    "x - negative(y) -> x + y":        [(X - -Y, X + Y), (U - -V, U + V), (C - -D, C + D)],
+    "negative(x) * negative(y) -> x * y": [(-X * -Y, X * Y), (-I * -J, I * J), (-U * -V, U * V),
+                                           (-C * -D, C * D), (-S8 * -T8, S8 * T8)],
+    "negative(x) / negative(y) -> x / y": [(-X / -Y, X / Y), (-F / -F2, F / F2)],
+    "abs(negative(x)) -> abs(x)":      [(abs(-X), abs(X)), (abs(-S8), abs(S8)), (abs(-I), abs(I))],
+    "abs(abs(x)) -> abs(x)":           [(abs(abs(X)), abs(X)), (abs(abs(S8)), abs(S8)), (abs(abs(U)), abs(U))],
+    "square(negative(x)) -> square(x)": [(ga.square(-X), ga.square(X)), (ga.square(-U), ga.square(U)),
+                                         (ga.square(-C), ga.square(C)), (ga.square(-S8), ga.square(S8))],
+    "square(abs(x)) -> square(x)":     [(ga.square(abs(X)), ga.square(X)), (ga.square(abs(S8)), ga.square(S8))],
+    "x ** 2 -> square(x)":             [(I**2, ga.square(I)), (U**2, ga.square(U)), (S8**2, ga.square(S8))],
+    "conj(conj(x)) -> x":              [(ga.conj(ga.conj(C)), C), (ga.conj(ga.conj(X)), X)],
+    "logical_not(logical_not(x)) -> x": [(ga.logical_not(ga.logical_not(B)), B)],
+    "invert(invert(x)) -> x":          [(~~B, B), (~~I, I), (~~U, U)],
+    "where(c, x, x) -> x":             [(ga.where(Y > 0, X, X), X),
+                                        (ga.where(Y > 0, to(Z, X.shape), to(Z, X.shape)), to(Z, X.shape))],
+    "where(logical_not(c), x, y) -> where(c, y, x)": [
+        (ga.where(ga.logical_not(B), P[0], P[1]), ga.where(B, P[1], P[0])),
+        (ga.where(ga.logical_not(X), X, Y), ga.where(X, Y, X))],
+    "maximum(x, x) -> x":              [(ga.maximum(X, X), X), (ga.maximum(C, C), C)],
+    "minimum(x, x) -> x":              [(ga.minimum(X, X), X), (ga.minimum(U, U), U)],
+    "where(constant, x, y) -> x or y": [(ga.where(True, X, Y), X), (ga.where(False, X, Y), Y),
+                                        (ga.where(const(np.nan, "f8"), X, Y), X),
+                                        (ga.where(np.ones(3, bool), P, 2 * P), P)],
+    "negative(x * a) -> x * (-a)":     [(-(X * 3.0), X * -3.0), (-(-0.5 * F), F * 0.5)],
+    "f(constants) -> constant":        [(const([1.0, -0.0], "f8") * -2.0, const([-2.0, 0.0], "f8")),
+                                        (ga.eye(2), const([[1, 0], [0, 1]], "f8")),
+                                        (ga.zeros((2, 2)).sum(axis=0), const([0, 0], "f8")),
+                                        (ga.log(const(0.0, "f8")), const(-np.inf, "f8"))],
+}
+ROUNDING = {
+    "sum(x, axis=()) -> x":            [(M.sum(axis=()), M), (C.sum(axis=()), C), (I.sum(axis=()), I)],
+    "scatter(a, i) + scatter(b, i) -> scatter(a + b, i)": [
+        (at(G1, FIRST) + at(G2, FIRST), at(G1 + G2, FIRST)),
+        ((at(G2, LAST) + at(G1, FIRST)) + at(G2, FIRST), at(G2, LAST) + at(G1 + G2, FIRST))],
+    "x * 1 -> x":                      [(C * 1, C), (1.0 * C, C)],
+    "x / 1 -> x":                      [(C / 1, C)],
+    "x ** 1 -> x":                     [(X**1, X), (X**1.0, X), (C**1, C), (I**1, I)],
+    "x + 0 -> x":                      [(X + 0.0, X), (0 + F, F), (C + 0, C), (M + ga.zeros_like(M), M)],
+    "0 - x -> negative(x)":            [(0.0 - X, neg(X)), (0 - C, neg(C))],
+    "x * -1 -> negative(x)":           [(C * -1, neg(C))],
+    "x / -1 -> negative(x)":           [(C / -1, neg(C))],
+    "x ** 2 -> square(x)":             [(X**2, ga.square(X)), (F**2.0, ga.square(F)), (H**2, ga.square(H)),
+                                        (C**2, ga.square(C))],
+    "x ** -1 -> reciprocal(x)":        [(X**-1, ga.reciprocal(X)), (F**-1.0, ga.reciprocal(F))],
+    "x ** 0.5 -> sqrt(x)":             [(X**0.5, ga.sqrt(X)), (F**0.5, ga.sqrt(F))],
+    "x * (1 / y) -> x / y":            [(X * (1 / Y), X / Y), ((1.0 / F) * F2, F2 / F)],
+    "strong_multiply(g, finite p) -> g * p": [
+        (strong(X, const(-2.0, "f8")), X * -2.0), (strong(const(3.0, "f8"), X), 3.0 * X),
+        (strong(to(const(3.0, "f8"), N.shape), N), 3.0 * N), (strong(Z, const([1.0, 2.0], "f8")), Z * [1.0, 2.0])],
+    "(x * a) * b -> x * (a*b)":        [((X * 3.0) * 0.1, X * (3.0 * 0.1)), (0.1 * (7.0 * F), F * (np.float32(7) * np.float32(0.1))),
+                                        (-X * 3.0, X * -3.0)],
+}
+# fmt: on
+CASES = [
+    (f"{arrow}  [{mark}]", before, after)
+    for mark, table in (("exact", EXACT), ("rounding", ROUNDING))
+    for arrow, pairs in table.items()
+    for before, after in pairs
+]
+
+
+def each(cases: Any) -> Any:
+    names = [f"{case[0]} {case[1].type}" for case in cases]
+    return pytest.mark.parametrize(("rule", "before", "after"), cases, ids=names)
+
+
+# ---- what comes out -----------------------------------------------------------------------------
+
+
+def test_every_rule_has_a_case() -> None:
+    assert {repr(rule) for rule in RULES} == {rule for rule, _, _ in CASES}
+    assert {rule.mark for rule in RULES} <= set(DEFAULT_MARKS)
+
+
+@each(CASES)
+def test_what_comes_out(rule: str, before: ga.Variable, after: ga.Variable) -> None:
+    graph, report = simplify(ga.Graph(INPUTS, [before]))
+    assert report.fired.get(rule.partition("  [")[0], 0) >= 1
+    assert graph.outputs[0].type is before.type
+    assert_same_graph(graph, ga.Graph(INPUTS, [after]))
+
+
+# ---- the numbers --------------------------------------------------------------------------------
+
+
+def value_of(variable: ga.Variable) -> np.ndarray:
+    (value,) = evaluate(ga.Graph(INPUTS, [variable]), list(VALUES.values()))
+    return np.asarray(value)
+
+
+def same_bits(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Elementwise: equal, signs of zeros included, or both NaN (in each part)."""
+    if a.dtype.kind == "c":
+        return same_bits(a.real, b.real) & same_bits(a.imag, b.imag)
+    if a.dtype.kind != "f":
+        return a == b
+    return np.where(np.isnan(a), np.isnan(b), (a == b) & (np.signbit(a) == np.signbit(b)))
+
+
+def within_ulps(a: np.ndarray, b: np.ndarray, count: int) -> np.ndarray:
+    """Is b within `count` units in the last place of a, or is a not finite?"""
+    if a.dtype.kind not in "fc":
+        return a == b
+    size = np.maximum(np.abs(a), np.abs(b))
+    return ~np.isfinite(a) | (np.abs(a - b) <= count * np.spacing(size))
+
+
+@each(CASES)
+def test_numbers(rule: str, before: ga.Variable, after: ga.Variable) -> None:
+    with np.errstate(all="ignore"):
+        given = value_of(before)
+        found = value_of(simplify(ga.Graph(INPUTS, [before]))[0].outputs[0])
+        assert (given.dtype, given.shape) == (found.dtype, found.shape)
+        fine = same_bits(given, found) if "[exact]" in rule else within_ulps(given, found, 4)
+    assert fine.all(), (given[~fine][:5], found[~fine][:5])
+
+
+def test_the_special_values_are_special() -> None:
+    assert all(np.isnan(VALUES[v]).any() and np.isinf(VALUES[v]).any() for v in (X, F, H, C))
+    assert not same_bits(np.array(0.0), np.array(-0.0)) and same_bits(np.array(np.nan), -np.array(np.nan))
+    assert within_ulps(np.array(1.0), np.array(1 + 4 * 2.0**-52), 4)
+    assert not within_ulps(np.array(1.0), np.array(1 + 6 * 2.0**-52), 4)
