@@ -42,7 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     """The parser of the whole line, and that of `demo`."""
-    shape = argparse.ArgumentDefaultsHelpFormatter
     parser = argparse.ArgumentParser(
         "python -m graphad", description="Static computation graphs and gradients on NumPy.",
         epilog="`python -m graphad demo --help` shows what can be set.",
@@ -50,7 +49,7 @@ def parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     parser.add_argument("--version", action="version", version=f"graphad {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="command")
     demo = commands.add_parser(
-        "demo", formatter_class=shape,
+        "demo",
         help="train a network that reads handwritten digits, and draw its graph",
         description="Train a network with two layers on the 1,797 handwritten digits of "
         "scikit-learn. Writes a picture of the graph and its gradient (digits-graph.svg), the "
@@ -62,10 +61,11 @@ def parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
         ("--out",    Path,     DEFAULTS.out,    "folder for the files; made where it is missing"),
         ("--epochs", positive, DEFAULTS.epochs, "how often each image is seen"),
         ("--batch",  positive, DEFAULTS.batch,  "images in one step"),
-        ("--rate",   step,     DEFAULTS.rate,   "learning rate at the start; it falls to 0"),
-        ("--seed",   seed,     DEFAULTS.seed,   "of the split, the weights and the order"),
+        ("--rate",   step,     DEFAULTS.rate,   "rate at the start (0.2, less if BATCH < 32)"),
+        ("--seed",   seed,     DEFAULTS.seed,   "decides split, weights and order"),
     ):
-        demo.add_argument(flag, type=kind, default=default, metavar=flag[2:].upper(), help=text)
+        shown = text if default is None else f"{text} ({default})"
+        demo.add_argument(flag, type=kind, default=default, metavar=flag[2:].upper(), help=shown)
     # fmt: on
     return parser, demo
 

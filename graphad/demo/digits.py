@@ -31,8 +31,17 @@ class Settings:
     out: Path = Path()
     epochs: int = 100
     batch: int = 32
-    rate: float = 0.2
+    rate: float | None = None  # None: as fits the batch
     seed: int = 0
+
+    @property
+    def first_rate(self) -> float:
+        """The learning rate at the start; small batches take small steps.
+
+        >>> Settings().first_rate, Settings(batch=8).first_rate, Settings(rate=1.0).first_rate
+        (0.2, 0.05, 1.0)
+        """
+        return 0.2 * min(1.0, self.batch / 32) if self.rate is None else self.rate
 
 
 @dataclass(frozen=True)
@@ -65,9 +74,8 @@ def run(settings: Settings) -> Outcome:
     model = build_model(rng)
     print(f"data      {data_text(digits)}")
     print(f"graph     {graph_text(model)}", flush=True)
-    history = train(
-        model, digits, rng, epochs=settings.epochs, batch=settings.batch, rate=settings.rate
-    )
+    epochs, batch, rate = settings.epochs, settings.batch, settings.first_rate
+    history = train(model, digits, rng, epochs=epochs, batch=batch, rate=rate)
     files, hint = contents(model, history)
     outcome = Outcome(digits, model, history, write(settings.out, files), hint)
     for line in report(outcome):

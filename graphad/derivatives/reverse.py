@@ -18,10 +18,11 @@ from graphad import tree
 from graphad.errors import DisconnectedError, DTypeError, GradientError, ShapeError, UseError
 from graphad.ir import walk
 from graphad.ir.context import derived_from
+from graphad.ir.dimtext import shape_text
 from graphad.ir.families.common import fit
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.families.movement import zeros_for
-from graphad.ir.variable import Apply, Constant, Variable, as_variable, describe, shape_text
+from graphad.ir.variable import Apply, Constant, Variable, as_variable, describe
 
 _HANDLING = ("raise", "zero", "none")
 
@@ -246,15 +247,20 @@ def _check_cost(cost: Any) -> Variable:
     return cost
 
 
+def _fixed(size: Any) -> bool:
+    """Is this size known to differ from all others, while the graph is built?"""
+    return isinstance(size, int) or size.name is not None
+
+
 def _as_cotangent(variable: Variable, cotangent: Any) -> Variable:
     seed = as_variable(cotangent)
-    if seed.ndim != variable.ndim or any(
-        isinstance(a, int) and isinstance(b, int) and a != b
-        for a, b in zip(seed.type.shape, variable.type.shape, strict=False)
-    ):
+    pairs = zip(seed.type.shape, variable.type.shape, strict=False)
+    if seed.ndim != variable.ndim or any(a != b and _fixed(a) and _fixed(b) for a, b in pairs):
         raise ShapeError(
-            f"a cotangent of shape {shape_text(seed.type.shape)} for {describe(variable)}",
-            remedy="a cotangent has the shape of its variable",
+            f"a cotangent or tangent of shape {shape_text(seed.type.shape)} for "
+            f"{describe(variable)}",
+            cause="it has the shape of its variable; a named size equals only itself",
+            remedy='declare it with the same shape: ga.tensor("c", shape=…)',
         )
     if seed.dtype.kind == "c" and variable.dtype.kind != "c":
         raise DTypeError("a complex cotangent for a real variable", cause=describe(variable))

@@ -3,6 +3,7 @@ texts by which it is ordered."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -38,3 +39,8 @@ def exact_text(value: Any) -> str:
     if isinstance(parts, tuple):
         return f"({','.join(map(exact_text, parts))})"
     return f"{parts:025d}" if type(parts) is int else repr(parts)
+
+
+def shape_text(shape: Sequence[Any]) -> str:
+    """A shape as Python writes a tuple: ``(batch, 64)``."""
+    return f"({', '.join(str(s) for s in shape)}{',' if len(shape) == 1 else ''})"

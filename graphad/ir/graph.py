@@ -120,8 +120,12 @@ def _number_dims(value: Any, numbering: dict[tuple, int]) -> Any:
     if isinstance(value, tuple):
         return tuple([_number_dims(item, numbering) for item in value])
     if isinstance(value, Dim):
-        terms = [([_number_atom(a, numbering) for a in monomial], c) for monomial, c in value.terms]
-        return "dim", *sorted([(tuple(sorted(atoms, key=repr)), c) for atoms, c in terms], key=repr)
+        terms = [
+            ([_number_atom(a, numbering) for a in monomial], c) for monomial, c in value.terms
+        ]
+        return "dim", *sorted(
+            [(tuple(sorted(atoms, key=repr)), c) for atoms, c in terms], key=repr
+        )
     if isinstance(value, Graph):
         return "graph", value.content
     return value

@@ -232,7 +232,7 @@ class ArrayMethods:
         target = OPS.by_numpy.get(func)
         if target is None:
             raise UseError(
-                f"np.{func.__name__} has no symbolic form",
+                f"{func.__module__}.{func.__name__} has no symbolic form",
                 remedy="compute it from other functions, or outside the graph on values",
             )
         return target(*args, **kwargs)

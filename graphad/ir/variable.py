@@ -21,6 +21,7 @@ from graphad.errors import DTypeError, GraphadError, ShapeError, UseError
 from graphad.ir import dims
 from graphad.ir.context import RawSite, Site, caller, resolve, surroundings
 from graphad.ir.dims import Dim
+from graphad.ir.dimtext import shape_text
 from graphad.ir.hooks import hooks
 from graphad.ir.methods import ArrayMethods
 from graphad.ir.op import MASKED, OPS, Op
@@ -278,11 +279,6 @@ def rebuild(node: Apply, inputs: tuple[Variable, ...]) -> Apply:
 
 
 # ---- messages --------------------------------------------------------------------------------
-def shape_text(shape: Sequence[Any]) -> str:
-    """A shape as Python writes a tuple: ``(batch, 64)``."""
-    return f"({', '.join(str(s) for s in shape)}{',' if len(shape) == 1 else ''})"
-
-
 def describe(variable: Variable) -> str:
     """One variable in words: its name or op, its type and where it was built."""
     if isinstance(variable, Constant):

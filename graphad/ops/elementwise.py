@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import DTypeError
-from graphad.ir.families.common import public
+from graphad.ir.families.common import add_up, public, weigh
 from graphad.ir.families.elementwise import Elementwise, as_first_of, as_ufunc, elementwise
 from graphad.ir.op import MASKED, OPS, RISKY, Sample
 from graphad.ir.types import check_dtype
@@ -259,15 +259,19 @@ def where(condition: Any, x: Any, y: Any) -> Variable:
     return _where(condition, x, y)
 
 
-def strong_zero(xp: Any, g: Any, p: Any) -> Any:
-    """g·p, and exactly zero where g is zero, whatever p is (infinite or NaN)."""
-    return xp.where(xp.equal(g, 0), xp.zeros((), g.dtype), xp.multiply(g, p))
+def _strong_terms(c: Any, d: Any, g: Variable, p: Variable) -> tuple[Any, Any]:
+    """c·p and d·g. A product that is zero because g is does not depend on p: there, d counts for
+    nothing, be it infinite."""
+    by_g = None if c is None else weigh(c, p)
+    by_p = None if d is None else where(g == 0, 0, weigh(d, g))
+    return by_g, by_p
 
 
 strong_multiply = elementwise(
-    "strong_multiply", lambda xp, g, p: xp.where(xp.not_equal(g, 0), xp.multiply(g, p), g),
-    (lambda z, g, p: p, lambda z, g, p: g),
+    "strong_multiply", lambda xp, g, p: xp.where(xp.not_equal(g, 0), xp.multiply(g, p), g), None,
     reference=lambda g, p: g * p, dtype=as_ufunc(np.multiply), arity=2,
+    vjp=lambda c, z, g, p: _strong_terms(c, c, g, p),
+    jvp=lambda t, z, g, p: add_up(_strong_terms(*t, g, p)),
     doc="x1 * x2 in which a zero x1 gives zero whatever x2, even ∞ or NaN. "
     "The product of cotangent and partial derivative.")  # fmt: skip
 

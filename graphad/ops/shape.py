@@ -10,6 +10,7 @@ import numpy as np
 
 from graphad.errors import AxisError, ShapeError, UseError
 from graphad.ir.dims import Dim
+from graphad.ir.dimtext import shape_text
 from graphad.ir.families.common import (
     clash,
     fill_sizes,
@@ -22,7 +23,7 @@ from graphad.ir.families.movement import Movement
 from graphad.ir.op import Sample
 from graphad.ir.sizes import joint_size
 from graphad.ir.types import Shape, TensorType
-from graphad.ir.variable import Variable, as_variable, shape_text
+from graphad.ir.variable import Variable, as_variable
 
 Types = Sequence[TensorType]
 

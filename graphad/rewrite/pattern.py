@@ -17,7 +17,7 @@ import numpy as np
 
 from graphad.errors import DTypeError, ShapeError, UseError
 from graphad.ir.op import OPS
-from graphad.ir.variable import Apply, Constant, Variable, as_variable
+from graphad.ir.variable import Apply, Constant, Variable
 
 MARKS = ("exact", "rounding", "stabilising", "unsafe")
 NUMBER_BYTES = 4096  # constant arrays up to this size are recognised as one number, repeated
@@ -128,7 +128,7 @@ def _convert(node: ast.expr, text: str) -> Pattern:
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         sides = (_convert(node.left, text), _convert(node.comparators[0], text))
         return Call(_OPERATORS[type(node.ops[0])], sides)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
         if node.func.id not in OPS.families:
             raise UseError(
                 f"{text!r}: there is no op {node.func.id!r}", remedy="see graphad's list of ops"
@@ -205,6 +205,19 @@ def _names(pattern: Pattern) -> set[str]:
     return set().union(*map(_names, pattern.arguments)) if isinstance(pattern, Call) else set()
 
 
+def _filled(node: Apply, value: float) -> Variable | None:
+    """A number in the dtype and shape of the node's result; the shape is that of an operand."""
+    type = node.types[0]
+    number = Constant(np.asarray(value).astype(type.dtype))
+    if number.value != value and type.dtype.kind not in "fc":
+        return None
+    if not type.ndim:
+        return number
+    like = next((v for v in node.inputs if v.type.shape == type.shape), None)
+    filled: Variable | None = None if like is None else OPS["broadcast_to"](number, like.shape)
+    return filled
+
+
 @dataclass(frozen=True)
 class Arrow:
     """What an arrow does to a node: match the left side, build the right side in its place.
@@ -223,8 +236,10 @@ class Arrow:
         found = _match_operands(self.left, node.inputs, {})
         if found is None or not self._fits(found, node.types[0].dtype):
             return None
+        if isinstance(self.right, Number):
+            return _filled(node, self.right.value)
         try:
-            built: Variable = as_variable(build(self.right, found))
+            built: Variable = build(self.right, found)
         except (DTypeError, ShapeError):
             return None  # the right side is not defined for these operands
         return built
@@ -258,6 +273,8 @@ def rule(
             raise UseError(f"{pattern!r} has no arrow", remedy='write "left -> right"')
     if mark not in MARKS:
         raise UseError(f"mark={mark!r}", remedy=f"choose one of {', '.join(MARKS)}")
+    if kinds is not None and not (isinstance(kinds, str) and set(kinds) <= set("biufc")):
+        raise UseError(f"kinds={kinds!r}", remedy='write letters of "biufc", such as "f" or "fc"')
     left, right = parse(pattern), parse(replacement)
     if not isinstance(left, Call):
         raise UseError(f"{pattern!r}: the left side must be an op", remedy='such as "x * 1"')

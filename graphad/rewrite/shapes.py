@@ -142,6 +142,14 @@ def _shrink_constants(node: Apply, context: Any) -> Variable | None:
     return made if made.type is node.types[0] else None
 
 
+def _scatter_number(node: Apply, context: Any) -> Variable | None:
+    """scatter_add(broadcast_to(3), i) → scatter_add(3, i): NumPy repeats a number by itself."""
+    inner = _inner(node, "broadcast_to")
+    if inner is None or inner.inputs[0].ndim:
+        return None
+    return node.op.family(inner.inputs[0], *node.inputs[1:], **node.op.params)  # type: ignore[operator]
+
+
 def _merge_scatters(node: Apply, context: Any) -> Variable | None:
     """scatter_add(a, i) + scatter_add(b, i) → scatter_add(a + b, i), in a running sum as well."""
     rest, last = node.inputs
@@ -217,6 +225,8 @@ SHAPES = [
     Rule("expand_dims(squeeze(x)) -> x", "expand_dims", _undoes("squeeze")),
     Rule("squeeze(sum(x, keepdims=True)) -> sum(x)", "squeeze", _squeeze_reduction),
     Rule("f(x, [3]) -> f(x, 3)", "*", _shrink_constants, "exact", frozenset({CONSTANT})),
+    Rule("scatter(broadcast_to(3), i) -> scatter(3, i)", "scatter_add", _scatter_number),
+    Rule("unslice(broadcast_to(3), i) -> unslice(3, i)", "unslice", _scatter_number),
     Rule("scatter(a, i) + scatter(b, i) -> scatter(a + b, i)", "add", _merge_scatters, "rounding"),
     Rule("expand_dims(broadcast_to(3)) -> broadcast_to(3)", "expand_dims", _expand_broadcast),
     Rule("flip(flip(x)) -> x", "flip", _undoes("flip")),

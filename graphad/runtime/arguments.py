@@ -9,8 +9,9 @@ import numpy as np
 
 from graphad.errors import InputDTypeError, InputError, InputShapeError, UseError
 from graphad.ir.dims import Dim
+from graphad.ir.dimtext import shape_text
 from graphad.ir.types import TensorType
-from graphad.ir.variable import Variable, shape_text
+from graphad.ir.variable import Variable
 
 _NUMBERS = (bool, int, float, complex)
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.ir.variable import Shared, shape_text
+from graphad.ir.dimtext import shape_text
+from graphad.ir.variable import Shared
 
 _swapping = threading.RLock()  # held for the few assignments of one swap, or one read of all cells
 

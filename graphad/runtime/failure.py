@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphad.errors import GraphadError, IndexingError, ShapeError
-from graphad.ir.variable import shape_text
+from graphad.ir.dimtext import shape_text
 
 _KINDS: dict[type, type[GraphadError]] = {ValueError: ShapeError, IndexError: IndexingError}
 

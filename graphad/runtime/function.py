@@ -17,11 +17,12 @@ import numpy as np
 
 from graphad import tree
 from graphad.errors import GraphadError, InputError, InputShapeError
+from graphad.ir.dimtext import shape_text
 from graphad.ir.evaluate import evaluate
 from graphad.ir.graph import Graph
 from graphad.ir.text import listing
 from graphad.ir.types import TensorType
-from graphad.ir.variable import Shared, shape_text
+from graphad.ir.variable import Shared
 from graphad.runtime import cells
 from graphad.runtime.arguments import Parameter, SizeChecks
 from graphad.runtime.failure import explain

@@ -54,7 +54,7 @@ _UNARY: list[Operation] = [
 ]  # fmt: skip
 _IDENTITY: list[Operation] = [  # what rewriting takes away
     lambda x: x * 1.0, lambda x: x + 0.0, lambda x: x - 0, lambda x: x / 1.0, lambda x: x**1,
-    lambda x: -(-x), lambda x: np.positive(x), lambda x: np.where(True, x, x),
+    lambda x: np.negative(-x), lambda x: np.positive(x), lambda x: np.where(True, x, x),
     lambda x: x.T.T, lambda x: x[...], lambda x: np.maximum(x, x), lambda x: x.astype(x.dtype),
     lambda x: np.broadcast_to(x, x.shape), lambda x: np.reshape(x, x.shape),
     lambda x: np.flip(np.flip(x)), lambda x: -1.0 * x, lambda x: 0.0 - x,
@@ -68,24 +68,31 @@ _BINARY: list[Operation] = [
 
 
 def unary(c: Choices, x: Array) -> Operation:
-    return c.pick(_UNARY)  # type: ignore[no-any-return]
+    """A smooth function."""
+    return c.pick(_UNARY)
 
 
 def identity(c: Choices, x: Array) -> Operation:
-    return c.pick(_IDENTITY)  # type: ignore[no-any-return]
+    """Something that rewriting takes away."""
+    return c.pick(_IDENTITY)
 
 
 def binary(c: Choices, x: Array, y: Array) -> Operation:
-    return c.pick(_BINARY)  # type: ignore[no-any-return]
+    """A smooth function of two."""
+    return c.pick(_BINARY)
 
 
 def kink(c: Choices, x: Array) -> Operation | None:
-    operations = (np.abs, lambda x: np.maximum(x, 0.0), lambda x: np.where(x > 0, x, 0.1 * x),
-                  lambda x: np.clip(x, 0.0, None))  # fmt: skip
+    """abs, relu and the like, away from the kink."""
+    operations: tuple[Operation, ...] = (
+        np.abs, lambda x: np.maximum(x, 0.0), lambda x: np.where(x > 0, x, 0.1 * x),
+        lambda x: np.clip(x, 0.0, None),
+    )  # fmt: skip
     return c.pick(operations) if _is_far(x) else None
 
 
 def larger(c: Choices, x: Array, y: Array) -> Operation | None:
+    """The larger or the smaller of two that are nowhere near each other."""
     try:
         far = _is_far(x, y)
     except ValueError:
@@ -102,17 +109,19 @@ def choose(c: Choices, x: Array, y: Array) -> Operation | None:
         lambda x, y: np.where(x > 0, np.sqrt(np.abs(np.where(x > 0, x, 1.0))), y),
         lambda x, y: np.where(x < 0, y, np.log(x)),
     )
-    return c.pick(operations)  # type: ignore[no-any-return]
+    return c.pick(operations)
 
 
 def compare(c: Choices, x: Array) -> Operation | None:
+    """A comparison or a sign, away from the jump."""
     if c.smooth or not _is_far(x):
         return None
     operations = (lambda x: x > 0, lambda x: x <= 0, lambda x: ~(x > 0), lambda x: np.sign(x))
-    return c.pick(operations)  # type: ignore[no-any-return]
+    return c.pick(operations)
 
 
 def cast(c: Choices, x: Array) -> Operation | None:
+    """Another dtype."""
     dtypes = ["float64"] if c.smooth else ["float64", "float32"]
     dtype = c.pick(dtypes)
     return lambda x: x.astype(dtype)
@@ -120,10 +129,11 @@ def cast(c: Choices, x: Array) -> Operation | None:
 
 # ---- reductions and products -----------------------------------------------------------------
 def reduce(c: Choices, x: Array) -> Operation | None:
+    """A smooth reduction."""
     axis = None if not x.ndim or c.below(3) == 0 else c.axis(x)
     keep = c.below(2) == 1
     function = c.pick((np.sum, np.mean, np.prod, np.var))
-    if not x.size and function is np.var:
+    if not x.size and function in (np.mean, np.var):
         return None
     return lambda x: function(x, axis=axis, keepdims=keep)
 
@@ -137,28 +147,32 @@ def extremum(c: Choices, x: Array) -> Operation | None:
     gaps = np.diff(ordered, axis=axis)
     if not np.all(gaps > MARGIN):
         return None
-    functions = [np.max, np.min] if c.smooth else [np.max, np.min, np.argmax, np.argmin]
-    function = functions[top + 2 * c.below(len(functions) // 2)]
+    values: list[Operation] = [np.max, np.min]
+    places: list[Operation] = [np.argmax, np.argmin]
+    function = (values if c.smooth or c.below(2) == 0 else places)[top]
     return lambda x: function(x, axis=axis)
 
 
 def cumulate(c: Choices, x: Array) -> Operation | None:
+    """A cumulative sum."""
     axis = None if not x.ndim else c.axis(x)
     return lambda x: np.cumsum(x, axis=axis)
 
 
 def product(c: Choices, x: Array, y: Array) -> Operation | None:
+    """A product that sums over axes."""
     operations = (
         lambda x, y: x @ y, lambda x, y: x @ y.T, lambda x, y: np.dot(x, y),
         lambda x, y: np.outer(x, y), lambda x, y: np.inner(x, y),
     )  # fmt: skip
     if x.dtype.kind == "b" or y.dtype.kind == "b":
         return None
-    return c.pick(operations)  # type: ignore[no-any-return]
+    return c.pick(operations)
 
 
 # ---- shapes and indices ----------------------------------------------------------------------
 def rearrange(c: Choices, x: Array) -> Operation | None:
+    """A movement: reshape, transpose, broadcast, join, repeat."""
     i, j = (c.axis(x), c.axis(x)) if x.ndim else (0, 0)
     anywhere: list[Operation] = [
         lambda x: np.reshape(x, (-1,)), lambda x: np.expand_dims(x, 0), lambda x: np.ravel(x),
@@ -175,10 +189,11 @@ def rearrange(c: Choices, x: Array) -> Operation | None:
     if not x.size:  # -1 is not defined
         along = along[:3]
         anywhere = anywhere[1:]
-    return c.pick(anywhere + along if x.ndim else anywhere)  # type: ignore[no-any-return]
+    return c.pick(anywhere + along if x.ndim else anywhere)
 
 
 def select(c: Choices, x: Array) -> Operation | None:
+    """Slices, integers and arrays as indices."""
     if not x.ndim:
         return None
     slices: list[Operation] = [
@@ -193,7 +208,7 @@ def select(c: Choices, x: Array) -> Operation | None:
     ]  # fmt: skip
     if not c.smooth and _is_far(x):
         taken.append(lambda x: x[x > 0])
-    return c.pick(slices + taken if x.size else slices)  # type: ignore[no-any-return]
+    return c.pick(slices + taken if x.size else slices)
 
 
 OPERATIONS: list[tuple[Callable[..., Operation | None], int]] = [

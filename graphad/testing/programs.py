@@ -77,8 +77,8 @@ class RandomProgram:
         drawn = rng.uniform(-2, 2, size=sizes)
         if not self.smooth and self.choices.below(3) == 1:
             drawn = np.where(rng.uniform(size=sizes) < 0.4, rng.choice(SPECIAL, sizes), drawn)
-        drawn = drawn if dtype.startswith("float") else rng.integers(-2, 3, size=sizes)
-        return np.asarray(drawn).astype(dtype)
+        chosen = drawn if dtype.startswith("float") else rng.integers(-2, 3, size=sizes)
+        return np.asarray(chosen).astype(dtype)
 
     # -- steps ---------------------------------------------------------------------------------
     def _add_step(self) -> None:

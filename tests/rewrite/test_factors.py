@@ -66,3 +66,12 @@ def test_sums_of_scatters_have_the_same_value(seed: int) -> None:
     np.testing.assert_allclose(
         ga.function([X], gradient)(value), gradient.eval({X: value}), rtol=1e-13
     )
+
+
+def test_a_number_is_scattered_without_repeating_it() -> None:
+    rows = np.array([0, 2, 2])
+    cost = ga.sum(X[rows]) + ga.sum(X[1:]) + ga.sum(X[2] + X[:0])
+    assert "broadcast_to" not in gradient_ops(cost)
+    np.testing.assert_array_equal(
+        ga.function([X], ga.grad(cost, X), unused="ignore")(np.ones(5)), [1.0, 1.0, 3.0, 1.0, 1.0]
+    )

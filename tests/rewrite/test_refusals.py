@@ -21,7 +21,7 @@ def _vector(dtype: str) -> ga.Variable:
     return ga.vector(dtype, shape=("n",), dtype=dtype)
 
 
-F, C, I, U = (_vector(dtype) for dtype in ("float32", "complex128", "int64", "uint8"))
+F, C, I, U = (_vector(dtype) for dtype in ("float32", "complex128", "int64", "uint8"))  # noqa: E741
 T, T2, U2, B = (_vector(dtype) for dtype in ("int8", "int8", "uint8", "bool"))
 INPUTS = [X, Y, S, M, N, R1, R2, F, C, I, U, T, T2, U2, B]
 const, to = ga.constant, ga.broadcast_to
@@ -38,7 +38,7 @@ REFUSED: dict[str, list[ga.Variable]] = {
     ],
     "integers wrap around, unsigned ones have no sign, powers of integers may fail": [
         abs(-U), I + -U, I - -T, -T * -I, -T / -T2, -U / -U2, I + ga.astype(-U, "int64"),
-        B * const(-1), 0 - const(1) * B, I ** const(-1), (I * 2) * 3,
+        B * const(-1), const(0) - B, I ** const(-1), (I * 2) * 3,
     ],
     "zeros of two signs are not one number": [
         X - const(-0.0), M + np.array([0.0, -0.0, 0.0]), M - np.array([-0.0, 0.0, 0.0]),
@@ -100,7 +100,7 @@ def test_a_strong_product_keeps_its_zero() -> None:
     wide = to(S, X.shape)
     products = [
         strong(wide, 1.0 / X), strong(to(const(0.0), X.shape), 1.0 / X), -strong(wide, 1.0 / X),
-        strong(wide, 1.0 / X) * 3.0, strong(-(-wide), ga.log(X)), strong(wide * 1.0, X**-1),
+        strong(wide, 1 / X) * 3.0, strong(ga.negative(-wide), ga.log(X)), strong(wide * 1, X**-1),
         strong(wide + 0.0, -(1 / X)), strong(0.0 - wide, 1.0 / X)[:], strong(wide, 1 / X).sum(),
     ]  # fmt: skip
     graph, _ = simplify(ga.Graph([S, X], products))

@@ -72,9 +72,10 @@ class MapRows(InnerFamily):
                            for r, v in zip(results, graph.outputs, strict=True)]  # fmt: skip
             for output, result in zip(outputs, results, strict=True):
                 output[i] = result
-        if not rows:
-            outputs = [xp.empty((0, *_sizes(v.type, graph, arrays, mapped)), v.dtype)
-                       for v in graph.outputs]  # fmt: skip
+        if not rows:  # a row of zeros tells the sizes
+            blank = [xp.zeros(array.shape[1:], array.dtype) for array in arrays[:mapped]]
+            outputs = [xp.empty((0, *xp.shape(r)), v.dtype)
+                       for r, v in zip(run(blank + rest), graph.outputs, strict=True)]  # fmt: skip
         return tuple(outputs) if len(outputs) > 1 else outputs[0]
 
     def vjp_with(
@@ -104,21 +105,6 @@ class MapRows(InnerFamily):
             summed = part is not None and position >= mapped
             received.append(OPS["sum"](part, axis=0) if summed else part)
         return received
-
-
-def _sizes(t: TensorType, graph: Graph, arrays: Sequence[Any], mapped: int) -> list[int]:
-    """The sizes of an inner output, from the operands' shapes, when there is no row to run."""
-    known: dict[Any, int] = {}
-    for i, (variable, array) in enumerate(zip(graph.inputs, arrays, strict=True)):
-        shape = array.shape[1:] if i < mapped else array.shape
-        for size, given in zip(variable.type.shape, shape, strict=True):
-            if not isinstance(size, int) and size.is_atom:
-                known[size.terms[0][0][0]] = given
-    return [
-        size if isinstance(size, int)
-        else size.evaluate(known) if size.atoms() <= known.keys() else 0
-        for size in t.shape
-    ]  # fmt: skip
 
 
 _map_rows = MapRows("map_rows")
