@@ -132,6 +132,7 @@ def _fresh(program: str, *arguments: str, bytecode: str | None = None) -> str:
         }
         if bytecode is not None:
             environment["PYTHONPYCACHEPREFIX"] = bytecode
+            environment["OPENBLAS_NUM_THREADS"] = "1"  # starting threads is slow and noisy
             environment.pop("PYTHONDONTWRITEBYTECODE", None)
         command = [sys.executable, "-c", program, *arguments]
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)

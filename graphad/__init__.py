@@ -16,6 +16,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+import numpy  # noqa: F401  # first of all: it loads slower from deep inside a chain of imports
+
 from graphad import errors, graph, ops, rewrite, tree
 from graphad._version import __version__
 from graphad.assemble import evaluate_variable, function

@@ -51,10 +51,19 @@ class Compiled:
 
     graph: Graph
     plan: Plan
-    program: Program | None
     floats: Program | None
+    options: Options
+    name: str
     seconds: dict[str, float] = field(default_factory=dict)
     report: Any = None
+
+    @functools.cached_property
+    def program(self) -> Program | None:
+        """The NumPy program (None for the interpreter); for a graph of scalars, which runs on
+        plain floats as long as these have a value, it is written when it is first needed."""
+        if self.options.backend == "interpreter":
+            return None
+        return generate(self.plan, self.name, inner_compiler(self.options))
 
 
 def compile_graph(graph: Graph, options: Options | None = None, name: str = "program") -> Compiled:
@@ -71,18 +80,20 @@ def compile_graph(graph: Graph, options: Options | None = None, name: str = "pro
         check(graph, "build")
     clock.mark("check")
     if options.backend == "interpreter":
-        return Compiled(graph, make_plan(graph), None, None, clock.seconds)
+        return Compiled(graph, make_plan(graph), None, options, name, clock.seconds)
     graph, report = simplify(graph, options.rules)
     if options.debug:
         check(graph, "rewrite")
     clock.mark("rewrite")
     plan = make_plan(graph)
     clock.mark("plan")
-    program = generate(plan, name, inner_compiler(options))
     scalar = options.backend == "auto" and is_scalar_plan(plan)
     floats = generate_floats(plan, name) if scalar else None
+    compiled = Compiled(graph, plan, floats, options, name, clock.seconds, report)
+    if floats is None:
+        _ = compiled.program
     clock.mark("generate")
-    return Compiled(graph, plan, program, floats, clock.seconds, report)
+    return compiled
 
 
 def inner_compiler(options: Options) -> Callable[[Graph], Callable[..., Sequence[Any]]]:

@@ -66,11 +66,15 @@ def _step(
     result = step.node.op.evaluate(recorder, traced)
     if not isinstance(result, Traced):
         raise Unrecordable("no traced result")
+    last = recorder.instructions[-1].function if recorder.instructions else ""
+    boolean = step.node.types[0].dtype == np.bool_
+    if last in CHOOSING and not boolean:
+        choice = recorder.instructions[-1]
+        choice.arguments = tuple([float(a) if type(a) is int else a for a in choice.arguments])
     write = functools.partial(_write, names=names, functions=functions, bound=bound)
     lines, texts = inline(recorder.instructions, write)
     text = texts.get(result.text, result.text)
-    last = recorder.instructions[-1].function if recorder.instructions else ""
-    if step.node.types[0].dtype == np.bool_:
+    if boolean:
         text = text if last in BOOLEAN else f"bool({text})"
     elif last not in FLOAT or (last in CHOOSING and is_mixed(step)):
         text = f"float({text})"

@@ -26,8 +26,8 @@ class Names:
         """The name of a value; its variable's own name where that is an identifier."""
         found = self.of_value.get(value.number)
         if found is None:
-            wish = value.name if value.name and _is_plain(value.name) else f"v{value.number}"
-            found = self.of_value[value.number] = self.unique(wish)
+            wish = value.name if is_plain(value.name) else f"v{value.number}"
+            found = self.of_value[value.number] = self.unique(str(wish))
         return found
 
     def share(self, number: int, other: int) -> str:
@@ -47,7 +47,9 @@ class Names:
         return wish
 
 
-def _is_plain(name: str) -> bool:
-    """An ASCII identifier that does not look like one of ours (v1, t1, k1, part_1)."""
+def is_plain(name: str | None) -> bool:
+    """An ASCII identifier that does not look like one of ours (v1, t1, k1)."""
+    if not name:
+        return False
     ours = name[0] in "vtk" and name[1:].isdigit()
     return name.isascii() and name.isidentifier() and not ours and not name.startswith("_")

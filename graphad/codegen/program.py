@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.codegen.naming import Names
+from graphad.codegen.naming import Names, is_plain
 from graphad.codegen.recording import Instruction, Recorder, Traced, Unrecordable
 from graphad.codegen.vocabulary import (
     ARRAY,
@@ -80,6 +80,7 @@ class Writer:
         self.imports: set[str] = set()
         self.bound: dict[str, Any] = {}
         self._constants: dict[int, str] = {}
+        self._numbers: dict[tuple[str, bytes], str] = {}
         self._sites: dict[Any, Any] = {}
         for value in plan.values[: len(plan.graph.inputs)]:
             self.names.value(value)
@@ -157,19 +158,41 @@ class Writer:
     ) -> list[str]:
         value = self.plan.values[step.outputs[0]]
         scalar = value.type.ndim == 0 and step.node.op.family.is_elementwise
+        last = instructions[-1] if instructions else None
+        choosing = scalar and last is not None and last.function == "where"
+        if choosing:
+            last.arguments = self._typed(last, value.type.dtype)  # type: ignore[union-attr]
         lines, texts = inline(instructions, functools.partial(self._write, scalar=scalar))
         text = texts.get(result.text, result.text)
-        last = instructions[-1] if instructions else None
-        if scalar and last is not None and last.function == "where" and is_mixed(step):
+        if choosing and is_mixed(step):
             text = f"{dtype_name(value.type.dtype)}({text})"
             self.imports.add(dtype_name(value.type.dtype))
+        dropped = []
         if step.reuse is not None:
-            target = self.names.share(value.number, step.reuse)
+            taken = self.plan.values[step.reuse]
+            target = self.names.value(taken)
             if last is not None and last.target == result.text and _takes_out(last.function):
                 text = f"{text[:-1]}, out={target})"
-        else:
-            target = self.names.value(value)
-        return [*lines, f"{target} = {text}"]
+            if is_plain(value.name) or is_plain(taken.name):  # a user's name keeps its meaning
+                dropped = [f"del {target}"] if self._is_large(step.reuse) else []
+            else:
+                self.names.share(value.number, step.reuse)
+        return [*lines, f"{self.names.value(value)} = {text}", *dropped]
+
+    def _typed(self, choice: Instruction, dtype: np.dtype) -> tuple[Any, ...]:
+        """The arguments of a `where`, Python numbers among them as NumPy scalars of the result."""
+        condition, *options = choice.arguments
+        return condition, *[
+            option if isinstance(option, Traced) else self._bound_number(dtype.type(option))
+            for option in options
+        ]
+
+    def _bound_number(self, number: np.generic) -> Traced:
+        key = (number.dtype.str, number.tobytes())
+        if key not in self._numbers:
+            name = self._numbers[key] = self.names.unique(f"k{len(self.bound)}")
+            self.bound[name] = number
+        return Traced(Recorder(self.names.temporary), self._numbers[key])
 
     def _write(self, instruction: Instruction, scalar: bool) -> tuple[str, bool]:
         """The text of one call; the flag says that it is a statement."""

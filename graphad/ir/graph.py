@@ -10,7 +10,6 @@ content hash cover ops, types and literals; never names, sites, or values of sha
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -92,6 +91,8 @@ class Graph:
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 of structure, types and literals, equal in every process."""
+        import hashlib  # not needed, and not loaded, by most programs
+
         return hashlib.sha256(repr(self.content).encode()).hexdigest()
 
     def __eq__(self, other: object) -> bool:

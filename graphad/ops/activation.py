@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import DTypeError, ShapeError
-from graphad.ir.families.common import normalize_axes, normalize_axis, public
-from graphad.ir.families.elementwise import as_float, as_ufunc, elementwise, real_float
+from graphad.ir.families.common import normalize_axes, normalize_axis, public, weigh
+from graphad.ir.families.elementwise import as_float, elementwise, real_float
 from graphad.ir.families.reduction import Reduction, Scan, only
 from graphad.ir.op import OPS, Sample
 from graphad.ir.variable import Variable, as_variable
@@ -61,7 +61,7 @@ def _weight(xp: Any, x: Any, y: Any) -> Any:
 
 share = elementwise(
     "share", _weight, (lambda p, x, y: p, lambda p, x, y: -p),
-    reference=lambda x, y: np.exp(x - y), dtype=as_ufunc(np.subtract),
+    reference=lambda x, y: np.exp(_real(x) - _real(y)), dtype=real_float, floats=True,
     domain=((-2.0, 0.0), (0.1, 2.0)), arity=2,
     doc="exp(x1 - x2) for x1 ≤ x2: the share of a term in a log-sum-exp x2, never more than 1; "
     "0 where x1 = x2 = -∞.")  # fmt: skip
@@ -69,7 +69,7 @@ share = elementwise(
 
 def _lse_vjp(g: Variable, y: Variable, x: Variable, axis: tuple[int, ...]) -> Variable:
     """∂/∂x logsumexp(x) = exp(x - y), at most 1; 0 where all x are -inf."""
-    return g * share(x, y)
+    return weigh(g, share(x, y))
 
 
 _ROWS = "take the real part, or the absolute value, first"
@@ -109,7 +109,7 @@ def _softmax_value(xp: Any, x: Any, axis: int) -> Any:
 
 def _softmax_vjp(g: Variable, y: Variable, x: Variable, axis: int) -> Variable:
     """x̄ = y · (g - Σ g·y)."""
-    return y * (g - OPS["sum"](g * y, axis=axis, keepdims=True))
+    return weigh(g - OPS["sum"](weigh(g, y), axis=axis, keepdims=True), y)
 
 
 _softmax = Scan("softmax", _softmax_value, vjp=_softmax_vjp, dtype=only("f", "softmax", _ROWS))

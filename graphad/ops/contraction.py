@@ -11,15 +11,15 @@ from graphad.errors import AxisError, ShapeError
 from graphad.ir.families.common import (
     broadcast_shapes,
     clash,
-    needs_strong,
     normalize_axis,
     public,
+    weigh,
 )
 from graphad.ir.families.contraction import Contraction
 from graphad.ir.op import OPS, Sample
 from graphad.ir.sizes import joint_size
 from graphad.ir.types import Shape
-from graphad.ir.variable import Variable, apply, as_variable, describe
+from graphad.ir.variable import Variable, as_variable, describe
 
 
 def _matmul_shape(a: Shape, b: Shape) -> Shape:
@@ -40,22 +40,17 @@ def _matmul_shape(a: Shape, b: Shape) -> Shape:
     return (*batch, *rows, *columns)
 
 
-def _times(cotangent: Variable, other: Variable, first: bool) -> Variable:
-    """A product with the cotangent; strong zeros if the other side may not be finite."""
-    pair = (cotangent, other) if first else (other, cotangent)
-    if needs_strong(cotangent, other):
-        return apply(_matmul.op(strong=0 if first else 1), pair)
-    return apply(_matmul.op(), pair)
-
-
-def _matmul_vjp(g: Variable, a: Variable, b: Variable) -> Sequence[Callable[[], Variable]]:
+def _matmul_vjp(
+    g: Variable, a: Variable, b: Variable, strong: Sequence[int]
+) -> Sequence[Callable[[], Variable]]:
     """C = A B;  Ā = C̄ Bᵀ,  B̄ = Aᵀ C̄; vectors are columns or rows as their place demands."""
+    keep_a, keep_b = 0 in strong, 1 in strong
     if a.ndim == 1 and b.ndim == 1:
-        return lambda: OPS["multiply"](g, b), lambda: OPS["multiply"](g, a)
+        return lambda: weigh(g, b, keep_b), lambda: weigh(g, a, keep_a)
     if a.ndim == 2 and b.ndim == 1:
-        return lambda: g[:, None] * b, lambda: _times(g, a, True)
+        return lambda: weigh(g[:, None], b, keep_b), lambda: _matmul.times(g, a, 0, keep_a)
     if a.ndim == 1 and b.ndim == 2:
-        return lambda: _times(g, b, False), lambda: a[:, None] * g
+        return lambda: _matmul.times(g, b, 1, keep_b), lambda: weigh(g, a[:, None], keep_a)
     row = a[None, :] if a.ndim == 1 else a
     column = b[:, None] if b.ndim == 1 else b
     if a.ndim == 1:
@@ -64,11 +59,11 @@ def _matmul_vjp(g: Variable, a: Variable, b: Variable) -> Sequence[Callable[[], 
         g = OPS["expand_dims"](g, -1)
 
     def to_a() -> Variable:
-        found = _times(g, column.mT, True)
+        found = _matmul.times(g, column.mT, 0, keep_b)
         return OPS["sum"](found, axis=-2) if a.ndim == 1 else found
 
     def to_b() -> Variable:
-        found = _times(g, row.mT, False)
+        found = _matmul.times(g, row.mT, 1, keep_a)
         return OPS["sum"](found, axis=-1) if b.ndim == 1 else found
 
     return to_a, to_b

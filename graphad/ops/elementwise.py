@@ -168,8 +168,8 @@ fabs = elementwise(
 
 def _turned(t: Variable, y: Variable, x: Variable) -> Variable:
     """y = x/|x|, ẏ = (t - y·Re(conj(y)·t)) / |x|: the part of t across y; 0 at x = 0."""
-    across = t - y * OPS["real"](OPS["conj"](y) * t)
-    return where(x == 0, 0, across / where(x == 0, 1, abs_(x)))
+    across = t - weigh(OPS["real"](weigh(t, OPS["conj"](y))), y)
+    return where(x == 0, 0, weigh(across, 1 / where(x == 0, 1, abs_(x))))
 
 
 def _abs_direction(y: Variable, x: Variable) -> Variable:
@@ -180,13 +180,13 @@ def _abs_direction(y: Variable, x: Variable) -> Variable:
 
 
 def _abs_vjp(g: Variable, y: Variable, x: Variable) -> Variable:
-    return g * OPS["conj"](_abs_direction(y, x)) if x.dtype.kind == "c" else g * sign(x)
+    return weigh(g, OPS["conj"](_abs_direction(y, x)) if x.dtype.kind == "c" else sign(x))
 
 
 def _abs_jvp(t: Variable, y: Variable, x: Variable) -> Variable:
     if x.dtype.kind != "c":
-        return t * sign(x)
-    return OPS["real"](t * OPS["conj"](_abs_direction(y, x)))
+        return weigh(t, sign(x))
+    return OPS["real"](weigh(t, OPS["conj"](_abs_direction(y, x))))
 
 
 def _share(winner: Variable, other: Variable) -> Variable:
@@ -259,21 +259,38 @@ def where(condition: Any, x: Any, y: Any) -> Variable:
     return _where(condition, x, y)
 
 
-def _strong_terms(c: Any, d: Any, g: Variable, p: Variable) -> tuple[Any, Any]:
-    """c·p and d·g. A product that is zero because g is does not depend on p: there, d counts for
-    nothing, be it infinite."""
-    by_g = None if c is None else weigh(c, p)
-    by_p = None if d is None else where(g == 0, 0, weigh(d, g))
-    return by_g, by_p
+# A product that is zero because one factor is does not depend on the other factor: hence `kept`.
+def _product_vjp(kept: bool) -> Any:
+    return lambda c, z, g, p: (weigh(c, p, kept), weigh(c, g, kept=True))
+
+
+def _product_jvp(kept: bool) -> Any:
+    def rule(t: Any, z: Variable, g: Variable, p: Variable) -> Any:
+        first = None if t[0] is None else weigh(t[0], p, kept)
+        return add_up([first, None if t[1] is None else weigh(t[1], g, kept=True)])
+
+    return rule
 
 
 strong_multiply = elementwise(
     "strong_multiply", lambda xp, g, p: xp.where(xp.not_equal(g, 0), xp.multiply(g, p), g), None,
     reference=lambda g, p: g * p, dtype=as_ufunc(np.multiply), arity=2,
-    vjp=lambda c, z, g, p: _strong_terms(c, c, g, p),
-    jvp=lambda t, z, g, p: add_up(_strong_terms(*t, g, p)),
+    vjp=_product_vjp(kept=False), jvp=_product_jvp(kept=False),
     doc="x1 * x2 in which a zero x1 gives zero whatever x2, even ∞ or NaN. "
     "The product of cotangent and partial derivative.")  # fmt: skip
+
+
+def _masked_value(xp: Any, g: Any, p: Any) -> Any:
+    both = xp.logical_and(xp.not_equal(g, 0), xp.not_equal(p, 0))
+    return xp.where(both, xp.multiply(g, p), False)
+
+
+masked_multiply = elementwise(
+    "masked_multiply", _masked_value, None,
+    reference=lambda g, p: g * p, dtype=as_ufunc(np.multiply), arity=2, hazard=MASKED,
+    vjp=_product_vjp(kept=True), jvp=_product_jvp(kept=True),
+    doc="x1 * x2 in which a zero on either side gives zero whatever the other, even ∞ or NaN. "
+    "The product of a cotangent and a cotangent, in derivatives of derivatives.")  # fmt: skip
 
 # ---- casts, complex parts --------------------------------------------------------------------
 _astype = Elementwise(

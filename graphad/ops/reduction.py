@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.ir.families.common import normalize_axes, normalize_axis, public
+from graphad.ir.families.common import normalize_axes, normalize_axis, public, weigh
 from graphad.ir.families.reduction import Reduction, Scan, sum_dtype
 from graphad.ir.op import OPS, Sample
 from graphad.ir.variable import Constant, Variable, as_variable
@@ -80,7 +80,8 @@ def _others_vjp(g: Variable, y: Variable, x: Variable, axis: int) -> Variable:
     index = OPS["arange"](x.shape[-1])
     diagonal = OPS["equal"](index[:, None], index)
     rows = OPS["where"](diagonal, 1, x[..., None, :])
-    return OPS["sum"](g[..., :, None] * OPS["where"](diagonal, 0, _others(rows, axis=-1)), axis=-2)
+    without = OPS["where"](diagonal, 0, _others(rows, axis=-1))
+    return OPS["sum"](weigh(g[..., :, None], without), axis=-2)
 
 
 _others = Scan("product_of_others", lambda xp, x, axis: _others_value(xp, x), vjp=_others_vjp)
@@ -88,7 +89,7 @@ _others = Scan("product_of_others", lambda xp, x, axis: _others_value(xp, x), vj
 
 def _prod_vjp(g: Variable, y: Variable, x: Variable, axis: tuple[int, ...]) -> Variable:
     """y = Π x;  x̄_j = ȳ Π_{k≠j} x_k, right with any number of zeros and at any order."""
-    return g * _others(x, axis=-1)
+    return weigh(g, _others(x, axis=-1))
 
 
 _prod = Reduction(

@@ -97,5 +97,6 @@ class Aliases:
             owner = self.values[value.root]
             if owner.kind != "step" or value.root in seen or number in self.parts:
                 copies.add(position)
-            seen.add(value.root)
+            else:
+                seen.add(value.root)
         return frozenset(copies)

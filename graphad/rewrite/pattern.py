@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -62,15 +62,13 @@ def operand_kinds(node: Apply) -> set[str]:
 
 
 # ---- patterns --------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Wild:
+class Wild(NamedTuple):
     """Any variable; equal names, equal variable."""
 
     name: str
 
 
-@dataclass(frozen=True)
-class Number:
+class Number(NamedTuple):
     """A constant all of whose elements have this value.
 
     0.0 and -0.0 are told apart, in both parts of a complex number.
@@ -79,8 +77,7 @@ class Number:
     value: float
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """An application of the op `name` to operands that match."""
 
     name: str

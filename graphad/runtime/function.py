@@ -69,8 +69,8 @@ class Function:
         self._flat = all(structure == tree.LEAF for _, structure in self._arguments)
         self._single = self._outputs == tree.LEAF
         self._count = self._outputs.leaf_count
-        program, floats = self._compiled.program, self._compiled.floats
-        self._run = program.run if program is not None else self._interpret
+        floats = self._compiled.floats
+        self._run = None if floats is not None else self._array_program()
         stateless = not self._shared and not self._updated
         self._run_floats = _without_warnings(floats) if floats is not None and stateless else None
         self._turn = cells.Turn(self._updated)
@@ -79,6 +79,10 @@ class Function:
         numbers = [as_number(i, v.dtype) for i, v in enumerate(results)]
         self._pack = packer(self._outputs, arrays)
         self._pack_floats = packer(self._outputs, numbers) if self._run_floats else None
+
+    def _array_program(self) -> Any:
+        program = self._compiled.program
+        return program.run if program is not None else self._interpret
 
     def _interpret(self, *arrays: Any) -> Sequence[Any]:
         results = evaluate(self._compiled.graph, arrays)
@@ -116,6 +120,8 @@ class Function:
 
     def _execute(self, arrays: Sequence[Any]) -> Sequence[Any]:
         try:
+            if self._run is None:
+                self._run = self._array_program()
             return quietly(self._run, arrays)
         except Exception as error:
             labels = [p.label for p in self._parameters] + [
@@ -219,7 +225,7 @@ class Function:
     @property
     def source(self) -> str:
         """The generated program as Python source."""
-        if self._compiled.program is None:
+        if self.options.backend == "interpreter":
             return "# interpreted, no program was generated\n" + listing(self.graph)
         floats = self._compiled.floats
         return self._compiled.program.source if floats is None else floats.source

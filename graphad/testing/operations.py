@@ -144,7 +144,8 @@ def extremum(c: Choices, x: Array) -> Operation | None:
         return None
     axis, top = c.axis(x), c.below(2)
     ordered = np.sort(np.asarray(x, float), axis=axis)
-    gaps = np.diff(ordered, axis=axis)
+    with np.errstate(all="ignore"):
+        gaps = np.diff(ordered, axis=axis)
     if not np.all(gaps > MARGIN):
         return None
     values: list[Operation] = [np.max, np.min]

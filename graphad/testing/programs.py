@@ -33,7 +33,7 @@ class RandomProgram:
     True
     """
 
-    def __init__(self, numbers: Iterable[int], smooth: bool = True, steps: int = 24) -> None:
+    def __init__(self, numbers: Iterable[int], smooth: bool = True, steps: int = 40) -> None:
         self.choices, self.smooth = Choices(numbers, smooth), smooth
         self.inputs: list[Variable] = []
         self.arrays: list[Array] = []
@@ -83,7 +83,8 @@ class RandomProgram:
     # -- steps ---------------------------------------------------------------------------------
     def _add_step(self) -> None:
         make, arity = self.choices.pick(OPERATIONS)
-        picked = [self.values[-1 - self.choices.below(len(self.values))] for _ in range(arity)]
+        recent = self.values[-5:]  # a deep graph rather than a wide one
+        picked = [recent[-1 - self.choices.below(len(recent))] for _ in range(arity)]
         operation = make(self.choices, *[a for _, a in picked])
         if operation is not None:
             self._apply(operation, picked, make.__name__)

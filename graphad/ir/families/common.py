@@ -96,10 +96,23 @@ def needs_strong(cotangent: Variable, partial: Variable) -> bool:
     return is_masked(cotangent) and not isinstance(partial, Constant)
 
 
-def weigh(cotangent: Variable, partial: Any) -> Variable | None:
+def strong_sides(cotangent: Variable, partial: Variable, kept: bool) -> tuple[bool, bool]:
+    """Do zeros of the cotangent, of the partial derivative, count against what is not finite?
+
+    Zeros of the partial do if `kept` says so, and where it is itself a cotangent with zeros that a
+    selection put there (in a derivative of a derivative): that product does not depend on the
+    other factor, whatever becomes of it.
+    """
+    owner = partial.owner
+    selected = owner is not None and owner.origin is not None and is_masked(partial)
+    return needs_strong(cotangent, partial), kept or (selected and cotangent.owner is not None)
+
+
+def weigh(cotangent: Variable, partial: Any, kept: bool = False) -> Any:
     """``cotangent * partial``, in which an exactly zero cotangent gives zero whatever the partial.
 
     Numbers are allowed as partials: 1 gives the cotangent itself, 0 gives None (nothing).
+    kept: zeros of the partial count as well; see `strong_sides`.
     """
     if not isinstance(partial, Variable):
         if partial == 0:
@@ -109,9 +122,10 @@ def weigh(cotangent: Variable, partial: Any) -> Variable | None:
         if isinstance(cotangent, Constant):
             return Constant(np.asarray(cotangent.value * partial, cotangent.dtype))
         return OPS["negative"](cotangent) if partial == -1 else cotangent * partial
-    if needs_strong(cotangent, partial):
-        return OPS["strong_multiply"](cotangent, partial)
-    return cotangent * partial
+    first, second = strong_sides(cotangent, partial, kept)
+    if second:
+        return OPS["masked_multiply"](cotangent, partial)
+    return OPS["strong_multiply"](cotangent, partial) if first else cotangent * partial
 
 
 # ---- fitting what flows back to the operand --------------------------------------------------

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from graphad.ir.families.common import Declared, add_up, fit
+from graphad.ir.families.common import Declared, add_up, fit, strong_sides
 from graphad.ir.types import Shape, TensorType
-from graphad.ir.variable import Apply, Variable
+from graphad.ir.variable import Apply, Variable, apply
 
 
 class Contraction(Declared):
@@ -17,10 +17,10 @@ class Contraction(Declared):
 
     shape  ``(shape1, shape2) -> shape`` of the result
     value  ``(xp, a, b) -> array``
-    vjp    ``(g, a, b) -> (cotangent of a, cotangent of b)``
+    vjp    ``(g, a, b, strong) -> (what makes the cotangent of a, the same for b)``
 
-    Parameter `strong` (None, 0 or 1): the operand in which a zero counts as zero even against an
-    infinity or NaN of the other: the cotangent, when the op is part of a derivative.
+    Parameter `strong`: the operands in which a zero counts as zero even against an infinity or NaN
+    of the other: cotangents, when the op is part of a derivative.
     """
 
     def __init__(
@@ -41,27 +41,37 @@ class Contraction(Declared):
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         a, b = arrays
         plain = self.value(xp, a, b)
-        strong = params.get("strong")
-        if strong is None or not xp.isnan(plain).any():
+        strong = params.get("strong", ())
+        if not strong or not xp.isnan(plain).any():
             return plain
-        return self._repaired(xp, [a, b], strong, plain)
+        return self._repaired(xp, a, b, strong, plain)
 
-    def _repaired(self, xp: Any, arrays: list[Any], strong: int, plain: Any) -> Any:
-        """Products of a zero with what is not finite left out: 0 · inf = 0 on the strong side."""
-        weak = arrays[1 - strong]
-        finite = xp.isfinite(weak)
-        cleaned, hits = list(arrays), list(arrays)
-        cleaned[1 - strong] = xp.where(finite, weak, xp.zeros_like(weak))
-        hits[1 - strong] = xp.logical_not(finite).astype(float)
-        hits[strong] = (arrays[strong] != 0).astype(float)
-        return xp.where(self.value(xp, *hits) > 0, plain, self.value(xp, *cleaned))
+    def _repaired(self, xp: Any, a: Any, b: Any, strong: Sequence[int], plain: Any) -> Any:
+        """Products of a zero with what is not finite left out: 0 · inf = 0 on the strong sides."""
+        good_a, good_b = xp.isfinite(a), xp.isfinite(b)
+        met_a = a != 0 if 0 in strong else xp.ones_like(good_a)
+        met_b = b != 0 if 1 in strong else xp.ones_like(good_b)
+        hits = self.value(xp, met_a.astype(float), xp.logical_not(good_b).astype(float))
+        hits += self.value(xp, xp.logical_not(good_a).astype(float), met_b.astype(float))
+        cleaned = xp.where(good_a, a, xp.zeros_like(a)), xp.where(good_b, b, xp.zeros_like(b))
+        return xp.where(hits > 0, plain, self.value(xp, *cleaned))
+
+    def times(self, moving: Variable, other: Variable, position: int, kept: bool) -> Variable:
+        """The product of a cotangent or tangent, as operand `position`, with the other operand.
+
+        kept: zeros of `other` are strong too, because they were in the product that is derived.
+        """
+        sides = zip((position, 1 - position), strong_sides(moving, other, kept), strict=True)
+        strong = tuple(sorted([side for side, needed in sides if needed]))
+        pair = (other, moving) if position else (moving, other)
+        return apply(self.op(strong=strong) if strong else self.plain, pair)
 
     def vjp(
         self, node: Apply, cotangents: Sequence[Variable | None], wanted: Sequence[bool]
     ) -> Sequence[Variable | None]:
         if cotangents[0] is None:
             return [None, None]
-        rules = self.vjp_rule(cotangents[0], *node.inputs)
+        rules = self.vjp_rule(cotangents[0], *node.inputs, node.op.params.get("strong", ()))
         return [
             fit(rule(), x) if w else None
             for rule, x, w in zip(rules, node.inputs, wanted, strict=True)
@@ -70,9 +80,9 @@ class Contraction(Declared):
     def jvp(
         self, node: Apply, tangents: Sequence[Variable | None]
     ) -> Sequence[Variable | None] | None:
-        a, b = node.inputs
+        (a, b), strong = node.inputs, node.op.params.get("strong", ())
         terms = [
-            self(tangents[0], b) if tangents[0] is not None else None,
-            self(a, tangents[1]) if tangents[1] is not None else None,
+            self.times(tangents[0], b, 0, 1 in strong) if tangents[0] is not None else None,
+            self.times(tangents[1], a, 1, 0 in strong) if tangents[1] is not None else None,
         ]
         return [add_up(terms)]
