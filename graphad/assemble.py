@@ -19,8 +19,9 @@ from graphad.ir.evaluate import evaluate
 from graphad.ir.graph import Graph, replace
 from graphad.ir.variable import Constant, Shared, Variable, as_variable, describe
 from graphad.rewrite.pattern import Rule
-from graphad.runtime.arguments import Parameter, SizeChecks, weakly
+from graphad.runtime.arguments import Parameter, weakly
 from graphad.runtime.function import Function
+from graphad.runtime.sizes import SizeChecks
 
 Givens = Mapping[Variable, Any]
 
@@ -104,7 +105,7 @@ def _arguments(inputs: Any) -> list[tuple[str, Any]]:
     labelled = []
     for i, (label, value) in enumerate(entries):
         own = value.name if isinstance(value, Variable) else None
-        labelled.append((label or own or f"argument {i}", value))
+        labelled.append((label or own or f"argument_{i}", value))
         for path, leaf in zip(tree.flatten(value)[1].paths(f"inputs[{i}]"), tree.flatten(value)[0],
                               strict=True):  # fmt: skip
             if not isinstance(leaf, Variable) or isinstance(leaf, Constant):
@@ -156,7 +157,16 @@ def _results(outputs: Any) -> tuple[list[Variable], tree.Structure]:
 # ---- updates and givens ----------------------------------------------------------------------
 def _checked_updates(updates: Any) -> list[tuple[Shared, Variable]]:
     """(shared, new value) pairs of one type; errors name the shared variable."""
-    items = list(updates.items() if isinstance(updates, Mapping) else updates or ())
+    if updates is None:
+        return []
+    items = list(updates.items()) if isinstance(updates, Mapping) else updates
+    listed = isinstance(items, Iterable) and not isinstance(items, Variable)
+    items = list(items) if listed else [items]
+    if not all(isinstance(item, tuple | list) and len(item) == 2 for item in items):
+        raise UseError(
+            f"updates: {items[0]!r} is no pair",
+            remedy="write updates={w: w + 1}, or a list of pairs [(w, w + 1)]",
+        )
     pairs: list[tuple[Shared, Variable]] = []
     seen: set[Variable] = set()
     for key, value in items:
@@ -257,10 +267,10 @@ def evaluate_variable(variable: Variable, values: Mapping[Any, Any] | None = Non
             f"eval needs a value for {describe(missing[0])}",
             remedy=f"write .eval({{{missing[0].name or 'x'}: value}})",
         )
-    parameters = [Parameter(v.name or f"argument {i}", v.type) for i, v in enumerate(given)]
+    parameters = [Parameter(v.name or f"argument_{i}", v.type) for i, v in enumerate(given)]
     arrays = [p.accept(value) for p, value in zip(parameters, given.values(), strict=True)]
-    SizeChecks(parameters).check(arrays)
     shared = [v for v in leaves if isinstance(v, Shared) and v not in given]
     graph = Graph([*given, *shared], [variable])
+    SizeChecks(parameters, graph).check(arrays)
     result = evaluate(graph, [*arrays, *[v.cell.array for v in shared]])[0]
     return np.array(result) if result.ndim else result[()]

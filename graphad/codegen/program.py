@@ -26,10 +26,11 @@ from graphad.codegen.vocabulary import (
     dtype_name,
     literal,
 )
+from graphad.ir.context import Site
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.graph import Graph
 from graphad.ir.op import Op
-from graphad.ir.variable import Constant
+from graphad.ir.variable import Apply, Constant
 from graphad.plan.plan import Plan, Step, Value
 
 CHUNK = 1000  # steps in one generated function
@@ -99,7 +100,8 @@ class Writer:
                 value.name if value.name and value.name.isidentifier() else f"k{len(self.bound)}"
             )
             name = self._constants[number] = self.names.unique(wish if wish.isascii() else "k")
-            self.bound[name] = value.variable.value[()]
+            array = value.variable.value
+            self.bound[name] = array if array.ndim else array[()]
         return self._constants[number]
 
     def _may_be_literal(self, value: Value, step: Step) -> bool:
@@ -159,9 +161,10 @@ class Writer:
         value = self.plan.values[step.outputs[0]]
         scalar = value.type.ndim == 0 and step.node.op.family.is_elementwise
         last = instructions[-1] if instructions else None
-        choosing = scalar and last is not None and last.function == "where"
-        if choosing:
-            last.arguments = self._typed(last, value.type.dtype)  # type: ignore[union-attr]
+        choosing = False
+        if scalar and last is not None and last.function == "where":
+            choosing = True
+            last.arguments = self._typed(last, value.type.dtype)
         lines, texts = inline(instructions, functools.partial(self._write, scalar=scalar))
         text = texts.get(result.text, result.text)
         if choosing and is_mixed(step):
@@ -317,7 +320,11 @@ def _call_inner(op: Op, run: Run, *arrays: Any) -> Any:
 def _place(step: Step, sites: dict[Any, Any]) -> str:
     node = step.node
     raw = node.raw_site
-    site = sites[raw] if raw in sites else sites.setdefault(raw, node.site)
+    return place_of(node, sites[raw] if raw in sites else sites.setdefault(raw, node.site))
+
+
+def place_of(node: Apply, site: Site | None) -> str:
+    """Scope, file:line, and whether it is a derivative, in printable characters."""
     where = f"{site.filename.rsplit('/', 1)[-1]}:{site.line}" if site else ""
     text = ", ".join(part for part in (node.scope, where) if part)
     text = f"{text} (derivative)" if node.origin is not None else text

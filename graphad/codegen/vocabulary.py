@@ -186,8 +186,8 @@ FLOAT: dict[str, Writer] = {
     "floor_divide": _infix("//"),
     "remainder": _infix("%"),
     "where": _choose,
-    "maximum": _extremum(">="),
-    "minimum": _extremum("<="),
+    "maximum": _extremum(">"),  # of two zeros the second, as NumPy's vector loops
+    "minimum": _extremum("<"),
     "sign": _sign,
     "logical_not": lambda x: f"not {literal(x)}",
     "logical_and": _infix("and"),

@@ -168,7 +168,8 @@ class Shared(Variable):
             )
         frozen = np.array(array, dtype=self.dtype)
         frozen.flags.writeable = False
-        self.cell.array = frozen
+        with self.cell.lock:  # after an update that is under way, which would undo it
+            self.cell.array = frozen
 
     def __reduce__(self) -> tuple:
         return Shared, (self.type, self.cell, self.name)

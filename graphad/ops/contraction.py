@@ -187,25 +187,33 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Variable:
     return _joined_product(first, second, left, right)
 
 
+def _product(sizes: Sequence[Any]) -> Any:
+    total: Any = 1
+    for size in sizes:
+        total = total * size
+    return total
+
+
 def _joined_product(a: Variable, b: Variable, left: list[int], right: list[int]) -> Variable:
     """One matrix product: kept axes of each side and summed axes become one axis each."""
     for i, j in zip(left, right, strict=True):
-        if joint_size(a.type.shape[i], b.type.shape[j]) is None:
+        sizes = a.type.shape[i], b.type.shape[j]
+        known = isinstance(sizes[0], int) and isinstance(sizes[1], int)
+        if joint_size(*sizes) is None or (known and sizes[0] != sizes[1]):
             raise clash("tensordot", [a.type.shape, b.type.shape],
-                        (a.type.shape[i], 0, i), (b.type.shape[j], 1, j))  # fmt: skip
+                        (sizes[0], 0, i), (sizes[1], 1, j))  # fmt: skip
     rows = [i for i in range(a.ndim) if i not in left]
     columns = [j for j in range(b.ndim) if j not in right]
-    one: Any = 1
-    n, m, k, k2 = one, one, one, one  # k2 = k, which the product checks at run time
-    for i in rows:
-        n = n * a.shape[i]
-    for j in columns:
-        m = m * b.shape[j]
-    for i in left:
-        k = k * a.shape[i]
-    for j in right:
-        k2 = k2 * b.shape[j]
-    first = OPS["reshape"](OPS["transpose"](a, (*rows, *left)), (n, k))
-    second = OPS["reshape"](OPS["transpose"](b, (*right, *columns)), (k2, m))
-    shape = (*[a.shape[i] for i in rows], *[b.shape[j] for j in columns])
-    return OPS["reshape"](_matmul(first, second), shape)
+    first, second = OPS["transpose"](a, (*rows, *left)), OPS["transpose"](b, (*right, *columns))
+    n, k = [a.shape[i] for i in rows], [a.shape[i] for i in left]
+    m, k2 = [b.shape[j] for j in columns], [b.shape[j] for j in right]
+    if len(left) > 1 and k != k2:  # which fails at run time unless they are equal
+        first, second = (
+            OPS["broadcast_to"](first, (*n, *k2)),
+            OPS["broadcast_to"](second, (*k, *m)),
+        )
+    product = _matmul(
+        OPS["reshape"](first, (_product(n), _product(k))),
+        OPS["reshape"](second, (_product(k2), _product(m))),
+    )
+    return OPS["reshape"](product, (*n, *m))

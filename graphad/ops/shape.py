@@ -112,7 +112,7 @@ def ravel(x: Any) -> Variable:
     float64[6]
     """
     variable = as_variable(x)
-    return reshape(variable, (variable.size,))
+    return variable if variable.ndim == 1 else reshape(variable, (variable.size,))
 
 
 # ---- axes ------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import InputDTypeError, InputError, InputShapeError, UseError
-from graphad.ir.dims import Dim
 from graphad.ir.dimtext import shape_text
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Variable
@@ -41,12 +40,12 @@ class Parameter:
     def _convert(self, value: Any) -> np.ndarray:
         if isinstance(value, Variable):
             raise UseError(
-                f"argument {self.label} is a symbolic variable, a value is needed",
+                f"{called(self.label)} is a symbolic variable, a value is needed",
                 remedy="call the function with NumPy arrays; to connect graphs use givens=",
             )
         if isinstance(value, np.ndarray) and np.any(getattr(value, "mask", False)):
             raise InputError(
-                f"argument {self.label} is a masked array",
+                f"{called(self.label)} is a masked array",
                 cause="masks are not known to graphs: masked elements would count as values",
                 remedy="pass array.filled(value), or the mask as an argument for ga.where",
             )
@@ -54,7 +53,7 @@ class Parameter:
             array = np.asarray(value)
         except (ValueError, TypeError) as error:
             raise InputError(
-                f"argument {self.label} is no array: {error}",
+                f"{called(self.label)} is no array: {error}",
                 remedy=f"pass a NumPy array of dtype {self.dtype} with {self.ndim} axes",
             ) from None
         if array.dtype == self.dtype:
@@ -73,7 +72,7 @@ class Parameter:
         target = str(self.dtype)
         numeric = array.dtype.kind in "biufc"
         return InputDTypeError(
-            f"argument {self.label} has dtype {array.dtype}, {self.type} is expected",
+            f"{called(self.label)} has dtype {array.dtype}, {self.type} is expected",
             cause=_why_not(array, self.dtype),
             remedy=f"convert it with array.astype({target!r}), or declare another dtype"
             if numeric else f"convert it with np.asarray(values, dtype={target!r})",
@@ -81,7 +80,7 @@ class Parameter:
 
     def _wrong_shape(self, array: np.ndarray) -> InputShapeError:
         return InputShapeError(
-            f"argument {self.label} has shape {shape_text(array.shape)}, {self.type} is expected",
+            f"{called(self.label)} has shape {shape_text(array.shape)}, {self.type} is expected",
             cause=f"it has {array.ndim} axes, not {self.ndim}" if array.ndim != self.ndim else
             self._first_difference(array.shape),
             remedy="reshape the array, or declare the variable with another shape",
@@ -94,6 +93,11 @@ class Parameter:
         return ""
 
 
+def called(label: str) -> str:
+    """How messages call an argument: by its name, or by its position."""
+    return label if label.startswith("argument_") else f"argument {label}"
+
+
 def weakly(value: Any, dtype: np.dtype) -> np.ndarray | None:
     """A Python number, or a list of them, as an array of `dtype`; None where that is not its kind.
 
@@ -104,9 +108,9 @@ def weakly(value: Any, dtype: np.dtype) -> np.ndarray | None:
     (array([  0, 255], dtype=uint8), None)
     """
     array = np.asarray(value)
-    if type(value) is int and array.dtype.kind == "O" and dtype.kind in "fc":
+    if array.dtype.kind == "O" and dtype.kind in "fc" and all(type(v) is int for v in array.flat):
         try:
-            return np.asarray(float(value), dtype)
+            return array.astype(dtype)  # integers of more than 64 bits
         except OverflowError:
             return None
     if not array.size:
@@ -132,58 +136,3 @@ def _why_not(array: np.ndarray, dtype: np.dtype) -> str:
         limits = np.iinfo(dtype)
         return f"{dtype} holds integers from {limits.min} to {limits.max}"
     return f"{array.dtype} to {dtype} is not a safe cast"
-
-
-class SizeChecks:
-    """Sizes that the arguments must have, and that must agree between them."""
-
-    def __init__(self, parameters: Sequence[Parameter]) -> None:
-        self.parameters = parameters
-        self.fixed: list[tuple[int, int, int]] = []
-        self.equal: list[tuple[int, int, int, int]] = []
-        self.derived: list[tuple[int, int, Dim]] = []
-        self.first: dict[Dim, tuple[int, int]] = {}
-        for i, parameter in enumerate(parameters):
-            for axis, size in enumerate(parameter.shape):
-                if isinstance(size, int):
-                    if parameter.exact is None:
-                        self.fixed.append((i, axis, size))
-                elif size in self.first:
-                    self.equal.append((i, axis, *self.first[size]))
-                else:
-                    self.first[size] = (i, axis)
-        for dim, (i, axis) in self.first.items():
-            known = {d.terms[0][0][0] for d in self.first if d.is_atom}
-            if not dim.is_atom and dim.atoms() <= known:
-                self.derived.append((i, axis, dim))
-
-    def check(self, arrays: Sequence[Any]) -> None:
-        """Raise InputShapeError for the first size that does not fit."""
-        for i, axis, size in self.fixed:
-            if arrays[i].shape[axis] != size:
-                raise self.parameters[i]._wrong_shape(arrays[i])
-        for i, axis, j, other in self.equal:
-            if arrays[i].shape[axis] != arrays[j].shape[other]:
-                raise self._differ(arrays, i, axis, j, other)
-        for i, axis, dim in self.derived:
-            sizes = {d.terms[0][0][0]: arrays[j].shape[b]
-                     for d, (j, b) in self.first.items() if d.is_atom}  # fmt: skip
-            wanted = dim.evaluate(sizes)
-            if arrays[i].shape[axis] != wanted:
-                raise InputShapeError(
-                    f"argument {self.parameters[i].label} has size {arrays[i].shape[axis]} along "
-                    f"axis {axis}, {dim} = {wanted} is expected",
-                    remedy="pass arrays whose sizes belong together",
-                )
-
-    def _differ(
-        self, arrays: Sequence[Any], i: int, axis: int, j: int, other: int
-    ) -> InputShapeError:
-        first, second = self.parameters[j], self.parameters[i]
-        name = second.shape[axis]
-        return InputShapeError(
-            f"the size '{name}' is {arrays[j].shape[other]} in argument {first.label} "
-            f"(axis {other}) but {arrays[i].shape[axis]} in argument {second.label} (axis {axis})",
-            cause="a named size is the same everywhere in a graph",
-            remedy="pass arrays that agree, or give the axes different names",
-        )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import linecache
+import re
 from collections.abc import Sequence
 from typing import Any
 
+from graphad.codegen.program import place_of
 from graphad.errors import GraphadError, IndexingError, ShapeError
 from graphad.ir.dimtext import shape_text
+from graphad.ir.evaluate import evaluate
 
+_ABOUT_SIZES = re.compile("shape|size|dimension|broadcast|ax[ie]s|element", re.IGNORECASE)
 _KINDS: dict[type, type[GraphadError]] = {ValueError: ShapeError, IndexError: IndexingError}
 
 
@@ -28,7 +32,7 @@ def explain(
     )  # fmt: skip
     cause = f"called with {given}" + (f"; in the generated line `{line}`" if line else "")
     kind = _KINDS.get(type(error))
-    if kind is None:
+    if kind is None or (kind is ShapeError and not _ABOUT_SIZES.search(str(error))):
         error.add_note(
             f"in graphad function {name}: {cause}" + (f"; built at {place}" if place else "")
         )
@@ -43,11 +47,17 @@ def explain(
 
 
 def _failing_line(error: Exception) -> tuple[str, str]:
-    """(source line, place in the user's program) of the innermost generated frame."""
+    """(source line, place in the user's program) of the innermost generated frame.
+
+    The interpreter has no source; there the place is that of the node it was at.
+    """
     found = ("", "")
     trace = error.__traceback__
     while trace is not None:
         filename = trace.tb_frame.f_code.co_filename
+        if trace.tb_frame.f_code is evaluate.__code__:
+            node = trace.tb_frame.f_locals.get("node")
+            found = ("", place_of(node, node.site) if node is not None else "")
         if filename.startswith("<graphad program"):
             lines = linecache.getlines(filename)
             number = trace.tb_lineno

@@ -24,10 +24,11 @@ from graphad.ir.text import listing
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Shared
 from graphad.runtime import cells
-from graphad.runtime.arguments import Parameter, SizeChecks
+from graphad.runtime.arguments import Parameter, called
 from graphad.runtime.failure import explain
 from graphad.runtime.packaging import as_array, as_number, packer
 from graphad.runtime.quiet import quietly
+from graphad.runtime.sizes import SizeChecks
 
 FLOAT_FAILURES = (
     ArithmeticError,
@@ -65,7 +66,7 @@ class Function:
         labels = [p for name, structure in self._arguments for p in structure.paths(name)]
         variables = graph.inputs[: len(labels)]
         self._parameters = [Parameter(p, v.type) for p, v in zip(labels, variables, strict=True)]
-        self._sizes = SizeChecks(self._parameters)
+        self._sizes = SizeChecks(self._parameters, graph)
         self._flat = all(structure == tree.LEAF for _, structure in self._arguments)
         self._single = self._outputs == tree.LEAF
         self._count = self._outputs.leaf_count
@@ -166,6 +167,8 @@ class Function:
         if missing:
             raise InputError(
                 f"{self.name} misses {', '.join(map(repr, missing))}",
+                cause="out= is where results go; an input of that name is given by position"
+                if "out" in missing else "",
                 remedy=f"call it as {self.name}({', '.join(names)})",
             )
         return tuple([found[i] for i in range(len(names))])
@@ -179,7 +182,7 @@ class Function:
             leaves, given = tree.flatten(argument)
             if given != structure:
                 raise InputError(
-                    f"argument {name} has the structure {_shown(given)}",
+                    f"{called(name)} has the structure {_shown(given)}",
                     cause=f"{_shown(structure)} is expected",
                     remedy="pass the same containers, with the same keys and lengths",
                 )

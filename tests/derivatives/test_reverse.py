@@ -31,7 +31,7 @@ def at(variable: Any) -> Any:
     return interpret(list(AT), [variable])(*AT.values())[0]
 
 
-# ---- values -----------------------------------------------------------------------------------------
+# ---- values ---------------------------------------------------------------------------------
 
 
 def test_gradient_is_graph_with_the_type_of_the_variable() -> None:
@@ -104,7 +104,7 @@ def test_complex_convention() -> None:
         np.testing.assert_allclose(value, expected, rtol=1e-14)
 
 
-# ---- containers ------------------------------------------------------------------------------------
+# ---- containers -----------------------------------------------------------------------------
 
 Pair = namedtuple("Pair", ["first", "second"])
 
@@ -137,7 +137,7 @@ def test_the_gradient_has_the_structure_of_wrt(container: Callable[[Any, Any], A
         assert at(leaf).tolist() == at(by_x if variable is x else by_y).tolist()
 
 
-# ---- known cotangents, stop, disconnected ---------------------------------------------------------------
+# ---- known cotangents, stop, disconnected ---------------------------------------------------
 
 
 def test_known_cotangents() -> None:
@@ -173,7 +173,7 @@ def test_stop() -> None:
 
 def test_disconnected_zero_and_none() -> None:
     cost = x.sum()
-    by_x, by_y = ga.grad(cost, (x, y), disconnected="zero")
+    by_y = ga.grad(cost, (x, y), disconnected="zero")[1]
     assert at(by_y).tolist() == [0.0, 0.0, 0.0] and by_y.type is y.type
     unknown = ga.matrix("m", dtype="float32")
     zero = ga.grad(cost, unknown, disconnected="zero")
@@ -217,7 +217,7 @@ def test_zero_derivatives_are_connected() -> None:
         assert at(ga.grad(jumps.sum(), x)).tolist() == [0.0, 0.0, 0.0]
 
 
-# ---- vjp ------------------------------------------------------------------------------------------------
+# ---- vjp ------------------------------------------------------------------------------------
 
 
 def test_vjp_of_several_outputs() -> None:
@@ -236,11 +236,11 @@ def test_vjp_of_an_output_listed_twice() -> None:
 
 def test_vjp_disconnected() -> None:
     assert at(ga.vjp(y, x, np.ones(3))).tolist() == [0.0, 0.0, 0.0]
-    with pytest.raises(DisconnectedError, match="vjp: .* 'x'"):
+    with pytest.raises(DisconnectedError, match=r"vjp: .* 'x'"):
         ga.vjp(y, x, np.ones(3), disconnected="raise")
 
 
-# ---- bad input ---------------------------------------------------------------------------------------------
+# ---- bad input ------------------------------------------------------------------------------
 
 i = ga.vector("i", dtype="int64")
 BAD: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {

@@ -22,17 +22,18 @@ def line() -> int:
 
 
 def test_site_is_the_line_of_the_user() -> None:
-    y = ga.exp(x); here = line()  # noqa: E702
-    assert y.site == Site(__file__, here)
-    assert str(y.site) == f"{__file__}:{here}"
-    z = x + 1.0; here = line()  # noqa: E702
-    assert z.site == Site(__file__, here)
+    start = line()
+    y = ga.exp(x)
+    z = x + 1.0
+    assert y.site == Site(__file__, start + 1) and z.site == Site(__file__, start + 2)
+    assert str(y.site) == f"{__file__}:{start + 1}"
 
 
 def test_site_of_what_an_op_is_made_of() -> None:
     """`std` and `@` build several nodes; all have the line of the call."""
-    y = ga.std(x); here = line()  # noqa: E702
-    assert {node.site for node in walk.toposort([y])} == {Site(__file__, here)}
+    start = line()
+    y = ga.std(x)
+    assert {node.site for node in walk.toposort([y])} == {Site(__file__, start + 1)}
 
 
 def test_site_in_an_expression_of_several_lines() -> None:

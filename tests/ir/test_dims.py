@@ -103,7 +103,7 @@ def test_text(dim: Any, text: str) -> None:
     assert str(dim) == text
 
 
-# ---- slices and broadcasting --------------------------------------------------------------------
+# ---- slices and broadcasting ----------------------------------------------------------------
 
 BOUNDS = st.one_of(st.none(), st.integers(-12, 12))
 STEPS = st.one_of(st.none(), st.integers(-4, 4).filter(bool))
@@ -208,7 +208,7 @@ def test_sums_of_many_sizes() -> None:
     assert (total + 0.0).eval({x: [0.0, 1.0]}) == 6002.0
 
 
-# ---- identity ---------------------------------------------------------------------------------------
+# ---- identity -------------------------------------------------------------------------------
 
 
 def test_anonymous_sizes_are_all_different() -> None:
@@ -223,15 +223,17 @@ def test_pickle_keeps_equality() -> None:
 
 
 def test_anonymous_sizes_of_another_process_are_different() -> None:
-    program = "import pickle, sys; from graphad.ir.dims import Dim; " \
-              "sys.stdout.buffer.write(pickle.dumps([Dim.anonymous() for _ in range(50)]))"  # fmt: skip
+    program = (
+        "import pickle, sys\nfrom graphad.ir.dims import Dim\n"
+        "sys.stdout.buffer.write(pickle.dumps([Dim.anonymous() for _ in range(50)]))"
+    )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     theirs = pickle.loads(answer.stdout)
     ours = [Dim.anonymous() for _ in range(50)]
     assert len({*theirs, *ours}) == 100
 
 
-# ---- in graphs -----------------------------------------------------------------------------------------
+# ---- in graphs ------------------------------------------------------------------------------
 
 
 def test_shape_holds_ints_and_dims() -> None:

@@ -41,8 +41,8 @@ BUILDING: dict[str, Case] = {
     "a name against a number": (lambda: x + np.ones((5, 3)), ShapeError, ("batch against 5", "'x'",
         "a constant")),
     "inner sizes": (lambda: x @ y, ShapeError, ("matmul (@)", "3 against batch", "'x'", "'y'")),
-    "matmul of scalars": (lambda: x @ 2.0, ShapeError, ("matmul (@)", "multiply by a scalar with *")),
-    "tensordot": (lambda: ga.tensordot(x, z, 2), ShapeError, ("batch against other", "'x'", "'z'")),
+    "matmul of scalars": (lambda: x @ 2.0, ShapeError, ("multiply by a scalar with *",)),
+    "tensordot": (lambda: ga.tensordot(x, z, 2), ShapeError, ("batch against other", "'z'")),
     "concatenate": (lambda: ga.concatenate([x, z], axis=1), ShapeError, ("batch", "other", "'z'")),
     "stack of ranks": (lambda: ga.stack([x, v]), ShapeError, ("axes",)),
     "broadcast_to": (lambda: ga.broadcast_to(x, (2, 4)), ShapeError, ("batch against 2", "'x'")),
@@ -65,10 +65,10 @@ BUILDING: dict[str, Case] = {
     "number that does not fit": (lambda: i.astype("int8") + 300, DTypeError, ("300", "int8")),
     "object array": (lambda: v + np.array([object()]), DTypeError, ("object", "dtype=float")),
     "a string": (lambda: v + "1", DTypeError, ("'1'",)),
-    "a ragged list": (lambda: v + [[1.0], [1.0, 2.0]], UseError, ("list",)),
+    "a ragged list": (lambda: v * [[1.0], [1.0, 2.0]], UseError, ("list",)),
     "labels that are floats": (lambda: ga.one_hot(v, 3), DTypeError, ("float64", "'v'")),
     "a list of Variables": (lambda: ga.sum([v, v]), UseError, ("ga.stack([x, y])",)),
-    "a nested list of Variables": (lambda: v + [[v], [1.0]], UseError, ("ga.stack([x, y])",)),
+    "a nested list of Variables": (lambda: v * [[v], [1.0]], UseError, ("ga.stack([x, y])",)),
     "concatenate of one": (lambda: ga.concatenate(v), UseError, ("ga.concatenate([x, y])",)),
     "a size that is a float": (lambda: ga.zeros(2.5), UseError, ("2.5", "integers")),
     "a size that is an array": (lambda: ga.zeros((i,)), UseError, ("Variable i", "int64[?]")),
@@ -83,7 +83,7 @@ BUILDING: dict[str, Case] = {
     "step 0": (lambda: x[::0], IndexingError, ("step", "'x'")),
     "float as bound": (lambda: x[1.5:], IndexingError, ("1.5", "'x'")),
     "boolean scalar as index": (lambda: x[(v > 0).any()], IndexingError, ("ga.where",)),
-    "mask of another size": (lambda: ga.ones(3)[np.array([True, False])], IndexingError, ("mask",)),
+    "mask of another size": (lambda: ga.ones(3)[[True, False]], IndexingError, ("mask",)),
 }  # fmt: skip
 
 
@@ -129,7 +129,7 @@ VALUES: dict[str, Case] = {
     "math.sin": (lambda: math.sin(v), UseError, ("v cannot become float", "ga.exp")),
     "range": (lambda: range(i), UseError, ("i cannot become an index",)),
     "item": (lambda: v.item(), UseError, ("v cannot become a number",)),
-    "for": (lambda: [e for e in v], UseError, ("v", "ga.vector('x', shape=(3,))")),
+    "for": (lambda: [e * 2.0 for e in v], UseError, ("v", "ga.vector('x', shape=(3,))")),
     "for over a scalar": (lambda: list(ga.scalar("s")), UseError, ("s", "no axes")),
     "len": (lambda: len(v), UseError, ("v", "x.shape[0]")),
     "len of a scalar": (lambda: len(ga.scalar("s")), UseError, ("s",)),
@@ -138,7 +138,7 @@ VALUES: dict[str, Case] = {
     "np.asarray": (lambda: np.asarray(h), UseError, ("multiply", "x.eval({...})")),
     "np.float64": (lambda: np.float64(ga.scalar("s")), UseError, ("s", "ga.stack")),
     "out=": (lambda: np.exp(v, out=np.zeros(3)), UseError, ("np.exp(..., out=...)",)),
-    "no symbolic form": (lambda: np.linalg.svd(x), UseError, ("np.svd has no symbolic form",)),
+    "no symbolic form": (lambda: np.linalg.svd(x), UseError, ("svd has no symbolic form",)),
     "ufunc without form": (lambda: np.frexp(v), UseError, ("np.frexp has no symbolic form",)),
     "ufunc method": (lambda: np.add.outer(v, v), UseError, ("np.add.outer has no symbolic form",)),
     "ufunc.at": (lambda: np.add.at(v, 0, 1.0), UseError, ("np.add.at",)),
@@ -156,7 +156,7 @@ def test_no_value(name: str) -> None:
 
 
 LEAVES: dict[str, Case] = {
-    "name that is a number": (lambda: ga.tensor(3), UseError, ("3", "ga.tensor(\"x\", shape=(3,))")),
+    "name that is a number": (lambda: ga.tensor(3), UseError, ("3", 'ga.tensor("x"')),
     "shape as name": (lambda: ga.vector((3,)), UseError, ("(3,)",)),
     "empty name": (lambda: ga.scalar(""), UseError, ("''",)),
     "wrong rank": (lambda: ga.matrix("m", shape=(3,)), UseError, ("2 axes", "ga.tensor")),

@@ -82,7 +82,7 @@ def test_a_broken_promise_is_noticed(faulty: Faulty, kind: str) -> None:
 def test_sizes_that_are_known_at_run_time_are_checked(faulty: Faulty) -> None:
     for shape in (("n",), (None,)):
         x = ga.vector("x", shape=shape)
-        with pytest.raises(ShapeError, match="has size 4, but .* is 3"):
+        with pytest.raises(ShapeError, match=r"has size 4, but .* is 3"):
             evaluate(Graph([x], [faulty(x, make=WRONG["size"])]), [np.zeros(3)])
 
 

@@ -30,8 +30,9 @@ def check(function: Callable[..., Any], *arrays: Any) -> None:
     results = built if isinstance(built, tuple) else (built,)
     wanted = function(*arrays)
     values = interpret(variables, results)(*arrays)
-    for value, expected in zip(values, wanted if isinstance(wanted, tuple) else (wanted,), strict=True):
-        expected = np.asarray(expected)
+    rows = wanted if isinstance(wanted, tuple) else (wanted,)
+    for value, row in zip(values, rows, strict=True):
+        expected = np.asarray(row)
         assert (value.dtype, value.shape) == (expected.dtype, expected.shape)
         np.testing.assert_array_equal(value, expected)
 
@@ -187,7 +188,8 @@ def test_symbolic_indices() -> None:
     x, i = ga.matrix("x"), ga.scalar("i", dtype="int64")
     for built, expected in [
         (x[i:], A[1:]), (x[:, :i], A[:, :1]), (x[::i], A), (x[i, -i], A[1, -1]),
-        (x[1 : x.shape[0]], A[1:]), (x[x.shape[0] - 1], A[1]), (x[-i:, i - 1 : i + 1], A[-1:, 0:2]),
+        (x[1 : x.shape[0]], A[1:]), (x[x.shape[0] - 1], A[1]),
+        (x[-i:, i - 1 : i + 1], A[-1:, 0:2]),
     ]:  # fmt: skip
         (value,) = interpret([x, i], [built])(A, 1)
         np.testing.assert_array_equal(value, expected)
@@ -217,7 +219,7 @@ def test_attributes_and_text() -> None:
     assert x.site is None and ga.exp(x).site.filename == __file__
 
 
-# ---- constants and shared variables -----------------------------------------------------------------
+# ---- constants and shared variables ---------------------------------------------------------
 
 
 def test_constants_copy_and_are_read_only() -> None:

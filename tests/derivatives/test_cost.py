@@ -1,0 +1,121 @@
+"""A gradient has at most a small constant times as many nodes as the forward graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+import graphad as ga
+from graphad.ir import walk
+
+Model = tuple[ga.Variable, list[ga.Variable]]
+
+
+def nodes(*outputs: ga.Variable) -> int:
+    return len(walk.toposort(outputs))
+
+
+def perceptron(depth: int) -> Model:
+    h, t = ga.matrix("x", shape=("batch", 8)), ga.vector("t", shape=("batch",), dtype="int64")
+    parameters = []
+    for i in range(depth):
+        w, b = ga.matrix(f"w{i}", shape=(8, 8)), ga.vector(f"b{i}", shape=(8,))
+        parameters += [w, b]
+        h = ga.tanh(h @ w + b)
+    return ga.cross_entropy(h, t).mean(), parameters
+
+
+def recurrent(steps: int) -> Model:
+    w, u, b = (
+        ga.matrix("w", shape=(4, 8)),
+        ga.matrix("u", shape=(8, 8)),
+        ga.vector("b", shape=(8,)),
+    )
+    inputs = [ga.matrix(f"x{i}", shape=("batch", 4)) for i in range(steps)]
+    h = ga.zeros((inputs[0].shape[0], 8))
+    for x in inputs:
+        h = ga.tanh(x @ w + h @ u + b)
+    return (h**2).mean(), [w, u, b]
+
+
+def normalised(depth: int) -> Model:
+    x = ga.matrix("x")
+    h = x
+    for _ in range(depth):
+        h = ga.relu((h - h.mean(axis=1, keepdims=True)) / (h.std(axis=1, keepdims=True) + 1e-5))
+    return h.sum(), [x]
+
+
+def squared(times: int) -> Model:
+    """2ⁿ ways lead from x to the result."""
+    x = ga.scalar("x")
+    y = x
+    for _ in range(times):
+        y = y * y
+    return y, [x]
+
+
+def rosenbrock(size: int) -> Model:
+    x = ga.vector("x", shape=(size,))
+    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum(), [x]
+
+
+MODELS: dict[str, tuple[Callable[[int], Model], int]] = {
+    "perceptron": (perceptron, 20),
+    "recurrent": (recurrent, 100),
+    "normalised": (normalised, 20),
+    "squared": (squared, 60),
+    "rosenbrock": (rosenbrock, 1000),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_nodes_of_the_gradient(name: str) -> None:
+    model, size = MODELS[name]
+    cost, wrt = model(size)
+    forward = nodes(cost)
+    gradient = ga.grad(cost, wrt)
+    assert nodes(cost, *gradient) - forward <= 4 * forward
+    tangent = ga.jvp(cost, wrt, [ga.ones_like(v) for v in wrt])
+    assert nodes(cost, tangent) - forward <= 4 * forward
+    curvature = ga.hvp(cost, wrt, [ga.ones_like(v) for v in wrt])
+    assert nodes(cost, *curvature) - forward <= 16 * forward
+
+
+@pytest.mark.parametrize("name", ["perceptron", "recurrent", "normalised", "squared"])
+def test_growth_is_linear(name: str) -> None:
+    model, size = MODELS[name]
+    counts = []
+    for n in (size, 2 * size, 3 * size):
+        cost, wrt = model(n)
+        counts.append(nodes(cost, *ga.grad(cost, wrt)))
+    assert counts[2] - counts[1] == counts[1] - counts[0]
+
+
+def test_only_what_leads_to_the_variables_is_derived() -> None:
+    x, y = ga.vector("x"), ga.vector("y")
+    h = x
+    for _ in range(50):
+        h = ga.tanh(h)
+    cost = (h * y).sum()
+    assert nodes(ga.grad(cost, y)) - nodes(cost) <= 5
+    assert all(node.origin is None or node.origin.op.name != "tanh"
+               for node in walk.toposort([ga.grad(cost, y)]))  # fmt: skip
+
+
+def test_several_gradients_share_their_nodes() -> None:
+    cost, wrt = perceptron(10)
+    together = nodes(cost, *ga.grad(cost, wrt))
+    alone = sum(nodes(cost, ga.grad(cost, v)) - nodes(cost) for v in wrt) + nodes(cost)
+    assert together < alone / 3
+
+
+def test_plain_products_where_nothing_can_be_infinite() -> None:
+    """Strong zeros cost nothing where no selection and no risk is near."""
+    x, w = ga.matrix("x"), ga.matrix("w")
+    cost = (ga.tanh(x @ w) ** 2).sum()
+    names = {str(node.op) for node in walk.toposort(ga.grad(cost, [x, w]))}
+    assert not [name for name in names if "strong" in name or "masked" in name]
+    masked = ga.where(x > 0, ga.sqrt(x), 0.0).sum()
+    assert "strong_multiply" in {node.op.name for node in walk.toposort([ga.grad(masked, x)])}
