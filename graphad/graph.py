@@ -102,7 +102,9 @@ def replace(outputs: Any, replacements: Mapping[Variable, Any]) -> Any:
         if not isinstance(old, Variable):
             raise UseError(f"replace: {old!r} is no Variable", remedy="keys are variables")
         value = as_variable(new)
-        if value.dtype != old.dtype or value.ndim != old.ndim:
+        sizes = zip(value.type.shape, old.type.shape, strict=False)
+        clash = any(isinstance(a, int) and isinstance(b, int) and a != b for a, b in sizes)
+        if value.dtype != old.dtype or value.ndim != old.ndim or clash:
             raise GraphError(
                 f"replace: {value.type} cannot stand for {old.type}",
                 remedy="convert with .astype or .reshape first",

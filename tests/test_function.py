@@ -33,9 +33,11 @@ BACKENDS = pytest.mark.parametrize("backend", ["auto", "numpy", "interpreter"])
 # ---- containers ---------------------------------------------------------------------------------
 
 CONTAINERS = {
-    "list": lambda a, b: [a, b], "tuple": lambda a, b: (a, b), "dict": lambda a, b: {"p": a, "q": b},
+    "list": lambda a, b: [a, b], "tuple": lambda a, b: (a, b), "dict": lambda a,
+    b: {"p": a, "q": b},
     "named tuple": Pair, "dataclass": Layer, "nested": lambda a, b: {"layers": [Pair(a, (b,))]},
-    "ordered": lambda a, b: OrderedDict(z=a, a=b), "dataclass of dicts": lambda a, b: Layer({"w": a}, [b]),
+    "ordered": lambda a, b: OrderedDict(z=a, a=b), "dataclass of dicts": lambda a,
+    b: Layer({"w": a}, [b]),
     "with empty parts": lambda a, b: [[], a, {}, (b, ())], "int keys": lambda a, b: {2: a, 1: b},
 }  # fmt: skip
 
@@ -107,11 +109,15 @@ NAMED = ga.function([X, Y], X - Y, name="minus")
 @pytest.mark.parametrize(("f", "arguments", "keywords", "message"), [
     (NAMED, (), {}, r"minus misses 'x', 'y'\n  remedy: call it as minus\(x, y\)"),
     (NAMED, (1.0,), {}, "minus misses 'y'"), (NAMED, (), {"y": 1.0}, "minus misses 'x'"),
-    (NAMED, (1.0, 2.0, 3.0), {}, r"minus takes 2 arguments, 3 were given\n  cause: its inputs are x, y"),
-    (NAMED, (1.0,), {"z": 2.0}, "keyword 'z': no input has that name\n  remedy: its inputs are x, y"),
+    (NAMED, (1.0, 2.0, 3.0), {},
+     r"minus takes 2 arguments, 3 were given\n  cause: its inputs are x, y"),
+    (NAMED, (1.0,), {"z": 2.0},
+     "keyword 'z': no input has that name\n  remedy: its inputs are x, y"),
     (NAMED, (1.0, 2.0), {"x": 3.0}, "two values for 'x'"), (NAMED, (), {"X": 1.0}, "keyword 'X'"),
-    (TWICE, (), {"x": 1.0}, "two inputs have that name"), (NAMED, (None, 1.0), {}, "argument x has dtype object"),
-    (ga.function([], []), (1.0,), {}, "takes 0 arguments, 1 were given\n  cause: its inputs are none"),
+    (TWICE, (), {"x": 1.0}, "two inputs have that name"),
+    (NAMED, (None, 1.0), {}, "argument x has dtype object"),
+    (ga.function([], []), (1.0,), {},
+     "takes 0 arguments, 1 were given\n  cause: its inputs are none"),
 ])  # fmt: skip
 def test_wrong_arguments(f: Any, arguments: Any, keywords: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
@@ -128,11 +134,14 @@ def test_an_input_called_out() -> None:
 
 def test_signature_and_repr() -> None:
     w = ga.shared(0.0, name="w")
-    f = ga.function([V, {"a": X}, ga.scalar("def")], (V.sum() * X, [w]), updates={w: X}, name="step",
+    f = ga.function([V, {"a": X}, ga.scalar("def")], (V.sum() * X, [w]), updates={w: X},
+                    name="step",
                     unused="ignore")  # fmt: skip
     parameters = inspect.signature(f).parameters
     assert list(parameters) == ["v", "argument_1", "argument_2"]
-    assert parameters["v"].annotation is V.type and parameters["argument_1"].annotation == {"a": X.type}
+    assert parameters["v"].annotation is V.type and parameters["argument_1"].annotation == {
+        "a": X.type
+    }
     assert repr(f) == (
         "<Function step(v: float64[n], argument_1: {'a': float64[]}, argument_2: float64[]) -> "
         "(float64[], [float64[]]); 2 steps, updates w, backend='auto'>"
@@ -153,9 +162,12 @@ def test_the_name_is_that_of_the_only_result() -> None:
 
 @BACKENDS
 @pytest.mark.parametrize(("result", "kind"), [
-    (X * 2, np.float64), (X > 0, np.bool_), (X.astype("float32"), np.float32), (V.sum(), np.float64),
-    (V[0], np.float64), (V[:1].reshape(()), np.float64), (ga.argmax(V), np.int64), (X * 1j, np.complex128),
-    (ga.constant(np.int8(3)), np.int8), (V.shape[0] * 1, np.int64), (ga.where(X > 0, X, 1), np.float64),
+    (X * 2, np.float64), (X > 0, np.bool_), (X.astype("float32"), np.float32),
+    (V.sum(), np.float64),
+    (V[0], np.float64), (V[:1].reshape(()), np.float64), (ga.argmax(V), np.int64),
+    (X * 1j, np.complex128),
+    (ga.constant(np.int8(3)), np.int8), (V.shape[0] * 1, np.int64),
+    (ga.where(X > 0, X, 1), np.float64),
 ])  # fmt: skip
 def test_rank_0_results_are_numpy_scalars(result: Any, kind: type, backend: str) -> None:
     f = ga.function([X, V], [result, {"again": result}], unused="ignore", backend=backend)
@@ -206,7 +218,8 @@ HIDDEN = ga.exp(X)
 
 
 @pytest.mark.parametrize(("inputs", "outputs", "keywords", "kind", "message"), [
-    ([X], X * Y, {}, GraphError, r"depend on 'y', not among the inputs\n.*\n  remedy: add it to the inputs, or"),
+    ([X], X * Y, {}, GraphError,
+     r"depend on 'y', not among the inputs\n.*\n  remedy: add it to the inputs, or"),
     ([X, Y], X, {}, GraphError, r"the input y is not used by any output or update"),
     ([[X, {"k": Y}]], X, {}, GraphError, r"the input argument_0\[1\]\['k'\] is not used"),
     ([HIDDEN, X], HIDDEN, {}, GraphError, "the input x is not used"),
@@ -218,15 +231,18 @@ HIDDEN = ga.exp(X)
     ("x", X, {}, UseError, "the inputs are str"), (iter([X]), X, {}, UseError, "pass a list"),
     ([X], [X, None], {}, DTypeError, "NoneType"), ([X], "x", {}, DTypeError, "str 'x' has dtype"),
     ([X], [X, object()], {}, DTypeError, "object"), ([X], lambda: X, {}, DTypeError, "function"),
-    ([X], X, {"name": 3}, UseError, "name=3 is no string"), ([X], X, {"unused": "no"}, UseError, "unused='no'"),
+    ([X], X, {"name": 3}, UseError, "name=3 is no string"),
+    ([X], X, {"unused": "no"}, UseError, "unused='no'"),
     ([X], X, {"backend": "gpu"}, UseError, "choose one of auto, numpy, interpreter"),
     ([X], X * Y, {"givens": {Y: Y * X}}, GraphError, "givens form a cycle through y"),
     ([X], X * Y, {"givens": {Y: Z, Z: Y}}, GraphError, "givens form a cycle through y, z"),
     ([X], HIDDEN, {"givens": {HIDDEN: HIDDEN + 1}}, GraphError, "givens form a cycle"),
     ([X], X, {"givens": {"x": 1.0}}, UseError, "givens: 'x' is no Variable"),
-    ([X], X * Y, {"givens": {Y: V}}, ShapeError, r"the value for y has type float64\[n\], the variable has"),
+    ([X], X * Y, {"givens": {Y: V}}, ShapeError,
+     r"the value for y has type float64\[n\], the variable has"),
     ([X], X * Y, {"givens": {Y: 1j}}, DTypeError, "the value for y has dtype complex128"),
-    ([X, Y], X * Y, {"givens": {Y: X}}, GraphError, r"y is not used .*\n  cause: it was replaced by givens"),
+    ([X, Y], X * Y, {"givens": {Y: X}}, GraphError,
+     r"y is not used .*\n  cause: it was replaced by givens"),
 ])  # fmt: skip
 def test_refused(inputs: Any, outputs: Any, keywords: Any, kind: type, message: str) -> None:
     with pytest.raises(kind, match=message):
@@ -289,13 +305,19 @@ def test_eval() -> None:
     assert (X * 2).eval({X: 3}) == 6.0 and (X * 2).eval({X: 3.0, Y: 1.0}) == 6.0
     assert (w * 2).eval().tolist() == [0.0, 2.0, 4.0] and (HIDDEN + 1).eval({HIDDEN: 2.0}) == 3.0
     assert (w * X).eval({w: [1.0, 1.0, 2.0], X: 2.0}).tolist() == [2.0, 2.0, 4.0]
-    assert type((X > 0).eval({X: 1.0})) is np.bool_ and ga.constant([1, 2]).eval().tolist() == [1, 2]
+    assert type((X > 0).eval({X: 1.0})) is np.bool_ and ga.constant([1, 2]).eval().tolist() == [
+        1,
+        2,
+    ]
     array = np.ones(2)
-    assert not np.shares_memory(V.eval({V: array}), array) and not np.shares_memory(w.eval(), w.cell.array)
+    assert not np.shares_memory(V.eval({V: array}), array) and not np.shares_memory(
+        w.eval(), w.cell.array
+    )
 
 
 @pytest.mark.parametrize(("variable", "values", "kind", "message"), [
-    (X * Y, {X: 1.0}, GraphError, r"eval needs a value for 'y'.*\n  remedy: write .eval\(\{y: value\}\)"),
+    (X * Y, {X: 1.0}, GraphError,
+     r"eval needs a value for 'y'.*\n  remedy: write .eval\(\{y: value\}\)"),
     (X, {"x": 1.0}, UseError, r"the key 'x' is no Variable\n  remedy: write x.eval"),
     (V, {V: [[1.0]]}, InputError, "argument v has shape"), (X, {X: "a"}, InputError, "argument x"),
     (V, {V: Y}, UseError, "argument v is a symbolic variable"),

@@ -45,7 +45,7 @@ RUNNERS: dict[str, Runner] = {"interpreter": interpret, "compiled": compiled}
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:numpy")
 
 
-PER_FUNCTION = 6  # cases of one function in the everyday run, chosen at random; all under -m full
+PER_FUNCTION = 4  # cases of one function in the everyday run, chosen at random; all under -m full
 
 
 def chosen() -> set[str]:

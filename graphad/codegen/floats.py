@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from graphad.codegen.naming import Names
-from graphad.codegen.program import CHUNK, Program, inline, is_mixed
+from graphad.codegen.program import CHUNK, Program
 from graphad.codegen.recording import Instruction, Recorder, Traced, Unrecordable
+from graphad.codegen.statements import inline, is_mixed
 from graphad.codegen.vocabulary import BOOLEAN, CHOOSING, FLOAT, MATH_NAMES, call
 from graphad.ir.variable import Constant
 from graphad.plan.plan import Plan, Step

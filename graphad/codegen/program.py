@@ -18,6 +18,7 @@ import numpy as np
 
 from graphad.codegen.naming import Names, is_plain
 from graphad.codegen.recording import Instruction, Recorder, Traced, Unrecordable
+from graphad.codegen.statements import inline, is_mixed, place_of, takes_out
 from graphad.codegen.vocabulary import (
     ARRAY,
     OPERATORS,
@@ -26,11 +27,10 @@ from graphad.codegen.vocabulary import (
     dtype_name,
     literal,
 )
-from graphad.ir.context import Site
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.graph import Graph
 from graphad.ir.op import Op
-from graphad.ir.variable import Apply, Constant
+from graphad.ir.variable import Constant
 from graphad.plan.plan import Plan, Step, Value
 
 CHUNK = 1000  # steps in one generated function
@@ -174,7 +174,7 @@ class Writer:
         if step.reuse is not None:
             taken = self.plan.values[step.reuse]
             target = self.names.value(taken)
-            if last is not None and last.target == result.text and _takes_out(last.function):
+            if last is not None and last.target == result.text and takes_out(last.function):
                 text = f"{text[:-1]}, out={target})"
             if is_plain(value.name) or is_plain(taken.name):  # a user's name keeps its meaning
                 dropped = [f"del {target}"] if self._is_large(step.reuse) else []
@@ -260,52 +260,6 @@ class Writer:
         return text
 
 
-def inline(
-    instructions: Sequence[Instruction], write: Callable[[Instruction], tuple[str, bool]]
-) -> tuple[list[str], dict[str, str]]:
-    """(statements, text of each temporary): a temporary that is read once is written in place."""
-    reads: dict[str, int] = {}
-    for instruction in instructions:
-        for traced in _traced(instruction.arguments):
-            reads[traced.text] = reads.get(traced.text, 0) + 1
-    changed = {i.arguments[0].text for i in instructions if i.function in STATEMENTS}
-    lines: list[str] = []
-    texts: dict[str, str] = {}
-    for position, instruction in enumerate(instructions):
-        for traced in _traced(instruction.arguments):
-            traced.text = texts.get(traced.text, traced.text)
-        text, statement = write(instruction)
-        last = position == len(instructions) - 1
-        if statement:
-            lines.append(text)
-        elif (reads.get(instruction.target, 0) <= 1 or last) and instruction.target not in changed:
-            texts[instruction.target] = text
-        else:
-            lines.append(f"{instruction.target} = {text}")
-    return lines, texts
-
-
-def _traced(value: Any) -> list[Traced]:
-    if isinstance(value, Traced):
-        return [value]
-    if isinstance(value, tuple | list):
-        return [t for item in value for t in _traced(item)]
-    if isinstance(value, slice):
-        return [t for item in (value.start, value.stop, value.step) for t in _traced(item)]
-    return []
-
-
-def is_mixed(step: Step) -> bool:
-    """Does an operand that may be chosen have another dtype than the result?"""
-    skipped = getattr(step.node.op.family, "promoted_from", 0)
-    return any(v.dtype != step.node.types[0].dtype for v in step.node.inputs[skipped:])
-
-
-@functools.cache
-def _takes_out(name: str) -> bool:
-    return isinstance(getattr(np, name, None), np.ufunc)
-
-
 def _call_op(op: Op, *arrays: Any) -> Any:
     result = op.evaluate(np, [np.asarray(a) for a in arrays])
     return result if isinstance(result, tuple) else result[()]
@@ -321,16 +275,6 @@ def _place(step: Step, sites: dict[Any, Any]) -> str:
     node = step.node
     raw = node.raw_site
     return place_of(node, sites[raw] if raw in sites else sites.setdefault(raw, node.site))
-
-
-def place_of(node: Apply, site: Site | None) -> str:
-    """Scope, file:line, and whether it is a derivative, in printable characters."""
-    where = f"{site.filename.rsplit('/', 1)[-1]}:{site.line}" if site else ""
-    text = ", ".join(part for part in (node.scope, where) if part)
-    text = f"{text} (derivative)" if node.origin is not None else text
-    if text.isprintable():
-        return text
-    return "".join([c if c.isprintable() else "?" for c in text])
 
 
 def generate(plan: Plan, name: str, compile_inner: Callable[[Graph], Run]) -> Program:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from graphad.codegen.program import place_of
+from graphad.codegen.statements import place_of
 from graphad.errors import GraphadError, IndexingError, ShapeError
 from graphad.ir.dimtext import shape_text
 from graphad.ir.evaluate import evaluate

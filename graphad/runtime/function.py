@@ -41,7 +41,8 @@ class Function:
 
     Call it with arrays, by position or by the names of its inputs; nested containers go in and
     come out as declared. Results are new arrays (NumPy scalars for rank 0); ``out=`` writes into
-    given arrays. Functions can be pickled and called from several threads.
+    given arrays. Functions can be pickled, and called from several threads at once: a call reads
+    all shared variables at one moment, and calls that update the same ones take turns.
     """
 
     def __init__(
@@ -168,7 +169,8 @@ class Function:
             raise InputError(
                 f"{self.name} misses {', '.join(map(repr, missing))}",
                 cause="out= is where results go; an input of that name is given by position"
-                if "out" in missing else "",
+                if "out" in missing
+                else "",
                 remedy=f"call it as {self.name}({', '.join(names)})",
             )
         return tuple([found[i] for i in range(len(names))])

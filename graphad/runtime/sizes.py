@@ -1,4 +1,4 @@
-"""Sizes of the arguments of a call: what they must be, and that they agree, checked at the door."""
+"""Sizes of the arguments of a call: what they must be, and that they agree, checked at entry."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from graphad.codegen.program import place_of
+from graphad.codegen.statements import place_of
 from graphad.errors import InputShapeError
 from graphad.ir.dims import Atom, Dim
 from graphad.ir.families.indexing import GetItem
@@ -94,7 +94,7 @@ def _is_base(dim: Dim) -> bool:
     return dim.is_atom and dim.atoms() == {dim.terms[0][0][0]}
 
 
-# ---- where a named size meets an unknown one -----------------------------------------------------
+# ---- where a named size meets an unknown one ---------------------------------------------------
 def _met(graph: Graph) -> dict[tuple[Dim, Dim], Apply]:
     """Pairs (named, other size) that some node takes for equal, with the first such node.
 

@@ -33,13 +33,16 @@ PROGRAMS = {
     "the same output twice": lambda: [(a := layers(X, 3)[-1]), a, layers(a, 2)[-1], a.T],
     "views cross parts": lambda: [
         ga.sin(a := layers(X, 2)[-1]) + a[::-1], a.T[1:].ravel() * 2.0, a.T[None], a[0] + V],
-    "a view outlives its root": lambda: [ga.cos((a := ga.exp(X)).T)[:, 0] + layers(V, 5)[-1][0], a.sum()],
-    "a root outlives its views": lambda: [ga.exp(a := layers(X, 2)[-1])[1:].sum() + layers(V, 3)[-1], a * 2],
+    "a view outlives its root": lambda: [
+        ga.cos((a := ga.exp(X)).T)[:, 0] + layers(V, 5)[-1][0], a.sum()],
+    "a root outlives its views": lambda: [
+        ga.exp(a := layers(X, 2)[-1])[1:].sum() + layers(V, 3)[-1], a * 2],
     "in place over a boundary": lambda: [ga.sin(ga.cos(ga.exp(ga.tanh(ga.exp(X)))))],
     "constants in all parts": lambda: [ga.exp((ga.exp(X * K) + K) * K) - K, K * V],
     "many inputs die at different times": lambda: [X.sum() + layers(V, 4)[-1].sum() * X[0, 0]],
     "sizes": lambda: [X.mean(axis=0) / X.shape[0] + ga.arange(X.shape[1]) + ga.exp(X).mean()],
-    "inner graphs": lambda: [ga.jacobian(ga.sin(V) * V[::-1], V) @ X[0], ga.hessian((V**3).sum(), V)],
+    "inner graphs": lambda: [ga.jacobian(ga.sin(V) * V[::-1], V) @ X[0],
+                             ga.hessian((V**3).sum(), V)],
     "gradients": lambda: ga.grad(sum(ga.sum(v) for v in layers(X, 4)), [X, V]),
     "a branch nobody reads again": lambda: [ga.where(X > 0, ga.log(X), layers(X, 2)[-1])],
     "nothing but outputs": lambda: [X * 1.0, V],

@@ -27,13 +27,15 @@ FAILING: dict[str, tuple[Any, Any, Any, type]] = {
     "a broadcast": (lambda: ga.exp(X) * Y, [X, Y], [np.ones(2), np.ones(3)], ShapeError),
     "a product": (lambda: M @ X, [M, X], [np.ones((2, 3)), np.ones(2)], ShapeError),
     "a reshape": (lambda: X.reshape((2, 3)), [X], [np.ones(5)], ShapeError),
-    "an unknown reshape": (lambda: X.reshape((Y.shape[0], 2)), [X, Y], [np.ones(5), np.ones(2)], ShapeError),
+    "an unknown reshape": (lambda: X.reshape((Y.shape[0], 2)), [X, Y], [np.ones(5), np.ones(2)],
+                           ShapeError),
     "a concatenation": (lambda: ga.concatenate([M, M.T]), [M], [np.ones((2, 3))], ShapeError),
     "an index": (lambda: X[I], [X, I], [np.ones(2), 5], IndexingError),
     "an index array": (lambda: ga.sin(X)[J], [X, J], [np.ones(2), [0, 9]], IndexingError),
     "an empty maximum": (lambda: X.max(), [X], [np.zeros(0)], ShapeError),
     "a squeeze": (lambda: ga.squeeze(M, 0), [M], [np.ones((2, 3))], ShapeError),
-    "a target of broadcast_to": (lambda: ga.broadcast_to(X, Y.shape), [X, Y], [np.ones(2), np.ones(3)], ShapeError),
+    "a target of broadcast_to": (lambda: ga.broadcast_to(X, Y.shape), [X, Y],
+                                 [np.ones(2), np.ones(3)], ShapeError),
     "an integer to a negative power": (lambda: J ** -ga.abs(J), [J], [[2, 3]], ValueError),
 }  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Programs on plain floats give what NumPy gives: on every op, at every special value.
 
-`math` raises where NumPy gives an infinity or NaN, `bool` is an integer for Python, `-0.0` is easily
+`math` raises where NumPy gives an infinity or NaN, `bool` is an integer for Python,
+`-0.0` is easily
 lost: each such place is a value that differs between the two kinds of program.
 """
 
@@ -105,15 +106,19 @@ COMPOSITES = [
     ~(X > 0) & (Y >= X) | (X != X), ga.where(X > Y, X, Y) / ga.where(B, 0.0, Y),
     -ga.where(B, X, 0), -ga.maximum(X, 0), 1.0 / -ga.relu(X), 1 / ga.minimum(Y, 0.0),
     1 / ga.where(B, ga.where(B, X, Y), False), -ga.maximum(X, B), ga.sqrt(ga.where(X > 0, X, B)),
-    1 / (X * B), 1 / -(B * Y), X**2 + Y**3, X ** (3 * Y), (-8.0) ** (X / 3), X**0.5, X**-1, ga.exp(X) ** -Y,
+    1 / (X * B), 1 / -(B * Y), X**2 + Y**3, X ** (3 * Y), (-8.0) ** (X / 3), X**0.5, X**-1,
+    ga.exp(X) ** -Y,
     ga.log(ga.exp(X) - 1), ga.log1p(-X) / ga.log1p(Y), ga.sqrt(X * X - Y * Y), X % Y, X // Y,
     ga.sin(X) / X, ga.tanh(X / Y) * ga.arctan2(Y, X), ga.hypot(X, Y) - ga.hypot(Y, X),
-    strong(X, 1 / Y), -strong(X * 0.0, Y), 1 / strong(X, Y), ga.logaddexp(X, Y) - X, ga.sign(X) / Y,
-    ga.softplus(X) - ga.sigmoid(Y), ga.round(X, 1) + ga.rint(Y), abs(X) * ga.cbrt(Y), ga.isnan(X / Y),
+    strong(X, 1 / Y), -strong(X * 0.0, Y), 1 / strong(X, Y), ga.logaddexp(X, Y) - X,
+    ga.sign(X) / Y,
+    ga.softplus(X) - ga.sigmoid(Y), ga.round(X, 1) + ga.rint(Y), abs(X) * ga.cbrt(Y),
+    ga.isnan(X / Y),
     ga.where(ga.isfinite(1 / X), 1 / X, 7.0), ga.where(X, 1.0, 2.0), ga.where(X - X, Y, X),
     ga.clip(X, -1, 1) / ga.clip(Y, 0, None), ga.expm1(X) / ga.exp2(Y), ga.reciprocal(X) - Y / Y,
     ga.cosh(X) - ga.sinh(X), ga.arctanh(ga.tanh(X)), ga.arccos(X) + ga.arcsinh(Y), ga.floor(X / Y),
-    ga.signbit(X * Y), ga.fabs(X) - ga.trunc(Y), ga.logical_xor(X, B), ga.rad2deg(X) * ga.deg2rad(Y),
+    ga.signbit(X * Y), ga.fabs(X) - ga.trunc(Y), ga.logical_xor(X, B),
+    ga.rad2deg(X) * ga.deg2rad(Y),
 ]  # fmt: skip
 
 

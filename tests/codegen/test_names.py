@@ -17,15 +17,18 @@ import graphad as ga
 from graphad.codegen import floats, program
 
 HOSTILE = [
-    "import os", "x; y", "a = 1", "x)", "x]", "(", "'", '"', '"""', "\\", "#", "# noqa", "%s", "{x}", "$x",
+    "import os", "x; y", "a = 1", "x)", "x]", "(", "'", '"', '"""', "\\", "#", "# noqa", "%s",
+    "{x}", "$x",
     "a\nraise SystemExit", "a\rb", "a\x00b", "a\u2028b", "a\x0cb", "\t", " ", "x y", "x.y", "x[0]",
     "lambda: 0", "__import__('os').system('false')", "exit()", "-x", "1x", "1", "1.5", "x,y", "*x",
     "def", "class", "lambda", "None", "True", "is", "match", "case", "type", "_", "__", "async",
     "exp", "add", "np", "numpy", "array", "where", "float64", "dtype", "out", "multiply", "sum",
     "inf", "nan", "pi", "e", "sin", "pow", "abs", "float", "bool", "print", "max", "len", "list",
-    "v0", "v1", "v2", "v3", "v10", "t0", "t1", "t2", "k0", "k1", "k", "r", "r0", "program", "values",
+    "v0", "v1", "v2", "v3", "v10", "t0", "t1", "t2", "k0", "k1", "k", "r", "r0", "program",
+    "values",
     "part_0", "part_1", "np_exp", "np_logaddexp", "np_floor", "map_rows_3", "getitem_2", "self",
-    "__builtins__", "__name__", "__doc__", "__debug__", "__class__", "é", "µ", "ａ", "ⅷ", "π", "变量",
+    "__builtins__", "__name__", "__doc__", "__debug__", "__class__", "é", "µ", "ａ", "ⅷ", "π",
+    "变量",
     "x̄", "🙂", "a" * 300, "x" * 5 + "_", "x_", "x__",
 ]  # fmt: skip
 
@@ -49,7 +52,8 @@ def build(names: list[str], shape: Any, chunk: int) -> tuple[ga.Function, Any, l
         patch.setattr(floats, "CHUNK", chunk)
         function = ga.function([x, y], [z, h, c], name=first)
     arguments = [np.full(shape, 1.5)[()], np.full(shape, -0.5)[()]]
-    expected = [z.eval({x: arguments[0], y: arguments[1]}), h.eval({x: arguments[0], y: arguments[1]}), c.eval()]  # fmt: skip
+    expected = [z.eval({x: arguments[0], y: arguments[1]}),
+                h.eval({x: arguments[0], y: arguments[1]}), c.eval()]  # fmt: skip
     return function, expected, arguments
 
 
@@ -65,9 +69,12 @@ def check(names: list[str], shape: Any, chunk: int) -> None:
 
 def assert_harmless(source: str) -> None:
     """The source is imports and functions made of assignments, calls, choices and returns."""
-    known = (ast.Module, ast.ImportFrom, ast.alias, ast.FunctionDef, ast.arguments, ast.arg, ast.Assign,
-             ast.Expr, ast.Return, ast.Delete, ast.Name, ast.Constant, ast.Call, ast.keyword, ast.Tuple,
-             ast.List, ast.Subscript, ast.Slice, ast.Attribute, ast.BinOp, ast.UnaryOp, ast.Compare,
+    known = (ast.Module, ast.ImportFrom, ast.alias, ast.FunctionDef, ast.arguments, ast.arg,
+             ast.Assign,
+             ast.Expr, ast.Return, ast.Delete, ast.Name, ast.Constant, ast.Call, ast.keyword,
+             ast.Tuple,
+             ast.List, ast.Subscript, ast.Slice, ast.Attribute, ast.BinOp, ast.UnaryOp,
+             ast.Compare,
              ast.IfExp, ast.BoolOp, ast.operator, ast.unaryop, ast.cmpop, ast.boolop,
              ast.expr_context)  # fmt: skip
     methods = {"reduce", "shape", "reshape", "transpose", "squeeze", "astype", "item", "at"}

@@ -179,7 +179,10 @@ def poisoned(case: Case, place: int, poison: float) -> tuple[list[np.ndarray], n
     broken = np.array(case.arrays[place])
     broken.flat[0] = poison
     arrays = [broken if i == place else array for i, array in enumerate(case.arrays)]
-    found, clean = case.reference(*arrays), case.reference(*case.arrays)
+    try:
+        found, clean = case.reference(*arrays), case.reference(*case.arrays)
+    except ValueError:  # NumPy refuses it
+        return None
     mask = np.isfinite(found)
     reaches_more = mask.all() or not np.array_equal(found[mask], clean[mask])
     return None if reaches_more else (arrays, mask)
@@ -198,7 +201,12 @@ def masked_derivatives(
     return [*variables, cotangent, *tangents], [*first, ga.jvp(y, wrt, tangents), *second]
 
 
-SMOOTH = [case for case in all_cases() if case.entry.differentiable and case.arrays]
+# Not decompositions: one bad element spoils a whole matrix, and LAPACK refuses it.
+SMOOTH = [
+    case
+    for case in all_cases()
+    if case.entry.differentiable and case.arrays and case.entry.topic != "linalg"
+]
 
 
 @pytest.mark.parametrize("case", SMOOTH, ids=str)

@@ -1,4 +1,4 @@
-"""Bytes: by hand, by symbol, and as Python's allocator sees them; what works in place; the text."""
+"""Bytes by hand, by symbol, and as Python's allocator sees them; what works in place; the text."""
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ def layers(x: Any, count: int) -> Any:
 
 PROGRAMS = {
     "a long chain": lambda x: layers(x, 20),
-    "views of what is overwritten": lambda x: [ga.cos(a := ga.exp(x)).sum() + a.T.sum(), layers(x, 3)],
+    "views of what is overwritten": lambda x: [ga.cos(a := ga.exp(x)).sum() + a.T.sum(),
+                                               layers(x, 3)],
     "several results": lambda x: [(a := ga.exp(x)), layers(a, 4), a[::2], layers(a.T, 2)],
     "copies": lambda x: [x, x.T, x[1:]],
     "a gradient": lambda x: ga.grad(ga.sum(layers(x, 10)), x),
@@ -94,7 +95,7 @@ PROGRAMS = {
 @pytest.mark.parametrize("chunk", [1000, 3])
 @pytest.mark.parametrize("make", PROGRAMS.values(), ids=PROGRAMS)
 def test_measured(make: Any, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The measured peak is the planned one, up to what a step allocates inside, and is given back."""
+    """The measured peak is the planned one, up to what a step allocates; then it is given back."""
     monkeypatch.setattr(program, "CHUNK", chunk)
     x = ga.matrix("x", shape=("n", 400))
     function = ga.function([x], make(x))

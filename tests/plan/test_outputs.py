@@ -1,4 +1,4 @@
-"""Results own their memory: shared with no argument, constant, cell, other result, or other call."""
+"""Results own their memory: shared with no argument, constant, cell, other result, other call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ ARRAYS = {X: np.ones((3, 4)), U: np.arange(6.0).reshape(2, 3), V: np.array([7.0]
 
 ROWS, ONE = ga.exp(X), ga.exp(V)
 CASES = {
-    "an input": [X], "an input twice": [X, X], "inputs": [X, U, V], "a cell": [W], "a constant": [K],
+    "an input": [X], "an input twice": [X, X], "inputs": [X, U, V], "a cell": [W],
+    "a constant": [K],
     "transposes": [X.T, W.T, K.T, ROWS.T], "a result twice": [ROWS, ROWS], "cell twice": [W, W],
     "a result and its transpose": [ROWS, ROWS.T], "the transpose first": [ROWS.T, ROWS],
     "two views of one": [ROWS[:2], ROWS[1:]], "reshapes": [X.ravel(), ROWS.ravel(), ROWS],
@@ -34,7 +35,8 @@ CASES = {
     "views of views": [X.T[1:].ravel(), ROWS.T[::-1].reshape((2, 6)), W.T[None, 1:]],
     "rank 0": [V.reshape(()), V[0], ONE.reshape(()), ga.squeeze(V), ONE[0]],
     "parts of a complex number": [ga.real(ROWS * 1j), ga.imag(ROWS * 1j), ga.real(X)],
-    "no work at all": [X * 1.0, +X, X.astype("float64"), X[...], ga.stop_gradient(X), X.reshape(X.shape)],
+    "no work at all": [X * 1.0, +X, X.astype("float64"), X[...], ga.stop_gradient(X),
+                       X.reshape(X.shape)],
     "a choice": [ga.where(X > 0, X, W), ga.where(V[0] > 0, V[0], 1.0), ga.maximum(X, X)],
     "flips": [ga.flip(X), ga.flip(ROWS, 0)], "joined": [ga.concatenate([X]), ga.stack([X])],
     "sums over nothing": [X.sum(axis=()), ga.sum_to_shape(U, U.shape), X.max(axis=())],
@@ -77,8 +79,10 @@ def test_results_own_their_memory(outputs: list[ga.Variable], backend: str) -> N
 
 @pytest.mark.parametrize("backend", ["auto", "interpreter"])
 @pytest.mark.parametrize(("make", "new"), [
-    (lambda: ga.vector("a", shape=(2,)), lambda a: a), (lambda: ga.vector("a", shape=(2,)), ga.flip),
-    (lambda: ga.matrix("a", shape=(1, 2)), lambda a: a[0]), (lambda: ga.vector("a"), lambda a: a[:2]),
+    (lambda: ga.vector("a", shape=(2,)), lambda a: a),
+    (lambda: ga.vector("a", shape=(2,)), ga.flip),
+    (lambda: ga.matrix("a", shape=(1, 2)), lambda a: a[0]),
+    (lambda: ga.vector("a"), lambda a: a[:2]),
     (lambda: ga.matrix("a", shape=(2, 1)), lambda a: a.T[0] * 1.0),
 ])  # fmt: skip
 def test_cells_do_not_share_with_arguments(make: Any, new: Any, backend: str) -> None:

@@ -202,6 +202,17 @@ def test_sorting_is_local_to_what_a_rule_built(monkeypatch: pytest.MonkeyPatch) 
     assert visited <= report.built + 2 * len(graph)
 
 
+def test_a_set_of_barriers_is_not_copied() -> None:
+    """The engine hands all settled variables to each walk over the few new nodes of a rule."""
+
+    class Barrier(set[ga.Variable]):
+        def __iter__(self) -> Any:
+            raise AssertionError("copied")
+
+    y = ga.exp(X)
+    assert engine.walk.toposort([ga.sin(y)], Barrier({y}))[0].op.name == "sin"
+
+
 # ---- what rewriting keeps -----------------------------------------------------------------------
 
 

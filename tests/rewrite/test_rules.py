@@ -213,7 +213,6 @@ ROUNDING = {
     "x ** 2 -> square(x)": [
         (X**2, square(X)), (F**2.0, square(F)), (H**2, square(H)), (C**2, square(C))],
     "x ** -1 -> reciprocal(x)":           [(X**-1, ga.reciprocal(X)), (F**-1.0, ga.reciprocal(F))],
-    "x ** 0.5 -> sqrt(x)":                [(X**0.5, ga.sqrt(X)), (F**0.5, ga.sqrt(F))],
     "x * (1 / y) -> x / y":               [(X * (1 / Y), X / Y), ((1.0 / F) * F2, F2 / F)],
     "strong_multiply(g, finite p) -> g * p": [
         (strong(X, f8(-2.0)), X * -2.0), (strong(f8(3.0), X), 3.0 * X),

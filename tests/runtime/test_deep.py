@@ -1,4 +1,4 @@
-"""Long chains at Python's default recursion limit: built, differentiated, compiled, pickled, run."""
+"""Long chains at the default recursion limit: built, differentiated, compiled, pickled, run."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def by_hand(x: float, length: int) -> tuple[float, float]:
 
 @pytest.mark.parametrize("length", LENGTHS)
 def test_a_deep_chain_of_scalars(length: int) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     x = ga.scalar("x")
     y = chain(x, length)
     f = ga.function([x], [y, ga.grad(y, x)], name="deep")
@@ -53,7 +53,7 @@ def test_a_deep_chain_of_scalars(length: int) -> None:
         assert found[0] == pytest.approx(value, rel=1e-12)
         assert found[1] == pytest.approx(slope, rel=1e-9)
     assert f.report.nodes_after <= 2.5 * length
-    assert time.perf_counter() - started < 60 * length / 50_000
+    assert time.process_time() - started < 60 * length / 50_000
 
 
 @pytest.mark.parametrize("length", LENGTHS)
@@ -79,7 +79,9 @@ def test_everything_that_walks_a_deep_graph(length: int) -> None:
     assert len(ga.graph.ancestors(y)) > len(graph) and ga.graph.find(y, "y") is y
     assert len(ga.graph.path(x, y)) >= 2 and len(walk.toposort([y])) == len(graph)
     replaced = ga.graph.replace(y, {x: ga.scalar("z") * 2.0})
-    assert replaced.eval({ga.graph.inputs(replaced)[0]: 0.15}) == pytest.approx(by_hand(0.3, length)[0])
+    assert replaced.eval({ga.graph.inputs(replaced)[0]: 0.15}) == pytest.approx(
+        by_hand(0.3, length)[0]
+    )
     assert pickle.loads(pickle.dumps(y)).name == "y"
 
 

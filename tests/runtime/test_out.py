@@ -60,7 +60,12 @@ def test_any_layout(backend: str) -> None:
     x = ga.matrix("x")
     f = ga.function([x], x.T * 1.0, backend=backend)
     array = np.arange(6.0).reshape(2, 3)
-    for target in (np.zeros((3, 2)), np.zeros((2, 3)).T, np.zeros((6, 4))[::2, ::2], np.zeros((3, 2))[::-1]):
+    for target in (
+        np.zeros((3, 2)),
+        np.zeros((2, 3)).T,
+        np.zeros((6, 4))[::2, ::2],
+        np.zeros((3, 2))[::-1],
+    ):
         f(array, out=target)
         np.testing.assert_array_equal(target, array.T)
 
@@ -85,11 +90,14 @@ def frozen(array: np.ndarray) -> np.ndarray:
 
 
 WRONG = [
-    (np.zeros(3), r"out\[1\] is float64\(3,\), a writeable float64\(2,\) is needed\n  remedy: make it with np.empty"),
-    (np.zeros((2, 1)), r"out\[1\] is float64\(2, 1\)"), (np.zeros(2, "float32"), r"out\[1\] is float32\(2,\)"),
+    (np.zeros(3),
+     r"out\[1\] is float64\(3,\), a writeable float64\(2,\) is needed\n  remedy: make it with"),
+    (np.zeros((2, 1)), r"out\[1\] is float64\(2, 1\)"),
+    (np.zeros(2, "float32"), r"out\[1\] is float32\(2,\)"),
     (np.zeros(2, ">f8"), r"out\[1\] is >f8\(2,\)"), (np.zeros(2, "complex128"), "complex128"),
     (frozen(np.zeros(2)), r"a writeable float64\(2,\) is needed"), ("text", r"out\[1\] is str"),
-    (np.broadcast_to(0.0, (2,)), "a writeable"), (None, r"out\[1\] is NoneType"), (np.float64(0), "is float64"),
+    (np.broadcast_to(0.0, (2,)), "a writeable"), (None, r"out\[1\] is NoneType"),
+    (np.float64(0), "is float64"),
 ]  # fmt: skip
 
 
@@ -111,7 +119,9 @@ def test_nothing_is_written_when_one_is_wrong(wrong: Any, message: str, backend:
 ])  # fmt: skip
 def test_another_structure_is_refused(out: Any) -> None:
     f = ga.function([X], [X * 2.0, X + 1.0])
-    with pytest.raises(InputError, match=r"out= has the structure .*\n  cause: the outputs of function are"):
+    with pytest.raises(
+        InputError, match=r"out= has the structure .*\n  cause: the outputs of function are"
+    ):
         f([1.0, 2.0], out=out)
 
 

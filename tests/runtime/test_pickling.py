@@ -46,7 +46,9 @@ def test_a_function_in_a_new_process() -> None:
     w = ga.shared(np.arange(3.0), name="w")
     x = ga.matrix("x", shape=("batch", 3))
     loss = ga.tanh(x @ w * 2.0).mean()
-    f = ga.function([x, {"k": V}], {"loss": loss, "grads": [ga.grad(loss, w)], "v": V[::-1]}, name="f")
+    f = ga.function(
+        [x, {"k": V}], {"loss": loss, "grads": [ga.grad(loss, w)], "v": V[::-1]}, name="f"
+    )
     arguments = (np.linspace(0, 1, 6).reshape(2, 3), {"k": np.arange(2.0)})
     expected = f(*arguments)
     found, text, source, listing = elsewhere(
@@ -107,7 +109,9 @@ def test_nothing_is_compiled_when_unpickling(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_any_protocol(protocol: int, backend: str) -> None:
     for variable, value in ((X, 2.0), (V, [2.0, 3.0])):
-        f = ga.function([Pair(variable, [])], Pair(ga.log(variable), {"k": variable}), backend=backend)
+        f = ga.function(
+            [Pair(variable, [])], Pair(ga.log(variable), {"k": variable}), backend=backend
+        )
         again = pickle.loads(pickle.dumps(f, protocol))
         for argument in (np.asarray(value), np.zeros(np.shape(value))):
             a, b = f(Pair(argument, [])), again(Pair(argument, []))
@@ -124,7 +128,16 @@ def test_copying() -> None:
 
 
 def test_special_values_and_dtypes_survive() -> None:
-    for value in (-0.0, np.nan, np.inf, np.float32(0.1), np.int8(-5), True, 1 + 2j, [np.nan, -0.0]):
+    for value in (
+        -0.0,
+        np.nan,
+        np.inf,
+        np.float32(0.1),
+        np.int8(-5),
+        True,
+        1 + 2j,
+        [np.nan, -0.0],
+    ):
         f = ga.function([], ga.constant(value))
         a, b = f(), pickle.loads(pickle.dumps(f))()
         assert np.asarray(a).tobytes() == np.asarray(b).tobytes() and a.dtype == b.dtype

@@ -83,7 +83,8 @@ def test_a_failed_call_changes_nothing(backend: str) -> None:
     for arguments, message in (
         (([1.0, 2.0], 5), "out of bounds"),  # an output fails
         (([1.0, 2.0, 3.0], 0), r"has shape \(3,\), it holds float64\[2\]\n  cause: no shared"),
-        ((["a"], 0), "argument v"), (([1.0], 0, 1), "takes 2 arguments"), (([[1.0]], 0), "argument v"),
+        ((["a"], 0), "argument v"), (([1.0], 0, 1), "takes 2 arguments"),
+        (([[1.0]], 0), "argument v"),
     ):  # fmt: skip
         with pytest.raises(GraphadError, match=message):
             f(*arguments)
@@ -109,14 +110,20 @@ K = ga.shared(np.uint8(3), name="k")
 @pytest.mark.parametrize(("updates", "kind", "message"), [
     ({W: X}, ShapeError, r"the update of w has type float64\[\], the variable has float64\[3\]"),
     ({W: W[:2]}, ShapeError, r"type float64\[2\].*\n  cause: the result of getitem"),
-    ({W: W[None]}, ShapeError, r"type float64\[1, 3\]"), ({W: 0.0}, ShapeError, r"type float64\[\]"),
-    ({W: W * 1j}, DTypeError, r"dtype complex128, the variable has float64\n.*\n  remedy: convert it with"),
-    ({K: X}, DTypeError, "the update of k has dtype float64"), ({K: 0.5}, DTypeError, "dtype float64"),
-    ({K: 256}, DTypeError, "dtype int64"), ({K: -1}, DTypeError, "dtype int64"), ({K: "a"}, DTypeError, "str"),
-    ({X: X}, UseError, "updates: 'x', an input, .* is no shared variable"), ({"w": X}, UseError, "'w' is no"),
+    ({W: W[None]}, ShapeError, r"type float64\[1, 3\]"),
+    ({W: 0.0}, ShapeError, r"type float64\[\]"),
+    ({W: W * 1j}, DTypeError,
+     r"dtype complex128, the variable has float64\n.*\n  remedy: convert it with"),
+    ({K: X}, DTypeError, "the update of k has dtype float64"),
+    ({K: 0.5}, DTypeError, "dtype float64"),
+    ({K: 256}, DTypeError, "dtype int64"), ({K: -1}, DTypeError, "dtype int64"),
+    ({K: "a"}, DTypeError, "str"),
+    ({X: X}, UseError, "updates: 'x', an input, .* is no shared variable"),
+    ({"w": X}, UseError, "'w' is no"),
     ([(W, W), (W, W + 1)], GraphError, "shared variable 'w' is updated twice"),
     ([W], UseError, "is no pair\n  remedy: write updates="), (W, UseError, "is no pair"),
-    ([(W, W, W)], UseError, "is no pair"), ({W + 1: W}, UseError, "the result of add.* is no shared"),
+    ([(W, W, W)], UseError, "is no pair"),
+    ({W + 1: W}, UseError, "the result of add.* is no shared"),
 ])  # fmt: skip
 def test_refused(updates: Any, kind: type, message: str) -> None:
     with pytest.raises(kind, match=message):
@@ -148,7 +155,7 @@ def test_assigning_checks_and_copies() -> None:
 
 
 def test_gradients_by_shared_variables_train() -> None:
-    """Least squares by gradient descent with momentum reaches the solution of the normal equations."""
+    """Least squares by gradient descent with momentum reaches the known solution."""
     rng = np.random.default_rng(0)
     data, truth = rng.normal(size=(50, 3)), np.array([1.0, -2.0, 3.0])
     x, t = ga.matrix("x", shape=("n", 3)), ga.vector("t", shape=("n",))

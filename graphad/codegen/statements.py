@@ -1,0 +1,72 @@
+"""From recorded calls to statements, and where in the user's program they come from."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.codegen.recording import Instruction, Traced
+from graphad.codegen.vocabulary import STATEMENTS
+from graphad.ir.context import Site
+from graphad.ir.variable import Apply
+from graphad.plan.plan import Step
+
+
+def inline(
+    instructions: Sequence[Instruction], write: Callable[[Instruction], tuple[str, bool]]
+) -> tuple[list[str], dict[str, str]]:
+    """(statements, text of each temporary): a temporary that is read once is written in place."""
+    reads: dict[str, int] = {}
+    for instruction in instructions:
+        for traced in _traced(instruction.arguments):
+            reads[traced.text] = reads.get(traced.text, 0) + 1
+    changed = {i.arguments[0].text for i in instructions if i.function in STATEMENTS}
+    lines: list[str] = []
+    texts: dict[str, str] = {}
+    for position, instruction in enumerate(instructions):
+        for traced in _traced(instruction.arguments):
+            traced.text = texts.get(traced.text, traced.text)
+        text, statement = write(instruction)
+        last = position == len(instructions) - 1
+        if statement:
+            lines.append(text)
+        elif (reads.get(instruction.target, 0) <= 1 or last) and instruction.target not in changed:
+            texts[instruction.target] = text
+        else:
+            lines.append(f"{instruction.target} = {text}")
+    return lines, texts
+
+
+def _traced(value: Any) -> list[Traced]:
+    if isinstance(value, Traced):
+        return [value]
+    if isinstance(value, tuple | list):
+        return [t for item in value for t in _traced(item)]
+    if isinstance(value, slice):
+        return [t for item in (value.start, value.stop, value.step) for t in _traced(item)]
+    return []
+
+
+def is_mixed(step: Step) -> bool:
+    """Does an operand that may be chosen have another dtype than the result?"""
+    skipped = getattr(step.node.op.family, "promoted_from", 0)
+    return any(v.dtype != step.node.types[0].dtype for v in step.node.inputs[skipped:])
+
+
+@functools.cache
+def takes_out(name: str) -> bool:
+    """Is it a ufunc, which can write into memory it is given (``out=``)?"""
+    return isinstance(getattr(np, name, None), np.ufunc)
+
+
+def place_of(node: Apply, site: Site | None) -> str:
+    """Scope, file:line, and whether it is a derivative, in printable characters."""
+    where = f"{site.filename.rsplit('/', 1)[-1]}:{site.line}" if site else ""
+    text = ", ".join(part for part in (node.scope, where) if part)
+    text = f"{text} (derivative)" if node.origin is not None else text
+    if text.isprintable():
+        return text
+    return "".join([c if c.isprintable() else "?" for c in text])
