@@ -93,6 +93,8 @@ def _write(
     if function in FLOAT:
         text = FLOAT[function](*arguments, **keywords)
         functions.update({text.split("(", 1)[0]} & MATH_NAMES)
+        if "np_power(" in text:
+            bound["np_power"] = np.power
         return f"({text})", False
     target = getattr(np, function, None)
     if not isinstance(target, np.ufunc):

@@ -161,6 +161,12 @@ def _extremum(sign: str) -> Writer:
     return write
 
 
+def _power(x: Any, y: Any) -> str:
+    """C's pow; for -inf and NaN NumPy is asked, whose answer depends on its version."""
+    a, b = literal(x), literal(y)
+    return f"pow({a}, {b}) if {a} > -inf else float(np_power({a}, {b}))"
+
+
 def _cast(x: Any, dtype: np.dtype) -> str:
     return f"{'float' if dtype.kind == 'f' else 'bool'}({literal(x)})"
 
@@ -173,13 +179,14 @@ _SAME = ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "expm1", "log", "lo
          "log1p", "sqrt", "cbrt", "exp2", "hypot", "isnan", "isinf", "isfinite")  # fmt: skip
 _RENAMED = {
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arctan2": "atan2", "arcsinh": "asinh",
-    "arccosh": "acosh", "arctanh": "atanh", "power": "pow",
+    "arccosh": "acosh", "arctanh": "atanh",
 }  # fmt: skip
 
 FLOAT: dict[str, Writer] = {
     **OPERATORS,
     **{name: _math(name) for name in _SAME},
     **{name: _math(other) for name, other in _RENAMED.items()},
+    "power": _power,
     "positive": lambda x: literal(x),
     "abs": lambda x: f"abs({literal(x)})",
     "reciprocal": lambda x: f"1.0 / {literal(x)}",
@@ -203,4 +210,4 @@ BOOLEAN = frozenset(
     "isnan isinf isfinite".split()
 )
 CHOOSING = frozenset({"where", "maximum", "minimum"})
-MATH_NAMES = frozenset({*_SAME, *_RENAMED.values()})
+MATH_NAMES = frozenset({*_SAME, *_RENAMED.values(), "pow"})
