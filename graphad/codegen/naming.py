@@ -52,4 +52,5 @@ def is_plain(name: str | None) -> bool:
     if not name:
         return False
     ours = name[0] in "vtk" and name[1:].isdigit()
-    return name.isascii() and name.isidentifier() and not ours and not name.startswith(("_", "np_"))
+    ours = ours or name.startswith(("_", "np_"))
+    return name.isascii() and name.isidentifier() and not ours
