@@ -75,7 +75,7 @@ def function(
     labels = [p for label, (_, s) in arguments for p in s.paths(label)]
     shared = _close(flat, labels, targets, unused, bool(givens))
     graph = Graph([*flat, *shared], targets)
-    options = Options(backend, tuple(rules), debug)
+    options = Options(backend, _checked_rules(rules), debug)
     title = _title(name, results)
     compiled = compile_graph(graph, options, title)
     shapes = [(label, s) for label, (_, s) in arguments]
@@ -87,6 +87,17 @@ def _title(name: str | None, results: Sequence[Variable]) -> str:
         raise UseError(f"name={name!r} is no string", remedy='write name="step"')
     wish = name or (results[0].name if len(results) == 1 else None) or "function"
     return "".join(c if c.isalnum() or c in "_ -" else "_" for c in wish)
+
+
+def _checked_rules(rules: Any) -> tuple[Rule, ...]:
+    given = tuple(rules) if isinstance(rules, list | tuple) else (rules,)
+    for rule in given:
+        if not isinstance(rule, Rule):
+            raise UseError(
+                f"rules: {rule!r} is no rule",
+                remedy='make them with ga.rewrite.rule("log(1 + x) -> log1p(x)"), and pass a list',
+            )
+    return given
 
 
 # ---- inputs ----------------------------------------------------------------------------------

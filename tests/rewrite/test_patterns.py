@@ -185,6 +185,14 @@ def test_kinds_limit_a_rule() -> None:
     assert len(ga.function([i], mixed, rules=[ga.rewrite.rule(arrow, kinds="f")]).graph) == 1
 
 
+def test_what_is_no_rule_is_refused() -> None:
+    sine = ga.rewrite.rule("sin(x) -> cos(x)")
+    for wrong in (["sin(x) -> cos(x)"], "sin(x) -> cos(x)", [sine, 1], {"sin(x)": "cos(x)"}):
+        with pytest.raises(UseError, match=r"is no rule\n  remedy: make them with"):
+            ga.function([X], ga.sin(X), rules=wrong)  # type: ignore[arg-type]
+    assert ga.function([X], ga.sin(X), rules=sine)(0.0) == 1.0  # type: ignore[arg-type]
+
+
 def test_an_error_in_a_users_own_function_reaches_the_user() -> None:
     def broken(node: Any, context: Any) -> Any:
         raise ZeroDivisionError("my rule")
