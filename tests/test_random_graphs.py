@@ -30,8 +30,8 @@ def compiled(inputs: Sequence[Any], outputs: Any, backend: str = "auto") -> ga.F
 
 def tolerance(made: RandomProgram) -> float:
     """A few dozen roundings: no step magnifies an error more than a few times."""
-    dtypes = {a.dtype for _, a in made.values}
-    return 2e-4 if np.dtype("float32") in dtypes else 1e-11
+    sizes = {a.dtype.itemsize for _, a in made.values if a.dtype.kind == "f"}
+    return 2e-2 if 2 in sizes else 2e-4 if 4 in sizes else 1e-11
 
 
 def assert_close(found: Sequence[Any], expected: Sequence[Any], bound: float) -> None:
@@ -83,8 +83,9 @@ def test_gradients(numbers: list[int]) -> None:
         assert_close([g / scale for g in found], [g / scale for g in expected], 1e-11)
     directions = [np.sin(1 + np.arange(a.size)).reshape(a.shape) for a in made.arrays]
     value = compiled(made.inputs, cost)
-    (numeric,) = central(lambda *xs: [value(*xs)], made.arrays, directions, step=1e-5)
     symbolic, size = inner(expected, directions)
+    step = 1e-5 / (1 + size) ** 0.5  # steep functions bend quickly
+    (numeric,) = central(lambda *xs: [value(*xs)], made.arrays, directions, step)
     assert symbolic == pytest.approx(float(numeric), rel=1e-6, abs=1e-7 * max(size, 1.0))
 
 

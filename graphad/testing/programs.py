@@ -19,6 +19,7 @@ from graphad.testing.operations import BOUND, OPERATIONS, Choices
 
 Array = np.ndarray[Any, Any]
 SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, 1e-300, 5e-324])
+LARGEST = 1000  # elements of a value; products of products would outgrow the memory
 SIZES = {"n": 3, "m": 2, "one": 1, "none": 0}  # of the named dims that inputs may have
 
 
@@ -98,6 +99,8 @@ class RandomProgram:
             with np.errstate(all="ignore"):
                 array = np.asarray(operation(*[a for _, a in picked]))
         except (TypeError, ValueError, IndexError):
+            return
+        if array.size > LARGEST:
             return
         try:
             variable = operation(*variables)

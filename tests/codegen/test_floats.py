@@ -110,6 +110,7 @@ COMPOSITES = [
     ga.exp(X) ** -Y,
     ga.log(ga.exp(X) - 1), ga.log1p(-X) / ga.log1p(Y), ga.sqrt(X * X - Y * Y), X % Y, X // Y,
     ga.sin(X) / X, ga.tanh(X / Y) * ga.arctan2(Y, X), ga.hypot(X, Y) - ga.hypot(Y, X),
+    -ga.maximum(X, Y > 0), 1 / -ga.minimum(Y > 0, X), 1 / -ga.where(X > 0, X, Y > 0),
     strong(X, 1 / Y), -strong(X * 0.0, Y), 1 / strong(X, Y), ga.logaddexp(X, Y) - X,
     ga.sign(X) / Y,
     ga.softplus(X) - ga.sigmoid(Y), ga.round(X, 1) + ga.rint(Y), abs(X) * ga.cbrt(Y),
@@ -123,7 +124,9 @@ COMPOSITES = [
 
 
 def exact_enough(a: Any, b: Any) -> bool:
-    """A few roundings, relative to numbers of order 1."""
+    """A few roundings, relative to numbers of order 1; zeros of equal sign."""
+    if a == b == 0:
+        return same(a, b, 0)
     return same(a, b, 16) or bool(abs(float(a) - float(b)) <= 1e-14 * max(1, abs(float(b))))
 
 

@@ -24,7 +24,7 @@ HOSTILE = [
     "def", "class", "lambda", "None", "True", "is", "match", "case", "type", "_", "__", "async",
     "exp", "add", "np", "numpy", "array", "where", "float64", "dtype", "out", "multiply", "sum",
     "inf", "nan", "pi", "e", "sin", "pow", "abs", "float", "bool", "print", "max", "len", "list",
-    "v0", "v1", "v2", "v3", "v10", "t0", "t1", "t2", "k0", "k1", "k", "r", "r0", "program",
+    *[f"{letter}{i}" for letter in "vtk" for i in range(25)], "k", "r", "r0", "program",
     "values",
     "part_0", "part_1", "np_exp", "np_logaddexp", "np_floor", "map_rows_3", "getitem_2", "self",
     "__builtins__", "__name__", "__doc__", "__debug__", "__class__", "é", "µ", "ａ", "ⅷ", "π",
