@@ -162,9 +162,9 @@ def _extremum(sign: str) -> Writer:
 
 
 def _power(x: Any, y: Any) -> str:
-    """C's pow; for -inf and NaN NumPy is asked, whose answer depends on its version."""
+    """C's pow; for 0, -inf and NaN NumPy is asked, whose answer depends on its version."""
     a, b = literal(x), literal(y)
-    return f"pow({a}, {b}) if {a} > -inf else float(np_power({a}, {b}))"
+    return f"pow({a}, {b}) if {a} and {a} > -inf else float(np_power({a}, {b}))"
 
 
 def _cast(x: Any, dtype: np.dtype) -> str:
