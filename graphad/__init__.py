@@ -48,33 +48,48 @@ from graphad.ops.activation import (
 from graphad.runtime.function import Function
 
 if TYPE_CHECKING:
-    from graphad import testing, viz
+    from graphad import fft, linalg, nn, special, stats, testing, viz
 
-_LAZY = ("testing", "viz")  # packages that are imported at first use
+_LAZY = (
+    "fft",
+    "linalg",
+    "nn",
+    "special",
+    "stats",
+    "testing",
+    "viz",
+)  # at first use
 _PRIVATE = ("getitem_by", "scatter_add", "getitem")  # entries for rules, not for users
-_OPS = [name for name in OPS if name not in _PRIVATE]
-globals().update({name: OPS[name] for name in _OPS})
+_CORE = {name: e.function for name, e in OPS.loaded.items() if name not in _PRIVATE}
+globals().update(_CORE)
 
+# What `from graphad import *` gives; functions that load at first use stand in dir().
 __all__ = [
     "OPS", "Apply", "Constant", "Dim", "Function", "Graph", "GraphadError", "Options", "Shared",
     "TensorType", "Variable", "__version__", "constant", "cross_entropy", "debugprint", "errors",
-    "function", "grad", "graph", "hessian", "hvp", "jacobian", "jvp", "listing", "log_softmax",
-    "logsumexp", "matrix", "one_hot", "ops", "relu", "rewrite", "scalar", "scope", "shared",
-    "sigmoid", "softmax", "softplus", "tensor", "testing", "tree", "vector", "viz", "vjp",
+    "fft", "function", "grad", "graph", "hessian", "hvp", "jacobian", "jvp", "linalg",
+    "listing", "log_softmax", "logsumexp", "matrix", "nn", "one_hot", "ops", "relu", "rewrite",
+    "scalar", "scope", "shared", "sigmoid", "softmax", "softplus", "special", "stats", "tensor",
+    "testing", "tree", "vector", "viz", "vjp",
 ]  # fmt: skip
-__all__ += [name for name in _OPS if name not in __all__]
+__all__ += [name for name in _CORE if name not in __all__]
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return importlib.import_module(f"graphad.{name}")
+    if not name.startswith("_") and name not in _PRIVATE and name in OPS:
+        globals()[name] = OPS[name]
+        return OPS[name]
     raise AttributeError(f"module 'graphad' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    further = [name for name in OPS.namespace() if name not in _PRIVATE]
+    return sorted({*globals(), *_LAZY, *further})
 
 
+OPS.further = lambda: importlib.import_module("graphad.ops.further")
 hooks.eval = evaluate_variable
 hooks.array_namespace = lambda: importlib.import_module("graphad")
 hooks.mimebundle = lambda target: importlib.import_module("graphad.viz").mimebundle(target)

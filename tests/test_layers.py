@@ -21,8 +21,10 @@ HERE = Path(__file__).resolve().parent.parent
 ROWS = (
     ("_version",),
     ("errors", "tree"),
+    ("libraries",),
     ("ir",),
     ("graph", "ops"),
+    ("fft", "linalg", "nn", "special", "stats"),
     ("derivatives", "rewrite", "plan"),
     ("codegen",),
     ("runtime",),

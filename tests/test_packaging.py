@@ -7,10 +7,12 @@ import sys
 from importlib import metadata, resources
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 import graphad
+from graphad.ir.op import OPS
 
 SETUP_CFG = Path(__file__).resolve().parent.parent / "setup.cfg"
 
@@ -31,6 +33,7 @@ import graphad
 print(*sorted(set(sys.modules) - before))
 """
 
+PRIVATE = {"getitem", "getitem_by", "scatter_add"}  # for rules, not for users
 PUBLIC = sorted(graphad.__all__)
 
 
@@ -109,6 +112,21 @@ def test_public_name(name: str) -> None:
     value = getattr(graphad, name)
     assert docstring_fault(name, value) is None
     assert annotation_fault(name, value) is None
+
+
+@pytest.mark.parametrize("name", sorted(OPS))
+def test_function_of_the_table(name: str) -> None:
+    assert docstring_fault(name, OPS[name]) is None
+    assert annotation_fault(name, OPS[name]) is None
+
+
+def test_functions_are_where_their_names_say() -> None:
+    for name, function in OPS.items():
+        found: Any = graphad
+        for part in name.split("."):
+            found = getattr(found, part) if name not in PRIVATE else function
+        assert found is function
+        assert name in PRIVATE or name.split(".")[0] in dir(graphad)
 
 
 def test_faults_are_found() -> None:

@@ -12,6 +12,7 @@ rules of derivatives look functions up there, so no lower layer imports a higher
 from __future__ import annotations
 
 import struct
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -148,16 +149,22 @@ def freeze(value: Any) -> Any:
 class Sample:
     """Arguments on which an entry of the table is tested: arrays (made symbolic) and keywords.
 
-    An element of `arrays` may be a list of arrays, for functions that take one.
+    An element of `arrays` may be a list of arrays, for functions that take one. Arrays in `named`
+    are passed by keyword and made symbolic too; `keywords` stay what they are.
     """
 
     arrays: tuple[Any, ...]
     keywords: Mapping[str, Any] = field(default_factory=dict)
+    named: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One public function of the table, with what tests, docs and dispatch need to know of it."""
+    """One public function of the table, with what tests, docs and dispatch need to know of it.
+
+    Names in a namespace are dotted, as "linalg.inv". `observe` maps a result to what of it is
+    determined, where that is not all of it: the signs of eigenvectors are anybody's choice.
+    """
 
     name: str
     function: Callable[..., Any]
@@ -167,38 +174,107 @@ class Entry:
     differentiable: bool = True
     order: int = 2  # how many derivatives exist at the samples
     operation: Family | None = None
+    observe: Callable[[Any], Any] | None = None
+
+
+class Register(dict[Any, Any]):
+    """A dict that has the further declarations loaded before it says that a key is missing."""
+
+    def __init__(self, load: Callable[[], None]) -> None:
+        super().__init__()
+        self.load = load
+
+    def __missing__(self, key: Any) -> Any:
+        self.load()
+        if dict.__contains__(self, key):
+            return self[key]
+        raise KeyError(key)
+
+    def __contains__(self, key: Any) -> bool:
+        if not dict.__contains__(self, key):
+            self.load()
+        return dict.__contains__(self, key)
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The value of a key, or `default`."""
+        if key not in self:
+            return default
+        return self[key]
 
 
 class Table(Mapping[str, Callable[..., Any]]):
-    """Name → public function; also NumPy's functions → ours, and names of primitives → rules."""
+    """Name → public function; also NumPy's functions → ours, and names of primitives → rules.
+
+    Declarations that few programs need are loaded by `further` when a name is missing, and before
+    anything is listed.
+    """
 
     def __init__(self) -> None:
-        self.entries: dict[str, Entry] = {}
-        self.by_numpy: dict[Any, Callable[..., Any]] = {}
-        self.families: dict[str, Family] = {}
-        self._functions: dict[str, Callable[..., Any]] = {}
+        self.further: Callable[[], Any] | None = None
+        self.by_numpy: dict[Any, Callable[..., Any]] = Register(self.load)
+        self.families: dict[str, Family] = Register(self.load)
+        self._functions: dict[str, Callable[..., Any]] = Register(self.load)
+        self._entries: dict[str, Entry] = {}
+        self._aliases: dict[str, str] = {}  # another dotted name -> the name of the entry
+        self._loading = threading.RLock()
+
+    def load(self) -> None:
+        """Load the further declarations, once."""
+        if self.further is not None:
+            with self._loading:
+                further, self.further = self.further, None
+                if further is not None:
+                    further()
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
         return self._functions[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._functions
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self._functions)
+        return iter(self.entries)
 
     def __len__(self) -> int:
-        return len(self._functions)
+        return len(self.entries)
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        """All entries by name."""
+        self.load()
+        return self._entries
+
+    @property
+    def loaded(self) -> Mapping[str, Entry]:
+        """The entries that were declared so far."""
+        return self._entries
 
     def add_family(self, family: Family) -> None:
-        if family.name in self.families:
+        if dict.__contains__(self.families, family.name):
             raise ValueError(f"two operations are called {family.name!r}")
         self.families[family.name] = family
 
-    def add(self, entry: Entry, *, numpy_names: Sequence[Any] = ()) -> None:
-        if entry.name in self.entries:
-            raise ValueError(f"two functions are called {entry.name!r}")
-        self.entries[entry.name] = entry
+    def add(
+        self, entry: Entry, *, numpy_names: Sequence[Any] = (), aliases: Sequence[str] = ()
+    ) -> None:
+        for name in (entry.name, *aliases):
+            if name in self._entries or name in self._aliases:
+                raise ValueError(f"two functions are called {name!r}")
+        self._entries[entry.name] = entry
         self._functions[entry.name] = entry.function
+        self._aliases.update(dict.fromkeys(aliases, entry.name))
         for function in numpy_names:
             self.by_numpy[function] = entry.function
+
+    def namespace(self, prefix: str = "") -> dict[str, Callable[..., Any]]:
+        """The functions of one namespace ("linalg"; "" is the top level) by their last names."""
+        self.load()
+        names = {**{name: name for name in self._entries}, **self._aliases}
+        return {
+            name.rpartition(".")[2]: self._functions[entry]
+            for name, entry in names.items()
+            if name.rpartition(".")[0] == prefix
+        }
 
 
 OPS = Table()

@@ -1,4 +1,8 @@
-"""The verbs: every op declared once, one topic per file. Importing this fills the op table."""
+"""The verbs: every operation, declared once, by topic.
+
+The modules imported here are those that most programs need; `graphad.ops.further` holds the
+others, which load when one of them is first asked for.
+"""
 
 from graphad.ops import (
     activation,

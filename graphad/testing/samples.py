@@ -34,20 +34,25 @@ class Case:
         return f"{self.entry.name}-{self.number}"
 
     def call(self, function: Callable[..., Any], arrays: Sequence[Any]) -> Any:
-        """`function` of the sample's positional arguments and keywords, with other arrays."""
-        return function(*self.structure.unflatten(arrays), **self.keywords)
+        """`function` of the sample's arguments, with other arrays."""
+        positional, named = self.structure.unflatten(arrays)
+        return function(*positional, **named, **self.keywords)
 
-    def build(self, *variables: Variable) -> Variable:
-        """The entry's function, applied to Variables that stand for the arrays."""
-        result: Variable = self.call(self.entry.function, variables)
-        return result
+    def build(self, *variables: Variable) -> list[Variable]:
+        """The entry's function, applied to Variables that stand for the arrays: its results."""
+        return self._observed(self.call(self.entry.function, variables))
 
-    def reference(self, *arrays: Any) -> Array:
-        """The value by NumPy."""
+    def reference(self, *arrays: Any) -> list[Array]:
+        """The values by NumPy."""
         if self.entry.reference is None:
             raise ValueError(f"{self.entry.name} declares no reference")
         with np.errstate(all="ignore"):
-            return np.asarray(self.call(self.entry.reference, arrays))
+            found = self.call(self.entry.reference, arrays)
+            return [np.asarray(value) for value in self._observed(found)]
+
+    def _observed(self, result: Any) -> list[Any]:
+        observe = self.entry.observe
+        return tree.flatten(result if observe is None else observe(result))[0]
 
     def converted(self, convert: Callable[[Array], Array]) -> Case:
         """The same call on other arrays (another dtype, other strides)."""
@@ -69,7 +74,7 @@ def cases_of(entry: Entry, seed: int = 0) -> list[Case]:
 
 def case_of(entry: Entry, number: int, sample: Sample) -> Case:
     """One sample of an entry as a Case."""
-    leaves, structure = tree.flatten(list(sample.arrays))
+    leaves, structure = tree.flatten((list(sample.arrays), dict(sample.named)))
     arrays = tuple([np.asarray(leaf) for leaf in leaves])
     return Case(entry, number, arrays, structure, dict(sample.keywords))
 

@@ -172,8 +172,11 @@ def test_true_infinities_stay(run: Runner) -> None:
 # ---- every op -------------------------------------------------------------------------------
 
 
-def poisoned(case: Case, place: int, poison: float) -> tuple[list[np.ndarray], np.ndarray] | None:
-    """The arguments with one bad element, and the mask of the results that it does not reach."""
+Masks = list[np.ndarray]
+
+
+def poisoned(case: Case, place: int, poison: float) -> tuple[list[np.ndarray], Masks] | None:
+    """The arguments with one bad element, and masks of the results that it does not reach."""
     if case.arrays[place].dtype.kind != "f" or not case.arrays[place].size:
         return None
     broken = np.array(case.arrays[place])
@@ -183,22 +186,24 @@ def poisoned(case: Case, place: int, poison: float) -> tuple[list[np.ndarray], n
         found, clean = case.reference(*arrays), case.reference(*case.arrays)
     except ValueError:  # NumPy refuses it
         return None
-    mask = np.isfinite(found)
-    reaches_more = mask.all() or not np.array_equal(found[mask], clean[mask])
-    return None if reaches_more else (arrays, mask)
+    if [a.shape for a in found] != [a.shape for a in clean]:
+        return None
+    masks = [np.isfinite(a) for a in found]
+    same = [np.array_equal(a[m], b[m]) for a, b, m in zip(found, clean, masks, strict=True)]
+    reaches_more = all([m.all() for m in masks]) or not all(same)
+    return None if reaches_more else (arrays, masks)
 
 
-def masked_derivatives(
-    case: Case, mask: np.ndarray
-) -> tuple[list[ga.Variable], list[ga.Variable]]:
-    """Inputs, and vjp, jvp, vjp of the vjp and jvp of the vjp of the masked result."""
+def masked_derivatives(case: Case, masks: Masks) -> tuple[list[ga.Variable], list[ga.Variable]]:
+    """Inputs, and vjp, jvp, vjp of the vjp and jvp of the vjp of the masked results."""
     variables = inputs_for(case.arrays)
     wrt = [v for v in variables if v.dtype.kind == "f"]
-    y = ga.where(mask, case.build(*variables), 0.0)
-    cotangent, tangents = Variable(y.type), [Variable(v.type) for v in wrt]
-    first = ga.vjp(y, wrt, cotangent)
+    results = zip(masks, case.build(*variables), strict=True)
+    ys = [ga.where(mask, y, 0.0) for mask, y in results if y.dtype.kind == "f"]
+    cotangents, tangents = ([Variable(v.type) for v in vs] for vs in (ys, wrt))
+    first = ga.vjp(ys, wrt, cotangents)
     second = [*ga.vjp(first, wrt, tangents), *ga.jvp(first, wrt, tangents)]
-    return [*variables, cotangent, *tangents], [*first, ga.jvp(y, wrt, tangents), *second]
+    return [*variables, *cotangents, *tangents], [*first, *ga.jvp(ys, wrt, tangents), *second]
 
 
 # Not decompositions: one bad element spoils a whole matrix, and LAPACK refuses it.
@@ -217,8 +222,8 @@ def test_a_bad_element_under_a_mask(case: Case, run: Runner) -> None:
         found = poisoned(case, place, poison)
         if found is None:
             continue
-        arrays, mask = found
-        variables, outputs = masked_derivatives(case, mask)
+        arrays, masks = found
+        variables, outputs = masked_derivatives(case, masks)
         rest = [rng.normal(size=v.type.shape) for v in variables[len(arrays) :]]
         call = run(variables, outputs)
         for bad, good in zip(call(*arrays, *rest), call(*case.arrays, *rest), strict=True):

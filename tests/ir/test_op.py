@@ -78,12 +78,10 @@ def test_names_are_unique() -> None:
         OPS.add_family(OPS.families["exp"])
 
 
-def test_every_function_is_public_and_documented() -> None:
+def test_every_function_is_documented() -> None:
     for name, entry in OPS.entries.items():
         assert ">>> " in (entry.function.__doc__ or ""), f"{name} has no example"
-        assert entry.function.__name__.rstrip("_") == name
-        if name not in ("getitem", "getitem_by", "scatter_add"):
-            assert getattr(ga, name) is entry.function
+        assert entry.function.__name__.rstrip("_") == name.rpartition(".")[2]
 
 
 def test_types_are_inferred_once_per_type() -> None:

@@ -45,24 +45,40 @@ class Declared(Family):
 
 def public(
     *numpy_functions: Any,
-    topic: str,
+    topic: str = "",
     samples: Samples | None = None,
     reference: Callable[..., Any] | None = None,
     differentiable: bool = True,
     order: int = 2,
+    namespace: str = "",
+    aliases: Sequence[str] = (),
+    observe: Callable[[Any], Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter a function into the op table under its own name.
 
     `numpy_functions` are the NumPy functions that dispatch to it when called on Variables; the
     first is also the reference for its values, unless `reference` is given. `samples` makes the
     arguments on which the function is tested, and `order` says how many derivatives exist there.
+    `namespace`: "linalg" makes it ``ga.linalg.name``, and is the topic if none is given; `aliases`
+    are further dotted names.
+    `observe` maps a result (ours or NumPy's) to what of it is determined and can be compared.
     """
 
     def enter(function: Callable[..., Any]) -> Callable[..., Any]:
         value = reference or (numpy_functions[0] if numpy_functions else None)
-        name, checked = function.__name__.rstrip("_"), located(function)
-        entry = Entry(name, checked, topic, value, samples, differentiable, order)
-        OPS.add(entry, numpy_names=numpy_functions)
+        last, checked = function.__name__.rstrip("_"), located(function)
+        name = f"{namespace}.{last}" if namespace else last
+        entry = Entry(
+            name,
+            checked,
+            topic or namespace,
+            value,
+            samples,
+            differentiable,
+            order,
+            observe=observe,
+        )
+        OPS.add(entry, numpy_names=numpy_functions, aliases=aliases)
         return checked
 
     return enter

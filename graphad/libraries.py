@@ -1,0 +1,29 @@
+"""Outside libraries that ops compute with, imported on first use; the only file that does.
+
+Parts for pictures, data and conversions have files of their own in `viz`, `demo` and `interop`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphad.errors import MissingLibraryError
+
+
+def scipy(part: str) -> Any:
+    """A part of SciPy: ``scipy("special").erf``.
+
+    Raises MissingLibraryError without SciPy.
+
+    >>> float(scipy("special").erf(0.0))
+    0.0
+    """
+    try:
+        import scipy
+    except ImportError as error:
+        raise MissingLibraryError(
+            f"scipy.{part} is needed for this operation",
+            cause=str(error),
+            remedy='install it: pip install "graphad[scipy]"',
+        ) from error
+    return getattr(scipy, part)

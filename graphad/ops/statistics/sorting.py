@@ -1,0 +1,373 @@
+"""Order: sort, argsort, partition, topk, unique, searchsorted, take_along_axis.
+
+A derivative flows to the element that stands in the result; where elements are equal (ties) the
+order is stable, so each place of the result belongs to exactly one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import AxisError, ShapeError, UseError
+from graphad.ir.families.common import Declared, normalize_axis, public
+from graphad.ir.families.indexing import check_integer
+from graphad.ir.op import OPS, Sample
+from graphad.ir.types import TensorType
+from graphad.ir.variable import Apply, Variable, as_variable, describe
+
+_KINDS = (None, "quicksort", "heapsort", "mergesort", "stable")
+
+
+def _samples(rng: np.random.Generator) -> list[Sample]:
+    x = rng.permutation(12).reshape(3, 4) / 4
+    return [Sample((x,)), Sample((x,), {"axis": 0}), Sample((x,), {"axis": None})]
+
+
+# ---- primitives ------------------------------------------------------------------------------
+class Order(Declared):
+    """The places, along an axis, that sort the operand: stable, or partial for given `kth`."""
+
+    def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
+        return (types[0].with_dtype(np.intp),)
+
+    def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        if params["kth"] is None:
+            return xp.argsort(arrays[0], axis=params["axis"], kind="stable")
+        return xp.argpartition(arrays[0], params["kth"], axis=params["axis"])
+
+    def cuts(self, position: int) -> bool:
+        return True
+
+
+class Sort(Declared):
+    """The operand sorted along an axis.
+
+    y = x[p] for the permutation p;  ẏ = ẋ[p],  x̄ = ȳ[p⁻¹], with p⁻¹ = argsort(p).
+    """
+
+    def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
+        return tuple(types)
+
+    def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        return xp.sort(arrays[0], axis=params["axis"])
+
+    def vjp(
+        self, node: Apply, cotangents: Sequence[Variable | None], wanted: Sequence[bool]
+    ) -> Sequence[Variable | None]:
+        if cotangents[0] is None:
+            return [None]
+        axis = node.op.params["axis"]
+        order = _argsort(node.inputs[0], axis=axis, kth=None)
+        return [take_along_axis(cotangents[0], _argsort(order, axis=axis, kth=None), axis)]
+
+    def jvp(
+        self, node: Apply, tangents: Sequence[Variable | None]
+    ) -> Sequence[Variable | None] | None:
+        axis = node.op.params["axis"]
+        order = _argsort(node.inputs[0], axis=axis, kth=None)
+        return [None if tangents[0] is None else take_along_axis(tangents[0], order, axis)]
+
+
+class Search(Declared):
+    """Where the elements of the second operand would stand in the first, which is sorted."""
+
+    def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
+        return (types[1].with_dtype(np.intp),)
+
+    def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        return xp.asarray(xp.searchsorted(arrays[0], arrays[1], side=params["side"]))
+
+    def cuts(self, position: int) -> bool:
+        return True
+
+
+_argsort, _sort, _searchsorted = Order("argsort"), Sort("sort"), Search("searchsorted")
+
+
+def _prepared(a: Any, axis: Any, name: str, kind: Any, order: Any) -> tuple[Variable, int]:
+    """The operand (flattened for axis=None) and a non-negative axis; checks the rest."""
+    if order is not None:
+        raise UseError(f"{name}: order={order!r} is for arrays with fields", remedy="leave it out")
+    if kind not in _KINDS:
+        raise UseError(f"{name}: kind={kind!r}", remedy=f"choose one of {_KINDS[1:]}")
+    variable = as_variable(a)
+    if axis is None:
+        return OPS["ravel"](variable), 0
+    return variable, normalize_axis(axis, variable.ndim, name)
+
+
+# ---- sort and its indices --------------------------------------------------------------------
+@public(np.sort, topic="sorting", samples=_samples)
+def sort(
+    a: Any, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: Any = None
+) -> Variable:
+    """Ascending along `axis` (None: the flattened array), NaN last, as ``np.sort``.
+
+    The derivative of each place flows to the element that stands there; of equal elements the
+    first stands first. `kind` and `stable` change nothing: the order is always stable.
+    Raises AxisError for an axis that `a` does not have, UseError for `order`.
+
+    >>> import graphad as ga
+    >>> x = ga.vector("x")
+    >>> ga.grad(ga.sort(x)[0], x).eval({x: [3.0, 1.0, 2.0]})
+    array([0., 1., 0.])
+    """
+    variable, along = _prepared(a, axis, "sort", kind, order)
+    result: Variable = _sort(variable, axis=along)
+    return result
+
+
+@public(np.argsort, topic="sorting", samples=_samples, differentiable=False,
+        reference=lambda a, axis=-1: np.argsort(a, axis, kind="stable"))  # fmt: skip
+def argsort(
+    a: Any, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: Any = None
+) -> Variable:
+    """The indices that sort along `axis` (None: the flattened array), as ``np.argsort``.
+
+    Always stable: of equal elements the first comes first.
+    Raises AxisError for an axis that `a` does not have, UseError for `order`.
+
+    >>> import graphad as ga
+    >>> ga.argsort(ga.constant([3.0, 1.0, 2.0])).eval()
+    array([1, 2, 0])
+    """
+    variable, along = _prepared(a, axis, "argsort", kind, order)
+    result: Variable = _argsort(variable, axis=along, kth=None)
+    return result
+
+
+def _places(kth: Any, variable: Variable, axis: int, name: str) -> tuple[int, ...]:
+    given = kth if isinstance(kth, tuple | list | np.ndarray) else [kth]
+    size = variable.type.shape[axis]
+    for place in given:
+        if isinstance(place, bool) or not isinstance(place, int | np.integer):
+            raise UseError(f"{name}: kth={kth!r}", remedy="give an int, or a list of ints")
+        if isinstance(size, int) and size and not -size <= place < size:
+            raise ShapeError(
+                f"{name}: kth={place} is out of range for axis {axis} of {describe(variable)}",
+                remedy=f"places are {-size} … {size - 1}",
+            )
+    return tuple(int(place) for place in given)
+
+
+def _partition_samples(rng: np.random.Generator) -> list[Sample]:
+    x = rng.permutation(12).reshape(3, 4) / 4
+    return [
+        Sample((x,), {"kth": 0}), Sample((x,), {"kth": (0, -1), "axis": 0}),
+        Sample((x,), {"kth": 5, "axis": None}),
+    ]  # fmt: skip
+
+
+def _partition_reference(a: Any, kth: Any, axis: Any = -1) -> Any:
+    array = np.ravel(a) if axis is None else a
+    along = 0 if axis is None else axis
+    return np.take_along_axis(array, np.argpartition(array, kth, along), along)
+
+
+@public(np.partition, topic="sorting", samples=_partition_samples, reference=_partition_reference)
+def partition(
+    a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: None = None
+) -> Variable:
+    """Smaller elements before, larger ones behind the place `kth`, as ``np.partition``.
+
+    `kth`: an int, or several; the order within the parts is that of `argpartition`. The derivative
+    of each place flows to the element that stands there.
+    Raises ShapeError for a place known to be out of range, AxisError, UseError as `sort`.
+
+    >>> import graphad as ga
+    >>> ga.partition(ga.constant([3.0, 9.0, 1.0]), 1)[1].eval()
+    np.float64(3.0)
+    """
+    variable, along = _prepared(a, axis, "partition", None, order)
+    places = argpartition(variable, kth, along, kind)
+    return take_along_axis(variable, places, along)
+
+
+@public(np.argpartition, topic="sorting", samples=_partition_samples, differentiable=False)
+def argpartition(
+    a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: None = None
+) -> Variable:
+    """The indices that `partition` along `axis`, as ``np.argpartition``.
+
+    Raises ShapeError for a place known to be out of range, AxisError, UseError as `sort`.
+
+    >>> import graphad as ga
+    >>> int(ga.argpartition(ga.constant([3.0, 9.0, 1.0]), 0)[0].eval())
+    2
+    """
+    if kind != "introselect":
+        raise UseError(f"argpartition: kind={kind!r}", remedy='leave it at "introselect"')
+    variable, along = _prepared(a, axis, "argpartition", None, order)
+    places = _places(kth, variable, along, "argpartition")
+    result: Variable = _argsort(variable, axis=along, kth=places)
+    return result
+
+
+# ---- the largest elements --------------------------------------------------------------------
+def _largest(found: Variable, k: Any, axis: int, name: str) -> Variable:
+    """The last k along `axis`, last first; for negative k the first -k."""
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k == 0:
+        raise UseError(f"{name}: k={k!r}", remedy="k is the number of elements, not 0")
+    chosen = slice(None, -k - 1, -1) if k > 0 else slice(None, -k)
+    return found[(slice(None),) * axis + (chosen,)]
+
+
+def _top_samples(rng: np.random.Generator) -> list[Sample]:
+    x = rng.permutation(12).reshape(3, 4) / 4
+    return [Sample((x,), {"k": 2}), Sample((x,), {"k": -2, "axis": 0})]
+
+
+def _top_reference(function: Any) -> Any:
+    def reference(x: Any, k: int, axis: int = -1) -> Any:
+        found = np.moveaxis(function(x, axis=axis, stable=True), axis, -1)
+        chosen = found[..., ::-1][..., :k] if k > 0 else found[..., :-k]
+        return np.moveaxis(chosen, -1, axis)
+
+    return reference
+
+
+@public(topic="sorting", samples=_top_samples, reference=_top_reference(np.sort))
+def topk(x: Any, k: int, axis: int = -1) -> Variable:
+    """The `k` largest elements along `axis`, largest first; for negative k the -k smallest.
+
+    The axis gets the size k, or stays shorter where x has fewer elements. NaN counts as largest.
+    Derivatives flow to the elements picked; of equal ones the last is the largest.
+    Raises UseError for k = 0, AxisError for an axis that x does not have.
+
+    >>> import graphad as ga
+    >>> ga.topk(ga.constant([3.0, 1.0, 2.0]), 2).eval()
+    array([3., 2.])
+    """
+    variable = as_variable(x)
+    along = normalize_axis(axis, variable.ndim, "topk")
+    return _largest(sort(variable, along), k, along, "topk")
+
+
+@public(topic="sorting", samples=_top_samples, reference=_top_reference(np.argsort),
+        differentiable=False)  # fmt: skip
+def argtopk(x: Any, k: int, axis: int = -1) -> Variable:
+    """The indices of the `k` largest elements along `axis`, in the order of `topk`.
+
+    >>> import graphad as ga
+    >>> ga.argtopk(ga.constant([3.0, 1.0, 2.0]), 2).eval()
+    array([0, 2])
+    """
+    variable = as_variable(x)
+    along = normalize_axis(axis, variable.ndim, "argtopk")
+    return _largest(argsort(variable, along), k, along, "argtopk")
+
+
+# ---- elements by index -----------------------------------------------------------------------
+@public(
+    np.take_along_axis, topic="indexing",
+    samples=lambda rng: [
+        Sample((rng.normal(size=(3, 4)), np.array([[1, -1], [0, 3], [2, 2]])), {"axis": 1}),
+        Sample((rng.normal(size=(3, 4)), np.array([[2, 0, 0, 1]])), {"axis": 0}),
+        Sample((rng.normal(size=(3, 4)), np.array([11, 0, 5])), {"axis": None}),
+    ],
+)  # fmt: skip
+def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Variable:
+    """``arr[…, indices[…, k, …], …]`` along `axis`, as ``np.take_along_axis``.
+
+    arr and `indices` (integers) have the same number of axes, whose sizes broadcast except along
+    `axis`; the result has the size of `indices` there. None: `arr` is flattened, indices (n,).
+    Raises AxisError for other numbers of axes, IndexingError for indices that are no integers.
+
+    >>> import graphad as ga
+    >>> ga.take_along_axis(ga.constant([[1.0, 2.0], [3.0, 4.0]]), [[1], [0]], 1).eval()
+    array([[2.],
+           [3.]])
+    """
+    variable, chosen = as_variable(arr), as_variable(indices)
+    variable = OPS["ravel"](variable) if axis is None else variable
+    along = normalize_axis(0 if axis is None else axis, variable.ndim, "take_along_axis")
+    if chosen.dtype.kind == "b":
+        raise UseError("take_along_axis: boolean indices", remedy="write x[mask]")
+    check_integer(chosen, "take_along_axis: indices")
+    if chosen.ndim != variable.ndim:
+        raise AxisError(
+            f"take_along_axis: {variable.ndim} axes, indices with {chosen.ndim}",
+            remedy="give both as many axes, for example with ga.expand_dims",
+        )
+    index: list[Any] = []
+    for i, size in enumerate(variable.shape):
+        grid = OPS["arange"](size)
+        index.append(OPS["expand_dims"](grid, tuple(range(1, variable.ndim - i))))
+    index[along] = chosen
+    return variable[tuple(index)]
+
+
+@public(np.searchsorted, topic="sorting", differentiable=False, samples=lambda rng: [
+    Sample((np.array([0.0, 1.0, 1.0, 2.5]), np.array([[1.0, -1.0], [3.0, 2.0]]))),
+    Sample((np.array([0.0, 1.0, 1.0, 2.5]), np.float64(1.0)), {"side": "right"}),
+    Sample((np.array([1.0, 0.0, 2.5]), np.array([0.5])), {"sorter": [1, 0, 2]})])  # fmt: skip
+def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Variable:
+    """Where the elements of `v` would be inserted into the sorted `a`, as ``np.searchsorted``.
+
+    a (n,), v any shape; integers 0 … n in the shape of v. side: before or behind equal elements.
+    `sorter`: indices that sort a.  Raises ShapeError unless a has one axis, UseError for `side`.
+
+    >>> import graphad as ga
+    >>> ga.searchsorted(ga.constant([1.0, 2.0, 3.0]), [0.5, 2.0]).eval()
+    array([0, 1])
+    """
+    row, values = as_variable(a), as_variable(v)
+    if side not in ("left", "right"):
+        raise UseError(f"searchsorted: side={side!r}", remedy='use "left" or "right"')
+    if row.ndim != 1:
+        raise ShapeError(
+            f"searchsorted: {describe(row)} has {row.ndim} axes", remedy="use ga.ravel, or a row"
+        )
+    if sorter is not None:
+        row = OPS["take"](row, sorter, axis=0)
+    result: Variable = _searchsorted(row, values, side=side)
+    return result
+
+
+# ---- unique ----------------------------------------------------------------------------------
+def _first_of_equals(row: Variable, equal_nan: bool) -> Variable:
+    """Is this the first of the equal neighbours? For a sorted row."""
+    new = row[1:] != row[:-1]
+    if equal_nan and row.dtype.kind in "fc":
+        new = new & ~(OPS["isnan"](row[1:]) & OPS["isnan"](row[:-1]))
+    return OPS["concatenate"]([OPS["full_like"](row[:1], True, dtype=bool), new])
+
+
+@public(np.unique, topic="sorting", differentiable=False, samples=lambda rng: [
+    Sample((np.array([[3.0, 1.0, 2.0], [1.0, 3.0, 3.0]]),)),
+    Sample((np.array([2.0, 1.0, 2.0]),), {"equal_nan": False})])  # fmt: skip
+def unique(
+    ar: Any, return_index: bool = False, return_inverse: bool = False,
+    return_counts: bool = False, axis: None = None, *, equal_nan: bool = True,
+) -> Any:  # fmt: skip
+    """The different elements, ascending, as ``np.unique``: (k,) with k known only at run time.
+
+    With return_index, return_inverse, return_counts a tuple of this and the indices of the first
+    occurrences (k,), the places of all elements among them (shape of `ar`), their numbers (k,).
+    Derivatives flow to the first of equal elements (the op table lists it as not differentiable,
+    because the number of results jumps). Raises UseError for `axis`.
+
+    >>> import graphad as ga
+    >>> ga.unique(ga.constant([3.0, 1.0, 3.0])).eval()
+    array([1., 3.])
+    """
+    if axis is not None:
+        raise UseError(f"unique: axis={axis!r}", remedy="only axis=None has a symbolic form")
+    variable = as_variable(ar)
+    flat = OPS["ravel"](variable)
+    order = argsort(flat)
+    row = flat[order]
+    first = _first_of_equals(row, equal_nan)
+    results = [row[first]]
+    if return_index:
+        results.append(order[first])
+    if return_inverse:
+        rank = OPS["cumsum"](first) - 1
+        results.append(OPS["reshape"](rank[argsort(order)], variable.shape))
+    if return_counts:
+        starts = OPS["arange"](flat.shape[0])[first]
+        results.append(OPS["diff"](starts, append=as_variable(flat.size)))
+    return results[0] if len(results) == 1 else tuple(results)
