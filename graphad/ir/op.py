@@ -266,6 +266,12 @@ class Table(Mapping[str, Callable[..., Any]]):
         for function in numpy_names:
             self.by_numpy[function] = entry.function
 
+    def alias(self, name: str, entry: str) -> None:
+        """Another dotted name of an entry: "special.expit" of "sigmoid"."""
+        if name in self._entries or name in self._aliases:
+            raise ValueError(f"two functions are called {name!r}")
+        self._aliases[name] = entry
+
     def namespace(self, prefix: str = "") -> dict[str, Callable[..., Any]]:
         """The functions of one namespace ("linalg"; "" is the top level) by their last names."""
         self.load()

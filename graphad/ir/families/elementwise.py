@@ -214,16 +214,21 @@ def elementwise(
     numpy_names: Sequence[Any] = (),
     differentiable: bool = True,
     order: int = 2,
+    namespace: str = "",
+    depth: int = 1,
     **rules: Any,
 ) -> Callable[..., Variable]:
     """Declare an elementwise operation and return the public function that builds it.
 
     value     formula ``(xp, *operands) -> array`` over an array namespace
-    partials  for each operand ``(result, *operands) -> Variable``, a number, or None where no
-              derivative flows; None as a whole for functions without derivative
+    partials  for each operand ``(result, *operands) -> Variable``, a number, None where no
+              derivative flows, or `refuse` (see `refusal`); None as a whole: no derivative at all
     reference NumPy's function: the value to test against, and what dispatches here
     domain    one interval for each operand on which value and derivatives are tested
-    dtypes    kinds of dtype it is tested on: f float, c complex, i integer, b bool
+    dtypes    kinds of dtype it is tested on: f float, c complex, i integer, b bool; an array of
+              integers or booleans as domain keeps its own
+    namespace "special" makes it ``ga.special.name``
+    depth     of the call in which the module stands that declares it
     """
     count = arity or (reference.nin if isinstance(reference, np.ufunc) else len(partials or (0,)))
     rule = dtype or as_ufunc(reference)
@@ -231,18 +236,20 @@ def elementwise(
     function = _BUILDERS[count](family)
     example = ", ".join([f'ga.vector("x{i}", dtype={_DTYPE[dtypes[0]]!r})' for i in range(count)])
     function.__name__ = function.__qualname__ = name
-    function.__module__ = sys._getframe(1).f_globals["__name__"]
+    function.__module__ = sys._getframe(depth).f_globals["__name__"]
+    public = f"{namespace}.{name}" if namespace else name
     function.__doc__ = (
         f"{doc}\n\n    Elementwise with broadcasting: operands of shapes that fit give their"
         f" common shape;\n    dtypes are promoted as in NumPy. Raises ShapeError for a clash.\n\n"
-        f"    >>> import graphad as ga\n    >>> ga.{name}({example}).ndim\n    1\n    "
+        f"    >>> import graphad as ga\n    >>> ga.{public}({example}).ndim\n    1\n    "
     )
     intervals = [domain[min(i, len(domain) - 1)] for i in range(count)]
 
     def samples(rng: np.random.Generator) -> list[Sample]:
         return [Sample(draw(rng, intervals, shapes, dtypes[0])) for shapes in _SHAPES[count]]
 
-    entry = Entry(name, function, "elementwise", reference, samples, differentiable, order, family)
+    topic = namespace or "elementwise"
+    entry = Entry(public, function, topic, reference, samples, differentiable, order, family)
     known = getattr(np, getattr(reference, "__name__", ""), None) is reference
     names = [reference, *numpy_names] if known else numpy_names
     OPS.add(entry, numpy_names=[n for n in names if n is not None])
@@ -254,6 +261,7 @@ _SHAPES: dict[int, list[tuple[tuple[int, ...], ...]]] = {
     1: [((5,),), ((),), ((2, 3),), ((0, 2),)],
     2: [((5,), (5,)), ((2, 3), (3,)), ((), (4,)), ((2, 1), (1, 3)), ((0,), (1,))],
     3: [((5,), (5,), (5,)), ((2, 3), (3,), ()), ((2, 1), (1, 3), (2, 3)), ((0,), (1,), ())],
+    4: [((5,), (5,), (5,), (5,)), ((2, 1), (), (1, 3), (2, 3))],
 }
 
 
@@ -273,7 +281,7 @@ def draw(
             array = rng.uniform(interval[0], interval[1], size=shape)
         if kind == "c":
             array = array + 1j * rng.uniform(-1, 1, size=shape)
-        keep = isinstance(interval, np.ndarray) and interval.dtype == bool
+        keep = isinstance(interval, np.ndarray) and interval.dtype.kind in "bi"
         arrays.append(np.asarray(array if keep else np.asarray(array).astype(_DTYPE[kind])))
     return tuple(arrays)
 
@@ -299,4 +307,11 @@ def _ternary(family: Elementwise) -> Callable[..., Variable]:
     return function
 
 
-_BUILDERS = {1: _unary, 2: _binary, 3: _ternary}
+def _quaternary(family: Elementwise) -> Callable[..., Variable]:
+    def function(x1: Any, x2: Any, x3: Any, x4: Any, /) -> Variable:
+        return family.build((x1, x2, x3, x4))
+
+    return function
+
+
+_BUILDERS = {1: _unary, 2: _binary, 3: _ternary, 4: _quaternary}

@@ -1,0 +1,5 @@
+"""Special functions, with SciPy's values and derivatives stated as graph."""
+
+from graphad.ops.special import gamma
+
+__all__ = ["gamma"]
