@@ -286,9 +286,10 @@ def test_float32_derivatives(case: Case, run: Runner) -> None:
     results = []
     for version in (single, double):
         variables, outputs = derivative_graph(version)
-        count = sum(a.dtype.kind == "f" for a in version.arrays)
-        dtypes = [v.dtype for v in variables if v.dtype.kind == "f"]
-        assert [v.dtype for v in outputs] == [*dtypes[:-count], *dtypes[:count]]
+        arguments, others = variables[: len(case.arrays)], variables[len(case.arrays) :]
+        wrt = [v.dtype for v in arguments if v.dtype.kind in "fc"]
+        directions = [v.dtype for v in others[: len(others) - len(wrt)]]
+        assert [v.dtype for v in outputs] == [*wrt, *directions, *wrt]
         results.append(run(variables, outputs)(*random_inputs(version, variables)))
     for a, b in zip(*results, strict=True):
         assert a.shape == b.shape

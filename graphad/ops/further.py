@@ -1,5 +1,21 @@
 """Everything that `graphad.ops` does not load at once; the op table asks for it when needed."""
 
-from graphad.ops import arrays, linalg, products, special, statistics
+from graphad.ops import (
+    arrays,
+    fft,
+    linalg,
+    products,
+    signal,
+    special,
+    statistics,
+)
 
-__all__ = ["arrays", "linalg", "products", "special", "statistics"]
+__all__ = [
+    "arrays",
+    "fft",
+    "linalg",
+    "products",
+    "signal",
+    "special",
+    "statistics",
+]

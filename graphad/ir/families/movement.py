@@ -1,7 +1,8 @@
 """Movement: reshape, transpose, broadcast, join, … : elements change place, not value.
 
-Every member is linear in its array operands, so the Jacobian-vector product is the op itself
-applied to tangents. Operands after `arrays` are sizes (int64 scalars known only at run time).
+Other linear maps of one array (Fourier transforms) are declared in the same way. Every member is
+linear in its array operands, so the Jacobian-vector product is the op itself applied to tangents.
+Operands after `arrays` are sizes (int64 scalars known only at run time).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Movement(Declared):
     value  ``(xp, *operands, **params) -> array``
     vjp    ``(g, node) -> cotangents of the array operands``
     arrays how many leading operands are arrays; None: all
+    dtype  ``(dtype of the operands, **params) -> dtype`` of the result, if it is another
     """
 
     def __init__(
@@ -35,14 +37,18 @@ class Movement(Declared):
         vjp: Callable[[Variable, Apply], Sequence[Variable | None]],
         arrays: int | None = 1,
         is_view: bool = False,
+        dtype: Callable[..., np.dtype[Any]] | None = None,
     ) -> None:
         super().__init__(name)
+        self.dtype_rule = dtype
         self.shape_rule, self.value, self.vjp_rule = shape, value, vjp
         self.arrays, self.is_view = arrays, is_view
 
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
         shape = self.shape_rule(types, **params)
         dtype = np.result_type(*[t.dtype for t in types[: self.arrays]])
+        if self.dtype_rule is not None:
+            dtype = self.dtype_rule(dtype, **params)
         return (TensorType(dtype, shape),)
 
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
