@@ -11,11 +11,7 @@ from typing import Any, NoReturn
 from graphad.errors import UseError
 from graphad.ir.hooks import hooks
 from graphad.ir.op import OPS
-
-_REDUCE = {
-    "add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min",
-    "logical_and": "all", "logical_or": "any",
-}  # fmt: skip
+from graphad.ir.ufuncs import on_variables
 
 
 class ArrayMethods:
@@ -62,10 +58,10 @@ class ArrayMethods:
         return OPS["remainder"](other, self)
 
     def __divmod__(self, other: Any) -> Any:
-        return OPS["floor_divide"](self, other), OPS["remainder"](self, other)
+        return OPS["divmod"](self, other)
 
     def __rdivmod__(self, other: Any) -> Any:
-        return OPS["floor_divide"](other, self), OPS["remainder"](other, self)
+        return OPS["divmod"](other, self)
 
     def __pow__(self, other: Any) -> Any:
         return OPS["power"](self, other)
@@ -209,22 +205,7 @@ class ArrayMethods:
 
     # -- NumPy's functions on Variables --------------------------------------------------------
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
-        target = OPS.by_numpy.get(ufunc)
-        if method == "reduce" and ufunc.__name__ in _REDUCE:
-            target, keywords = OPS[_REDUCE[ufunc.__name__]], {"axis": 0, **keywords}
-        elif method != "__call__":
-            target = None
-        if target is None:
-            label = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
-            raise UseError(
-                f"{label} has no symbolic form", remedy="see graphad's list of functions"
-            )
-        if keywords.get("out") is not None:
-            raise UseError(
-                f"np.{ufunc.__name__}(..., out=...) with a symbolic variable",
-                remedy="leave out= away; the compiler reuses memory by itself",
-            )
-        return target(*inputs, **keywords)
+        return on_variables(ufunc, method, inputs, keywords)
 
     def __array_function__(
         self, func: Any, types: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]

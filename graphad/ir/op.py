@@ -261,16 +261,17 @@ class Table(Mapping[str, Callable[..., Any]]):
             if name in self._entries or name in self._aliases:
                 raise ValueError(f"two functions are called {name!r}")
         self._entries[entry.name] = entry
-        self._functions[entry.name] = entry.function
+        self._functions.update(dict.fromkeys([entry.name, *aliases], entry.function))
         self._aliases.update(dict.fromkeys(aliases, entry.name))
         for function in numpy_names:
             self.by_numpy[function] = entry.function
 
-    def alias(self, name: str, entry: str) -> None:
+    def alias(self, name: str, other: str) -> None:
         """Another dotted name of an entry: "special.expit" of "sigmoid"."""
         if name in self._entries or name in self._aliases:
             raise ValueError(f"two functions are called {name!r}")
-        self._aliases[name] = entry
+        self._functions[name] = self._entries[other].function
+        self._aliases[name] = other
 
     def namespace(self, prefix: str = "") -> dict[str, Callable[..., Any]]:
         """The functions of one namespace ("linalg"; "" is the top level) by their last names."""

@@ -143,10 +143,17 @@ log1p = elementwise(
     "log1p", lambda xp, x: xp.log1p(x), (lambda y, x: 1 / (1 + x),),
     reference=np.log1p, domain=((-0.5, 2.0),), hazard=RISKY,
     doc="log(1 + x), accurate for small x.")  # fmt: skip
+# x - y, but for infinities that are equal: 0 for those above, -∞ for those below (no weight)
+gap = Elementwise(
+    "gap", lambda xp, x, y: xp.where(xp.logical_and(xp.isinf(x), xp.equal(x, y)),
+                                     xp.minimum(x, 0.0), xp.subtract(x, y)),
+    (1, -1), dtype=as_ufunc(np.subtract))  # fmt: skip
 logaddexp = elementwise(
     "logaddexp", lambda xp, x, y: xp.logaddexp(x, y),
-    (lambda z, x, y: OPS["sigmoid"](x - y), lambda z, x, y: OPS["sigmoid"](y - x)),
-    reference=np.logaddexp, doc="log(exp(x1) + exp(x2)), without overflow.")  # fmt: skip
+    (lambda z, x, y: OPS["sigmoid"](gap(x, y)), lambda z, x, y: OPS["sigmoid"](gap(y, x))),
+    reference=np.logaddexp, doc="log(exp(x1) + exp(x2)), without overflow.\n\n"
+    "    At x1 = x2 = -∞ both derivatives are 0 (as those of logsumexp), at x1 = x2 = ∞ they\n"
+    "    are ½.")  # fmt: skip
 
 # ---- absolute value, sign, extrema -----------------------------------------------------------
 sign = elementwise(

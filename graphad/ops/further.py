@@ -3,6 +3,7 @@
 from graphad.ops import (
     arrays,
     fft,
+    functions,
     linalg,
     products,
     signal,
@@ -13,6 +14,7 @@ from graphad.ops import (
 __all__ = [
     "arrays",
     "fft",
+    "functions",
     "linalg",
     "products",
     "signal",

@@ -26,6 +26,7 @@ from graphad.ir.families.common import (
 )
 from graphad.ir.op import OPS, Entry, Sample
 from graphad.ir.types import TensorType
+from graphad.ir.ufuncs import with_keywords
 from graphad.ir.variable import Apply, Constant, Variable, apply, as_variable, located
 
 Partial = Callable[..., Any] | float | None
@@ -212,6 +213,7 @@ def elementwise(
     dtypes: str = "f",
     arity: int | None = None,
     numpy_names: Sequence[Any] = (),
+    aliases: Sequence[str] = (),
     differentiable: bool = True,
     order: int = 2,
     namespace: str = "",
@@ -233,8 +235,11 @@ def elementwise(
     count = arity or (reference.nin if isinstance(reference, np.ufunc) else len(partials or (0,)))
     rule = dtype or as_ufunc(reference)
     family = Elementwise(name, value, partials, dtype=rule, **rules)
-    function = _BUILDERS[count](family)
-    example = ", ".join([f'ga.vector("x{i}", dtype={_DTYPE[dtypes[0]]!r})' for i in range(count)])
+    is_ufunc = isinstance(reference, np.ufunc)
+    function = _UFUNC[count](family, reference) if is_ufunc else _BUILDERS[count](family)
+    intervals = [domain[min(i, len(domain) - 1)] for i in range(count)]
+    names_of = [str(_sample_dtype(interval, dtypes[0])) for interval in intervals]
+    example = ", ".join([f'ga.vector("x{i}", dtype={d!r})' for i, d in enumerate(names_of)])
     function.__name__ = function.__qualname__ = name
     function.__module__ = sys._getframe(depth).f_globals["__name__"]
     public = f"{namespace}.{name}" if namespace else name
@@ -243,7 +248,6 @@ def elementwise(
         f" common shape;\n    dtypes are promoted as in NumPy. Raises ShapeError for a clash.\n\n"
         f"    >>> import graphad as ga\n    >>> ga.{public}({example}).ndim\n    1\n    "
     )
-    intervals = [domain[min(i, len(domain) - 1)] for i in range(count)]
 
     def samples(rng: np.random.Generator) -> list[Sample]:
         return [Sample(draw(rng, intervals, shapes, dtypes[0])) for shapes in _SHAPES[count]]
@@ -252,7 +256,7 @@ def elementwise(
     entry = Entry(public, function, topic, reference, samples, differentiable, order, family)
     known = getattr(np, getattr(reference, "__name__", ""), None) is reference
     names = [reference, *numpy_names] if known else numpy_names
-    OPS.add(entry, numpy_names=[n for n in names if n is not None])
+    OPS.add(entry, numpy_names=[n for n in names if n is not None], aliases=aliases)
     return function
 
 
@@ -263,6 +267,12 @@ _SHAPES: dict[int, list[tuple[tuple[int, ...], ...]]] = {
     3: [((5,), (5,), (5,)), ((2, 3), (3,), ()), ((2, 1), (1, 3), (2, 3)), ((0,), (1,), ())],
     4: [((5,), (5,), (5,), (5,)), ((2, 1), (), (1, 3), (2, 3))],
 }
+
+
+def _sample_dtype(interval: Any, kind: str) -> np.dtype:
+    """Conditions and integers to choose from keep their dtype."""
+    keep = isinstance(interval, np.ndarray) and interval.dtype.kind in "bi"
+    return np.dtype(interval.dtype if keep else _DTYPE[kind])
 
 
 def draw(
@@ -281,8 +291,7 @@ def draw(
             array = rng.uniform(interval[0], interval[1], size=shape)
         if kind == "c":
             array = array + 1j * rng.uniform(-1, 1, size=shape)
-        keep = isinstance(interval, np.ndarray) and interval.dtype.kind in "bi"
-        arrays.append(np.asarray(array if keep else np.asarray(array).astype(_DTYPE[kind])))
+        arrays.append(np.asarray(array).astype(_sample_dtype(interval, kind)))
     return tuple(arrays)
 
 
@@ -314,4 +323,25 @@ def _quaternary(family: Elementwise) -> Callable[..., Variable]:
     return function
 
 
+def _unary_ufunc(family: Elementwise, ufunc: np.ufunc) -> Callable[..., Variable]:
+    """A function that also takes the keywords of every ufunc: dtype, casting, where=True."""
+
+    def function(x: Any, /, out: Any = None, **keywords: Any) -> Any:
+        if out is None and not keywords:
+            return family.build((x,))
+        return with_keywords(ufunc, function, (x,), {"out": out, **keywords})
+
+    return function
+
+
+def _binary_ufunc(family: Elementwise, ufunc: np.ufunc) -> Callable[..., Variable]:
+    def function(x1: Any, x2: Any, /, out: Any = None, **keywords: Any) -> Any:
+        if out is None and not keywords:
+            return family.build((x1, x2))
+        return with_keywords(ufunc, function, (x1, x2), {"out": out, **keywords})
+
+    return function
+
+
+_UFUNC = {1: _unary_ufunc, 2: _binary_ufunc}
 _BUILDERS = {1: _unary, 2: _binary, 3: _ternary, 4: _quaternary}
