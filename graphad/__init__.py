@@ -45,6 +45,7 @@ from graphad.ops.activation import (
     softmax,
     softplus,
 )
+from graphad.rewrite.stable import stabilise
 from graphad.runtime.function import Function
 
 if TYPE_CHECKING:
@@ -91,5 +92,6 @@ def __dir__() -> list[str]:
 
 OPS.further = lambda: importlib.import_module("graphad.ops.further")
 hooks.eval = evaluate_variable
+hooks.stabilise = stabilise
 hooks.array_namespace = lambda: importlib.import_module("graphad")
 hooks.mimebundle = lambda target: importlib.import_module("graphad.viz").mimebundle(target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from graphad import tree
@@ -11,6 +11,7 @@ from graphad.derivatives.reverse import (
     _variables,
     carriers,
     pull_back,
+    stable_form,
 )
 from graphad.errors import GradientError
 from graphad.ir import walk
@@ -58,22 +59,41 @@ def push_forward(
     live = carriers(order, starts)
     known: dict[Variable, Variable] = dict(starts)
     for node in order:
-        if not any(v in live for v in node.outputs):
-            continue
-        given = [
-            None if node.op.family.cuts(i) else known.get(v) for i, v in enumerate(node.inputs)
-        ]
-        if all(t is None for t in given):
-            continue
-        for output, tangent in zip(node.outputs, _push(node, given), strict=True):
-            if tangent is None or output in starts:
-                continue
-            known[output] = tangent
+        _advance(node, known, live, starts, node)
     return [known.get(v) for v in targets]
 
 
-def _push(node: Apply, tangents: Sequence[Variable | None]) -> Sequence[Variable | None]:
-    with derived_from(node):
+def _advance(
+    node: Apply,
+    known: dict[Variable, Variable],
+    live: Collection[Variable],
+    fixed: Collection[Variable],
+    origin: Apply,
+) -> None:
+    """Enter the tangents of a node's outputs into `known`."""
+    if not any([v in live for v in node.outputs]):
+        return
+    given = [None if node.op.family.cuts(i) else known.get(v) for i, v in enumerate(node.inputs)]
+    if all([t is None for t in given]):
+        return
+    stable = stable_form(node, fixed)
+    if stable is None:
+        made = _push(node, given, origin)
+    else:
+        order = walk.toposort([stable.result], stable.around)
+        carried = carriers(order, [v for v in stable.around if v in known])
+        for inner in order:
+            _advance(inner, known, carried, fixed, origin)
+        made = [known.get(stable.result)]
+    for output, tangent in zip(node.outputs, made, strict=True):
+        if tangent is not None and output not in fixed:
+            known[output] = tangent
+
+
+def _push(
+    node: Apply, tangents: Sequence[Variable | None], origin: Apply
+) -> Sequence[Variable | None]:
+    with derived_from(origin):
         made = node.op.family.jvp(node, tangents)
         if made is None:
             made = from_vjp(node, tangents)

@@ -8,8 +8,9 @@ small constant times as many nodes as the forward graph.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from graphad.ir.dimtext import shape_text
 from graphad.ir.families.common import fit
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.families.movement import zeros_for
+from graphad.ir.hooks import hooks
 from graphad.ir.variable import Apply, Constant, Variable, as_variable, describe
 
 _HANDLING = ("raise", "zero", "none")
@@ -109,13 +111,16 @@ def vjp(outputs: Any, wrt: Any, cotangents: Any, *, disconnected: str = "zero") 
 
 # ---- the algorithm ---------------------------------------------------------------------------
 def pull_back(
-    starts: Mapping[Variable, Variable], wrt: Sequence[Variable], stop: Iterable[Variable]
+    starts: Mapping[Variable, Variable],
+    wrt: Sequence[Variable],
+    stop: Iterable[Variable],
 ) -> dict[Variable, Variable | None]:
     """Cotangents of `wrt`, given those of `starts`; None where nothing arrives.
 
     A variable that is connected but receives only zeros (a rounding, say) gets an array of zeros.
     """
     barrier = frozenset(stop)
+    fixed = {*starts, *wrt, *barrier}
     order = walk.toposort(starts, barrier)
     live = carriers(order, wrt, barrier)
     received: dict[Variable, list[Variable]] = {v: [c] for v, c in starts.items()}
@@ -126,13 +131,12 @@ def pull_back(
         cotangents = [_collect(received, v, wanted, arrived) for v in node.outputs]
         if not any([v in connected for v in node.outputs]):
             continue
-        needed = [v in live and not node.op.family.cuts(i) for i, v in enumerate(node.inputs)]
+        needed = _needed(node, live)
         connected.update([v for v, need in zip(node.inputs, needed, strict=True) if need])
         if all([c is None for c in cotangents]) or not any(needed):
             continue
-        for variable, part in zip(node.inputs, _pull(node, cotangents, needed), strict=True):
-            if part is not None:
-                received.setdefault(variable, []).append(part)
+        for variable, part in _contributions(node, cotangents, live, fixed, node):
+            received.setdefault(variable, []).append(part)
     for variable in wanted:
         if variable not in arrived:
             _collect(received, variable, wanted, arrived)
@@ -167,10 +171,13 @@ def _sum(variable: Variable, parts: Sequence[Variable]) -> Variable:
 
 
 def _pull(
-    node: Apply, cotangents: Sequence[Variable | None], needed: Sequence[bool]
+    node: Apply,
+    cotangents: Sequence[Variable | None],
+    needed: Sequence[bool],
+    origin: Apply,
 ) -> Sequence[Variable | None]:
     """What the inputs of one node receive, each checked against the type of its input."""
-    with derived_from(node):
+    with derived_from(origin):
         family = node.op.family
         if isinstance(family, InnerFamily):
             parts = family.vjp_with(node, cotangents, needed, pull_back)
@@ -180,6 +187,62 @@ def _pull(
             fit(part, operand) if need else None
             for part, operand, need in zip(parts, node.inputs, needed, strict=True)
         ]
+
+
+# ---- forms that are exact where the user's formula is not -------------------------------------
+WINDOW = 8  # how many levels of operands a stable form may replace
+
+
+@dataclass(frozen=True)
+class Stable:
+    """What is differentiated in the place of a node: `result`, a function of variables of the
+    graph, among them all `leaves`; `around` are variables of the graph at which it ends."""
+
+    result: Variable
+    leaves: tuple[Variable, ...]
+    around: frozenset[Variable]
+
+
+def stable_form(node: Apply, fixed: Collection[Variable]) -> Stable | None:
+    """The form of a node that `hooks.stabilise` knows, unless that leaves out a `fixed` variable,
+    whose derivative was asked for or given."""
+    with derived_from(node):
+        made = hooks.stabilise(node)
+    if made is None:
+        return None
+    around = walk.window(node.inputs, WINDOW)
+    leaves = tuple([v for v in walk.leaves([made], around) if v in around])
+    between = walk.window(node.inputs, WINDOW, stop=leaves) - {*leaves}
+    return None if any([v in fixed for v in between]) else Stable(made, leaves, around)
+
+
+def _contributions(
+    node: Apply,
+    cotangents: Sequence[Variable | None],
+    live: Collection[Variable],
+    fixed: Collection[Variable],
+    origin: Apply,
+) -> list[tuple[Variable, Variable]]:
+    """(variable, what it receives) for operands of a node, or for leaves of its stable form."""
+    stable = stable_form(node, fixed)
+    if stable is None:
+        given = _pull(node, cotangents, _needed(node, live), origin)
+        return [(v, p) for v, p in zip(node.inputs, given, strict=True) if p is not None]
+    order = walk.toposort([stable.result], stable.around)
+    carried = carriers(order, [v for v in stable.around if v in live])
+    received: dict[Variable, list[Variable]] = {
+        stable.result: [c for c in cotangents if c is not None]
+    }
+    for inner in reversed(order):
+        arrived = [_sum(v, received.pop(v)) if v in received else None for v in inner.outputs]
+        if any([c is not None for c in arrived]):
+            for variable, part in _contributions(inner, arrived, carried, fixed, origin):
+                received.setdefault(variable, []).append(part)
+    return [(v, part) for v, parts in received.items() for part in parts]
+
+
+def _needed(node: Apply, live: Collection[Variable]) -> list[bool]:
+    return [v in live and not node.op.family.cuts(i) for i, v in enumerate(node.inputs)]
 
 
 def carriers(

@@ -18,12 +18,13 @@ def _empty(name: str) -> Callable[..., Any]:
 
 
 class Hooks:
-    """Functions that Variables call; each is documented with the method that uses it."""
+    """Functions that lower layers call; each is documented where it is used."""
 
     reduce_variable: Callable[[Any], tuple] = staticmethod(_empty("reduce_variable"))
     eval: Callable[..., Any] = staticmethod(_empty("eval"))
     mimebundle: Callable[..., Any] = staticmethod(_empty("mimebundle"))
     array_namespace: Callable[[], Any] = staticmethod(_empty("array_namespace"))
+    stabilise: Callable[[Any], Any] = staticmethod(_empty("stabilise"))
 
 
 hooks = Hooks()

@@ -55,6 +55,23 @@ def variables(
     )
 
 
+def window(
+    variables: Iterable[Variable], depth: int, stop: Collection[Variable] = ()
+) -> frozenset[Variable]:
+    """`variables` and what they are computed from, up to `depth` levels of ops back, and not past
+    those in `stop`."""
+    found: set[Variable] = set()
+    level = list(variables)
+    for _ in range(depth):
+        fresh = [v for v in level if v not in found]
+        found.update(fresh)
+        owners = [
+            v.owner for v in fresh if v.owner is not None and not any([v is s for s in stop])
+        ]
+        level = [v for owner in owners for v in owner.inputs]
+    return frozenset(found)
+
+
 def leaves(
     outputs: Iterable[Variable], stop: Collection[Variable] = frozenset()
 ) -> list[Variable]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from graphad.errors import DTypeError, ShapeError
 from graphad.ir.families.common import normalize_axes, normalize_axis, public, weigh
 from graphad.ir.families.elementwise import as_float, elementwise, real_float
 from graphad.ir.families.reduction import Reduction, Scan, only
-from graphad.ir.op import OPS, Sample
+from graphad.ir.op import OPS, RISKY, Sample
 from graphad.ir.variable import Variable, as_variable
 
 
@@ -27,8 +28,16 @@ def _sigmoid(xp: Any, x: Any) -> Any:
     return xp.divide(xp.where(xp.greater_equal(x, 0), 1, e), xp.add(e, 1))
 
 
-sigmoid = elementwise(
-    "sigmoid", _sigmoid, (lambda y, x: y * (1 - y),),
+def _log1mexp(xp: Any, x: Any) -> Any:
+    """log(-expm1(x)) above -log 2, log1p(-eˣ) below. M. Mächler, "Accurately computing
+    log(1 - exp(-|a|))" (2012)."""
+    near = xp.log(xp.negative(xp.expm1(x)))
+    far = xp.log1p(xp.negative(xp.exp(x)))
+    return xp.where(xp.greater(x, -0.6931471805599453), near, far)
+
+
+sigmoid: Callable[..., Variable] = elementwise(
+    "sigmoid", _sigmoid, (lambda y, x: y * sigmoid(-x),),  # 1 - y would be 0 for large x
     reference=lambda x: 1 / (1 + np.exp(-_real(x))), dtype=real_float, floats=True,
     domain=((-4.0, 4.0),), arity=1,
     doc="1 / (1 + e⁻ˣ), the logistic function; exact to the last digits on both sides.",
@@ -38,6 +47,11 @@ softplus = elementwise(
     (lambda y, x: sigmoid(x),),
     reference=lambda x: np.logaddexp(_real(x), 0), dtype=real_float, floats=True,
     domain=((-4.0, 4.0),), arity=1, doc="log(1 + eˣ), without overflow.")  # fmt: skip
+log1mexp: Callable[..., Variable] = elementwise(
+    "log1mexp", _log1mexp, (lambda y, x: -1 / OPS["expm1"](-x),),
+    reference=lambda x: np.log(1 - np.exp(_real(x))), dtype=real_float, floats=True, hazard=RISKY,
+    domain=((-4.0, -0.2),), arity=1,
+    doc="log(1 - eˣ) for x ≤ 0 (-∞ at 0, NaN above), accurate near 0 and far off.")  # fmt: skip
 relu = elementwise(
     "relu", lambda xp, x: xp.maximum(x, 0), (lambda y, x: y > 0,),
     reference=lambda x: np.maximum(x, 0), dtype=lambda d, params: np.result_type(d[0], 0),
@@ -47,12 +61,26 @@ relu = elementwise(
 
 # ---- log-sum-exp, softmax --------------------------------------------------------------------
 def _lse(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
-    """m + log Σ exp(x - m) with m = max x; m = 0 where it is infinite."""
+    """m + log Σ exp(x - m) with m = max x."""
+    top, _, rest = _shifted(xp, x, axis)
+    total = xp.add(rest, top)
+    return total if keepdims else xp.squeeze(total, axis=axis)
+
+
+def _shifted(xp: Any, x: Any, axis: Any) -> tuple[Any, Any, Any]:
+    """(m, x - m, log Σ exp(x - m)) with m = max x, and 0 where that is infinite.
+
+    The terms that are 1 are counted, and one of them left to log1p: so the small ones beside it
+    are not lost, and log Σ exp(x) is exact also where it is nearly m.
+    """
     top = xp.max(x, axis=axis, keepdims=True, initial=-xp.inf)
     top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
-    total = xp.log(xp.sum(xp.exp(xp.subtract(x, top)), axis=axis, keepdims=True))
-    total = xp.add(total, top)
-    return total if keepdims else xp.squeeze(total, axis=axis)
+    below = xp.subtract(x, top)
+    at_top = xp.equal(below, 0)
+    terms = xp.where(at_top, 0, xp.exp(below))
+    others = xp.subtract(xp.sum(at_top, axis=axis, keepdims=True, dtype=x.dtype), 1)
+    rest = xp.add(xp.sum(terms, axis=axis, keepdims=True), others)
+    return top, below, xp.log1p(rest)
 
 
 def _weight(xp: Any, x: Any, y: Any) -> Any:
@@ -131,6 +159,21 @@ def softmax(x: Any, axis: int = -1) -> Variable:
     return _softmax(variable, axis=normalize_axis(axis, variable.ndim, "softmax"))
 
 
+def _log_softmax_value(xp: Any, x: Any, axis: int) -> Any:
+    _, below, rest = _shifted(xp, x, axis)
+    return xp.subtract(below, rest)
+
+
+def _log_softmax_vjp(g: Variable, y: Variable, x: Variable, axis: int) -> Variable:
+    """x̄ = g - exp(y) · Σ g."""
+    return g - weigh(OPS["sum"](g, axis=axis, keepdims=True), OPS["exp"](y))
+
+
+_log_softmax = Scan(
+    "log_softmax", _log_softmax_value, vjp=_log_softmax_vjp, dtype=only("f", "log_softmax", _ROWS)
+)
+
+
 @public(
     topic="activation", samples=_axis_samples,
     reference=lambda x, axis=-1: np.log(_softmax_reference(x, axis)),
@@ -143,7 +186,7 @@ def log_softmax(x: Any, axis: int = -1) -> Variable:
     array([    0., -1000.])
     """
     variable = as_float(x)
-    return variable - logsumexp(variable, axis=axis, keepdims=True)
+    return _log_softmax(variable, axis=normalize_axis(axis, variable.ndim, "log_softmax"))
 
 
 @public(

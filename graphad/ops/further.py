@@ -1,23 +1,5 @@
 """Everything that `graphad.ops` does not load at once; the op table asks for it when needed."""
 
-from graphad.ops import (
-    arrays,
-    fft,
-    functions,
-    linalg,
-    products,
-    signal,
-    special,
-    statistics,
-)
+from graphad.ops import arrays, fft, functions, linalg, logprod, products, special, statistics
 
-__all__ = [
-    "arrays",
-    "fft",
-    "functions",
-    "linalg",
-    "products",
-    "signal",
-    "special",
-    "statistics",
-]
+__all__ = ["arrays", "fft", "functions", "linalg", "logprod", "products", "special", "statistics"]

@@ -2,7 +2,7 @@
 
 pattern  rules written as arrows: ``"x - 0 -> x"``
 engine   applies rule tables once to every node, merges equal nodes, keeps a log
-algebra · shapes · fold   the rules by topic
+algebra · shapes · stable · fold   the rules by topic
 passes   the ordered list that the compiler runs
 """
 

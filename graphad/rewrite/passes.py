@@ -8,8 +8,9 @@ from graphad.rewrite.engine import Report, rewrite, tables
 from graphad.rewrite.fold import FOLD
 from graphad.rewrite.pattern import Rule
 from graphad.rewrite.shapes import SHAPES
+from graphad.rewrite.stable import STABLE
 
-RULES: list[Rule] = [*SHAPES, *ALGEBRA, *FOLD]
+RULES: list[Rule] = [*SHAPES, *ALGEBRA, *STABLE, *FOLD]
 DEFAULT_MARKS = ("exact", "rounding", "stabilising")
 _default = tables(RULES, DEFAULT_MARKS)
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphad.errors import DTypeError, ShapeError, UseError
-from graphad.ir.op import OPS
+from graphad.ir.op import OPS, freeze
 from graphad.ir.variable import Apply, Constant, Variable
 
 MARKS = ("exact", "rounding", "stabilising", "unsafe")
@@ -134,13 +134,34 @@ def _convert(node: ast.expr, text: str) -> Pattern:
     raise UseError(f"{text!r} is no pattern", remedy="use names, numbers, operators and op names")
 
 
+ALIKE = 6  # levels of ops compared by `alike`
+
+
+def alike(a: Variable, b: Variable, depth: int = ALIKE) -> bool:
+    """Are these the same variable, or the same few ops of the same variables?
+
+    Where equal nodes were not merged yet, ``exp(x) / (1 + exp(x))`` holds two exp(x).
+    """
+    if a is b:
+        return True
+    first, second = a.owner, b.owner
+    if first is None or second is None:
+        constants = isinstance(a, Constant) and isinstance(b, Constant)
+        return constants and freeze(a.value) == freeze(b.value)  # type: ignore[attr-defined]
+    if not depth or a.index != b.index or first.op != second.op:
+        return False
+    return len(first.inputs) == len(second.inputs) and all(
+        [alike(v, w, depth - 1) for v, w in zip(first.inputs, second.inputs, strict=True)]
+    )
+
+
 def match(pattern: Pattern, variable: Variable, bindings: Bindings) -> Bindings | None:
     """The bindings under which `pattern` stands for `variable`, or None."""
     if isinstance(pattern, Wild):
         known = bindings.get(pattern.name)
         if known is None:
             return {**bindings, pattern.name: variable}
-        return bindings if known is variable else None
+        return bindings if alike(known, variable) else None
     if isinstance(pattern, Number):
         return bindings if is_number(variable, pattern.value) else None
     node = variable.owner

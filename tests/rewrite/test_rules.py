@@ -88,6 +88,13 @@ def at(x: ga.Variable, *index: tuple, operands: Any = ()) -> ga.Variable:
     return scatter_add(x, (4,), index, operands)
 
 
+def log_mean_exp(x: ga.Variable, count: Any) -> ga.Variable:
+    """What log(mean(exp(x), axis=0)) becomes."""
+    top = ga.stop_gradient(x).max(axis=0, keepdims=True)
+    top = where(ga.isfinite(top), top, 0)
+    return squeeze(top, 0) + ga.log1p(ga.expm1(x - top).sum(axis=0) / count)
+
+
 FIRST, LAST = ("slice", None, 2, None), ("slice", -2, None, None)
 TWICE = const(np.array([0, 2, 0]))
 PRODUCT = np.float32(7) * np.float32(0.1)
@@ -220,10 +227,65 @@ ROUNDING = {
     "(x * a) * b -> x * (a*b)": [
         ((X * 3.0) * 0.1, X * (3.0 * 0.1)), (0.1 * (7.0 * F), F * PRODUCT), (-X * 3.0, X * -3.0)],
 }
+EXP, LOG, SOFT, SIG = ga.exp, ga.log, ga.softplus, ga.sigmoid
+STABILISING = {
+    "log(1 + x) -> log1p(x)":             [(LOG(1 + X), ga.log1p(X)), (LOG(F + 1), ga.log1p(F))],
+    "log(1 - x) -> log1p(negative(x))":   [(LOG(1 - X), ga.log1p(-X))],
+    "exp(x) - 1 -> expm1(x)":             [(EXP(X) - 1, ga.expm1(X)), (EXP(F) - 1, ga.expm1(F))],
+    "1 - exp(x) -> negative(expm1(x))":   [(1 - EXP(X), -ga.expm1(X))],
+    "log1p(expm1(x)) -> x":               [(ga.log1p(ga.expm1(X)), X)],
+    "log(exp(x)) -> x":                   [(LOG(EXP(X)), X), (LOG(EXP(-F)), -F)],
+    "log(exp(x) * y) -> x + log(y)":      [(LOG(EXP(X) * Y), X + LOG(Y)),
+                                           (LOG(Y * EXP(-X)), LOG(Y) - X)],
+    "log(exp(x) / y) -> x - log(y)":      [(LOG(EXP(X) / Y), X - LOG(Y))],
+    "log(y / exp(x)) -> log(y) - x":      [(LOG(Y / EXP(X)), LOG(Y) - X)],
+    "log(exp(x) + exp(y)) -> logaddexp(x, y)": [(LOG(EXP(X) + EXP(Y)), ga.logaddexp(X, Y))],
+    "log1p(exp(x)) -> softplus(x)": [
+        (ga.log1p(EXP(X)), SOFT(X)), (LOG(1 + EXP(X)), SOFT(X))],
+    "log1p(negative(exp(x))) -> log1mexp(x)": [
+        (ga.log1p(-EXP(X)), ga.log1mexp(X))],
+    "log(negative(expm1(x))) -> log1mexp(x)": [
+        (LOG(-ga.expm1(X)), ga.log1mexp(X)), (LOG(1 - EXP(-X)), ga.log1mexp(-X))],
+    "exp(x) * exp(y) -> exp(x + y)":      [(EXP(X) * EXP(Y), EXP(X + Y))],
+    "exp(x) / exp(y) -> exp(x - y)":      [(EXP(X) / EXP(Y), EXP(X - Y))],
+    "1 / (1 + exp(x)) -> sigmoid(negative(x))": [
+        (1 / (1 + EXP(X)), SIG(-X)), (1 / (EXP(-X) + 1), SIG(X))],
+    "reciprocal(1 + exp(x)) -> sigmoid(negative(x))": [
+        (ga.reciprocal(1 + EXP(X)), SIG(-X)), ((1 + EXP(-X)) ** -1, SIG(X))],
+    "exp(x) / (1 + exp(x)) -> sigmoid(x)": [(EXP(X) / (1 + EXP(X)), SIG(X))],
+    "1 - sigmoid(x) -> sigmoid(negative(x))": [(1 - SIG(X), SIG(-X))],
+    "log(sigmoid(x)) -> negative(softplus(negative(x)))": [
+        (LOG(SIG(X)), -SOFT(-X)), (LOG(1 / (1 + EXP(-X))), -SOFT(-X)),
+        (LOG(1 - SIG(X)), -SOFT(X))],
+    "log1p(negative(sigmoid(x))) -> negative(softplus(x))": [(ga.log1p(-SIG(X)), -SOFT(X))],
+    "softplus(x) - x -> softplus(negative(x))": [
+        (SOFT(X) - X, SOFT(-X)), (LOG(1 + EXP(X)) - X, SOFT(-X))],
+    "sqrt(square(x)) -> abs(x)":          [(ga.sqrt(X**2), abs(X)), (ga.sqrt(square(F)), abs(F))],
+    "sqrt(x * x) -> abs(x)":              [(ga.sqrt(X * X), abs(X))],
+    "log(square(x)) -> 2 * log(abs(x))":  [(LOG(X**2), 2 * LOG(abs(X)))],
+    "log(x * x) -> 2 * log(abs(x))":      [(LOG(X * X), 2 * LOG(abs(X)))],
+    "log(sum(exp(x))) -> logsumexp(x)": [
+        (LOG(EXP(M).sum(axis=1)), ga.logsumexp(M, axis=1)),
+        (LOG(EXP(M).sum(axis=(0, 2), keepdims=True)), ga.logsumexp(M, (0, 2), keepdims=True))],
+    "log(sum(exp(x)) / y) -> logsumexp(x) - log(y)": [
+        (LOG(EXP(P).sum() / Z), ga.logsumexp(P) - LOG(Z))],
+    "log(mean(exp(x))) -> m + log1p(mean(expm1(x - m)))": [
+        (LOG(EXP(P).mean()), log_mean_exp(P, 3.0)),
+        (LOG(EXP(R).mean(axis=0)), log_mean_exp(R, R.shape[0]))],
+    "exp(x) / sum(exp(x)) -> softmax(x)": [
+        (EXP(P) / EXP(P).sum(), ga.softmax(P)), (EXP(M) / EXP(M).sum(axis=0), ga.softmax(M, 0)),
+        (EXP(M) / EXP(M).sum(axis=1, keepdims=True), ga.softmax(M, 1))],
+    "log(softmax(x)) -> log_softmax(x)": [
+        (LOG(ga.softmax(M, 1)), ga.log_softmax(M, 1)),
+        (LOG(EXP(P) / EXP(P).sum()), ga.log_softmax(P))],
+    "log(prod(x)) -> logprod(x)":         [(LOG(M.prod(axis=2)), ga.logprod(M, axis=2))],
+    "log(x ** c) -> c * log(x)": [
+        (LOG(X**4), 4 * LOG(abs(X))), (LOG(X**0.5), 0.5 * LOG(X)), (LOG(F**3), 3 * LOG(F))],
+}
 # fmt: on
 CASES = [
     (f"{arrow}  [{mark}]", before, after)
-    for mark, table in (("exact", EXACT), ("rounding", ROUNDING))
+    for mark, table in (("exact", EXACT), ("rounding", ROUNDING), ("stabilising", STABILISING))
     for arrow, pairs in table.items()
     for before, after in pairs
 ]
@@ -275,7 +337,7 @@ def within_ulps(a: np.ndarray, b: np.ndarray, count: int) -> np.ndarray:
     return ~np.isfinite(a) | (np.abs(a - b) <= count * np.spacing(size))
 
 
-@each(CASES)
+@each([case for case in CASES if "[stabilising]" not in case[0]])  # tests/rewrite/test_stable.py
 def test_numbers(rule: str, before: ga.Variable, after: ga.Variable) -> None:
     with np.errstate(all="ignore"):
         given = value_of(before)
