@@ -1,5 +1,20 @@
 """Everything that `graphad.ops` does not load at once; the op table asks for it when needed."""
 
-from graphad.ops import arrays, fft, functions, linalg, logprod, products, special, statistics
+from graphad.ops import (
+    arrays,
+    fft,
+    functions,
+    linalg,
+    logprod,
+    products,
+    signal,
+    special,
+    statistics,
+)
 
-__all__ = ["arrays", "fft", "functions", "linalg", "logprod", "products", "special", "statistics"]
+# fmt: off
+__all__ = [
+    "arrays", "fft", "functions", "linalg", "logprod", "products", "signal", "special",
+    "statistics",
+]
+# fmt: on
