@@ -1,0 +1,31 @@
+"""The table of what is supported: what it says of functions whose state is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from graphad.ir.op import OPS
+from graphad.testing import coverage
+
+
+def test_derivatives_are_tried_out() -> None:
+    assert set(coverage.modes_of(OPS.entries["tanh"]).values()) == {"yes"}
+    assert set(coverage.modes_of(OPS.entries["floor"]).values()) == {"zero"}
+    assert set(coverage.modes_of(OPS.entries["argmax"]).values()) == {"-"}
+
+
+def test_every_name_has_one_row() -> None:
+    rows = {row.name: row for row in coverage.numpy_rows(np)}
+    assert set(rows) == {name for name in dir(np) if not name.startswith("_")}
+    assert rows["sin"].supported and not rows["savetxt"].supported
+    assert rows["savetxt"].note.startswith("reads or writes")
+    assert rows["float32"].note.startswith("a type")
+    assert str(rows["sin"]) == "| `sin` | yes | yes | yes | yes |  |"
+
+
+def test_the_command_prints_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    coverage.main([])
+    printed = capsys.readouterr().out
+    assert "| `linalg.inv` | yes | yes | yes | yes |" in printed
+    assert " names: " in printed.splitlines()[-1]
