@@ -308,8 +308,9 @@ _astype = Elementwise(
 @public(
     np.astype if hasattr(np, "astype") else None, topic="elementwise",
     reference=lambda x, dtype: x.astype(dtype),
-    samples=lambda rng: [Sample((rng.normal(size=3),), {"dtype": "float32"})],
-    differentiable=False,
+    samples=lambda rng: [
+        Sample((rng.normal(size=3),), {"dtype": dtype}) for dtype in ("complex128", "float64")
+    ],
 )  # fmt: skip
 def astype(x: Any, dtype: Any) -> Variable:
     """`x` converted to another dtype, as NumPy's ``x.astype(dtype)``.

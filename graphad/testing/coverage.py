@@ -63,8 +63,8 @@ _REASONS = {
 SCIPY = {
     "special": """
         gamma gammaln loggamma digamma psi polygamma gammainc gammaincc betainc beta betaln erf
-        erfc erfcx erfinv erfcinv expit logit logsumexp xlogy xlog1py log1mexp j0 j1 jn y0 y1 i0 i1 iv
-        ive kv ndtr log_ndtr zeta owens_t hyp2f1""",
+        erfc erfcx erfinv erfcinv expit logit logsumexp xlogy xlog1py log1mexp j0 j1 jn y0 y1 i0 i1
+        iv ive kv ndtr log_ndtr zeta owens_t hyp2f1""",
     "stats": """
         norm t beta gamma chi2 poisson dirichlet multivariate_normal""",
     "linalg": """
@@ -119,7 +119,9 @@ def _tried(
     seeds, moves = ([Variable(v.type) for v in vs] for vs in (results, wrt))
     rng = np.random.default_rng(0)
     inputs = [*arguments, *seeds, *moves]
-    values = [*case.arrays, *[np.asarray(rng.normal(size=v.type.shape)) for v in (*seeds, *moves)]]
+    drawn = [np.asarray(rng.normal(size=v.type.shape)) for v in (*seeds, *moves)]
+    pairs = zip(drawn, inputs[-len(drawn) :], strict=True)
+    values = [*case.arrays, *[a.astype(v.dtype) for a, v in pairs]]
     first = vjp(list(results), wrt, seeds)
     made = {
         "vjp": first,
