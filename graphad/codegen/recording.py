@@ -88,7 +88,7 @@ class Instruction:
 
 
 class _At:
-    """``xp.add``: callable, with ``.at`` for unbuffered addition."""
+    """``xp.add``: callable, with ``.at`` for unbuffered addition, and ``.reduce``."""
 
     __slots__ = ("name", "recorder")
 
@@ -100,6 +100,9 @@ class _At:
 
     def at(self, total: Traced, index: Any, values: Any) -> None:
         self.recorder.record(f"{self.name}.at", (total, index, values), {})
+
+    def reduce(self, *arguments: Any, **keywords: Any) -> Traced:
+        return self.recorder.record(f"{self.name}.reduce", arguments, keywords)
 
 
 class Recorder:

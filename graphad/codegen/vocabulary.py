@@ -69,13 +69,15 @@ def _entry(entry: Any) -> str:
 # ---- arrays ----------------------------------------------------------------------------------
 def _reduce(ufunc: str) -> Writer:
     def write(
-        x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, initial: Any = None
-    ) -> str:
-        where = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
+        x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, initial: Any = None,
+        where: Any = None,
+    ) -> str:  # fmt: skip
+        axes = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
         extra = ", keepdims=True" if keepdims else ""
         extra += f", dtype={literal(dtype)}" if dtype is not None else ""
         extra += f", initial={literal(initial)}" if initial is not None else ""
-        return f"{ufunc}.reduce({literal(x)}, axis={literal(where)}{extra})"
+        extra += f", where={literal(where)}" if where is not None else ""
+        return f"{ufunc}.reduce({literal(x)}, axis={literal(axes)}{extra})"
 
     return write
 

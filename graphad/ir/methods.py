@@ -11,10 +11,11 @@ from typing import Any, NoReturn
 from graphad.errors import UseError
 from graphad.ir.hooks import hooks
 from graphad.ir.op import OPS
+from graphad.ir.reducing import ReducingMethods
 from graphad.ir.ufuncs import on_variables
 
 
-class ArrayMethods:
+class ArrayMethods(ReducingMethods):
     """What a symbolic array can do; abstract base of Variable."""
 
     __slots__ = ()
@@ -245,54 +246,6 @@ class ArrayMethods:
     def conj(self) -> Any:
         """The complex conjugate."""
         return OPS["conj"](self)
-
-    def sum(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
-        """Sum over axes; see `ga.sum`."""
-        return OPS["sum"](self, axis=axis, dtype=dtype, keepdims=keepdims)
-
-    def prod(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
-        """Product over axes; see `ga.prod`."""
-        return OPS["prod"](self, axis=axis, dtype=dtype, keepdims=keepdims)
-
-    def mean(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
-        """Mean over axes; see `ga.mean`."""
-        return OPS["mean"](self, axis=axis, dtype=dtype, keepdims=keepdims)
-
-    def var(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
-        """Variance over axes; see `ga.var`."""
-        return OPS["var"](self, axis=axis, ddof=ddof, keepdims=keepdims)
-
-    def std(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
-        """Standard deviation over axes; see `ga.std`."""
-        return OPS["std"](self, axis=axis, ddof=ddof, keepdims=keepdims)
-
-    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Maximum over axes; see `ga.max`."""
-        return OPS["max"](self, axis=axis, keepdims=keepdims)
-
-    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Minimum over axes; see `ga.min`."""
-        return OPS["min"](self, axis=axis, keepdims=keepdims)
-
-    def argmax(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Index of the maximum; see `ga.argmax`."""
-        return OPS["argmax"](self, axis=axis, keepdims=keepdims)
-
-    def argmin(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Index of the minimum; see `ga.argmin`."""
-        return OPS["argmin"](self, axis=axis, keepdims=keepdims)
-
-    def any(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Is any element true?"""
-        return OPS["any"](self, axis=axis, keepdims=keepdims)
-
-    def all(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Are all elements true?"""
-        return OPS["all"](self, axis=axis, keepdims=keepdims)
-
-    def cumsum(self, axis: Any = None, dtype: Any = None) -> Any:
-        """Cumulative sum along an axis."""
-        return OPS["cumsum"](self, axis=axis, dtype=dtype)
 
     def reshape(self, *shape: Any) -> Any:
         """Same elements in another shape; ``x.reshape(2, 3)`` or ``x.reshape((2, 3))``."""

@@ -9,6 +9,7 @@ from graphad.ops import (
     contraction,
     creation,
     elementwise,
+    extrema,
     indexing,
     joining,
     logical,
@@ -18,6 +19,6 @@ from graphad.ops import (
 )
 
 __all__ = [
-    "activation", "contraction", "creation", "elementwise", "indexing",
+    "activation", "contraction", "creation", "elementwise", "extrema", "indexing",
     "joining", "logical", "reduction", "shape", "trigonometric",
 ]  # fmt: skip

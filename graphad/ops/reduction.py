@@ -1,4 +1,7 @@
-"""Reductions and scans: sum, prod, mean, var, std, max, min, argmax, any, all, cumsum."""
+"""Sums: sum, prod, mean, var, std, cumsum. What `where` leaves out has no part in any derivative.
+
+Extrema and logic are in `graphad.ops.extrema`.
+"""
 
 from __future__ import annotations
 
@@ -7,64 +10,96 @@ from typing import Any
 
 import numpy as np
 
-from graphad.ir.families.common import normalize_axes, normalize_axis, public, weigh
-from graphad.ir.families.reduction import Reduction, Scan, sum_dtype
+from graphad.errors import UseError
+from graphad.ir.families.common import (
+    normalize_axes,
+    normalize_axis,
+    public,
+    refuse_out,
+    weigh,
+)
+from graphad.ir.families.reduction import Reduction, Scan, check_mask, mask_of, sum_dtype
 from graphad.ir.op import OPS, Sample
 from graphad.ir.variable import Constant, Variable, as_variable
 
+_MASK = np.array([[True, False], [True, True], [False, True]])
+_MEAN = np.array([[[0.25]], [[-0.5]]], np.float32)
 _AXES: Sequence[dict[str, Any]] = (
-    {}, {"axis": 0}, {"axis": -1}, {"axis": (0, 2)}, {"axis": 1, "keepdims": True},
+    {}, {"axis": 0}, {"axis": -1}, {"axis": (0, 2)}, {"axis": 1, "keepdims": True}, {"axis": ()},
 )  # fmt: skip
 
 
 def _samples(rng: np.random.Generator) -> list[Sample]:
-    return [Sample((rng.normal(size=(2, 3, 2)),), dict(k)) for k in _AXES]
-
-
-def _without_ties(rng: np.random.Generator) -> list[Sample]:
-    return [Sample((rng.permutation(12).reshape(2, 3, 2) / 4,), dict(k)) for k in _AXES]
+    x = rng.normal(size=(2, 3, 2))
+    masked = Sample((x,), {"axis": 1, "keepdims": True}, {"where": _MASK})
+    return [*[Sample((rng.normal(size=(2, 3, 2)),), dict(k)) for k in _AXES], masked,
+            Sample((x,), {"axis": (0, 1)}, {"where": _MASK[:, :1]})]  # fmt: skip
 
 
 def _also_empty(rng: np.random.Generator) -> list[Sample]:
-    return [*_samples(rng), Sample((np.zeros((0, 3)),), {"axis": 0}), Sample((np.float64(1.5),))]
+    x = rng.normal(size=(2, 3, 2))
+    started = Sample((x,), {"axis": (0, 2)}, {"where": _MASK, "initial": np.float64(1.5)})
+    return [*_samples(rng), Sample((np.zeros((0, 3)),), {"axis": 0}), Sample((np.float64(1.5),)),
+            started]  # fmt: skip
 
 
 # ---- sum and prod ----------------------------------------------------------------------------
-def _sum_vjp(g: Variable, y: Variable, x: Variable, axis: tuple[int, ...]) -> Variable:
+def _chosen(where: Any, cotangent: Variable) -> Variable:
+    """The cotangent of what counts; zero for what `where` leaves out."""
+    return cotangent if where is None else OPS["where"](where, cotangent, 0)
+
+
+def _sum_vjp(
+    g: Variable, y: Variable, x: Variable, axis: tuple[int, ...], where: Any = None
+) -> Variable:
     """y = Σ x;  x̄ = ȳ everywhere."""
-    return OPS["broadcast_to"](g, x.shape)
+    return _chosen(where, OPS["broadcast_to"](g, x.shape))
 
 
 _sum = Reduction(
-    "sum", lambda xp, x, axis, keepdims: xp.sum(x, axis=axis, keepdims=keepdims),
+    "sum", lambda xp, x, axis, keepdims, **extra: xp.sum(x, axis=axis, keepdims=keepdims, **extra),
     vjp=_sum_vjp, dtype=sum_dtype, linear=True)  # fmt: skip
 
 
+def _reduced(
+    family: Reduction, a: Any, axis: Any, dtype: Any, keepdims: bool, initial: Any, where: Any
+) -> Variable:
+    """The sum or product of what `where` takes, with `initial` in it, in the result's dtype."""
+    variable = as_variable(a)
+    variable = variable if dtype is None else variable.astype(dtype)
+    axes = normalize_axes(axis, variable.ndim, family.name)
+    mask = mask_of(where)
+    result: Variable = family(variable, *mask.values(), axis=axes, keepdims=bool(keepdims),
+                              **dict.fromkeys(mask, True))  # fmt: skip
+    result = result if dtype is None else _as(result, np.dtype(dtype))  # small integers
+    if initial is None:
+        return result
+    start = as_variable(initial)
+    if start.ndim:
+        raise UseError(f"{family.name}: initial= with {start.ndim} axes", remedy="give a scalar")
+    start = start if start.dtype == result.dtype else start.astype(result.dtype)
+    return result + start if family is _sum else result * start
+
+
 @public(np.sum, topic="reduction", samples=_also_empty)
-def sum_(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Variable:
+def sum_(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False,
+    initial: Any = None, where: Any = True,
+) -> Variable:  # fmt: skip
     """Sum over `axis` (an int, a tuple, None for all axes), as ``np.sum``.
 
-    x (…); `dtype` is the dtype to convert to before adding; with keepdims reduced axes stay with
-    size 1. Raises AxisError for an axis that x does not have.
+    a (…); `dtype` is the dtype to convert to before adding; with keepdims reduced axes stay with
+    size 1; `initial`, a scalar in the dtype of the result, is added; `where`, booleans that
+    broadcast against a, says what counts: the rest leaves no trace, be it NaN.
+    Raises AxisError for an axis that a does not have, ShapeError and DTypeError for `where`.
 
     >>> import graphad as ga
-    >>> ga.sum(ga.constant([[1.0, 2.0], [3.0, 4.0]]), axis=0).eval()
-    array([4., 6.])
+    >>> x = ga.constant([[1.0, 2.0], [3.0, float("nan")]])
+    >>> ga.sum(x, axis=0, where=[[True, True], [True, False]]).eval()
+    array([4., 2.])
     """
-    variable = as_variable(x)
-    variable = variable if dtype is None else variable.astype(dtype)
-    axes = normalize_axes(axis, variable.ndim, "sum")
-    return _sum(variable, axis=axes, keepdims=bool(keepdims))
-
-
-def _last_axis_only(x: Variable, axes: tuple[int, ...]) -> Variable:
-    """`x` with `axes` joined into one last axis."""
-    kept = [i for i in range(x.ndim) if i not in axes]
-    moved = OPS["transpose"](x, (*kept, *axes))
-    joined: Any = 1
-    for size in moved.shape[len(kept) :]:
-        joined = joined * size
-    return OPS["reshape"](moved, (*moved.shape[: len(kept)], joined))
+    refuse_out("sum", out)
+    return _reduced(_sum, a, axis, dtype, keepdims, initial, where)
 
 
 def _others_value(xp: Any, x: Any) -> Any:
@@ -87,46 +122,71 @@ def _others_vjp(g: Variable, y: Variable, x: Variable, axis: int) -> Variable:
 _others = Scan("product_of_others", lambda xp, x, axis: _others_value(xp, x), vjp=_others_vjp)
 
 
-def _prod_vjp(g: Variable, y: Variable, x: Variable, axis: tuple[int, ...]) -> Variable:
+def _others_over(x: Variable, axes: tuple[int, ...]) -> Variable:
+    """For each element, the product of all others over `axes`."""
+    order = (*[i for i in range(x.ndim) if i not in axes], *axes)
+    moved = OPS["transpose"](x, order)
+    joined: Any = 1
+    for size in moved.shape[x.ndim - len(axes) :]:
+        joined = joined * size
+    rows = OPS["reshape"](moved, (*moved.shape[: x.ndim - len(axes)], joined))
+    found = OPS["reshape"](_others(rows, axis=-1), moved.shape)
+    return OPS["transpose"](found, tuple([order.index(i) for i in range(x.ndim)]))
+
+
+def _prod_vjp(
+    g: Variable, y: Variable, x: Variable, axis: tuple[int, ...], where: Any = None
+) -> Variable:
     """y = Π x;  x̄_j = ȳ Π_{k≠j} x_k, right with any number of zeros and at any order."""
-    return weigh(g, _others(x, axis=-1))
+    if not axis:
+        return _chosen(where, g)
+    filled = x if where is None else OPS["where"](where, x, 1)
+    return _chosen(where, weigh(g, _others_over(filled, axis)))
 
 
 _prod = Reduction(
-    "prod", lambda xp, x, axis, keepdims: xp.prod(x, axis=axis, keepdims=keepdims),
+    "prod",
+    lambda xp, x, axis, keepdims, **extra: xp.prod(x, axis=axis, keepdims=keepdims, **extra),
     vjp=_prod_vjp, dtype=sum_dtype)  # fmt: skip
 
 
 def _prod_samples(rng: np.random.Generator) -> list[Sample]:
     zeros = np.array([[1.5, 0.0, -2.0], [0.0, 0.0, 3.0]])
-    return [*_also_empty(rng), Sample((zeros,), {"axis": 1})]
+    return [*_also_empty(rng), Sample((zeros,), {"axis": 1}), Sample((zeros,))]
 
 
 @public(np.prod, topic="reduction", samples=_prod_samples)
-def prod(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Variable:
+def prod(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False,
+    initial: Any = None, where: Any = True,
+) -> Variable:  # fmt: skip
     """Product over `axis` (an int, a tuple, None for all axes), as ``np.prod``.
 
-    Derivatives are right also where elements are zero.
+    `initial` is multiplied with; the other parameters and errors are those of `sum`. Derivatives
+    of any order are right also where elements are zero.
 
     >>> import graphad as ga
     >>> x = ga.vector("x")
     >>> ga.grad(ga.prod(x), x).eval({x: [0.0, 2.0, 3.0]})
     array([6., 0., 0.])
     """
-    variable = as_variable(x)
-    variable = variable if dtype is None else variable.astype(dtype)
-    axes = normalize_axes(axis, variable.ndim, "prod")
-    if not axes:
-        return variable + np.zeros((), sum_dtype(variable.dtype))
-    result = _prod(
-        _last_axis_only(variable, axes), axis=(variable.ndim - len(axes),), keepdims=False
-    )
-    return OPS["expand_dims"](result, axes) if keepdims else result
+    refuse_out("prod", out)
+    return _reduced(_prod, a, axis, dtype, keepdims, initial, where)
+
+
+def _as(variable: Variable, dtype: np.dtype) -> Variable:
+    return variable if variable.dtype == dtype else variable.astype(dtype)
 
 
 # ---- mean, var, std --------------------------------------------------------------------------
-def _count(x: Variable, axes: Sequence[int], dtype: np.dtype) -> Any:
-    """The number of elements reduced, as a constant or a scalar Variable of `dtype`."""
+def _count(
+    x: Variable, axes: Sequence[int], keepdims: bool, where: Any, dtype: np.dtype
+) -> Variable:
+    """The number of elements that count, in `dtype`; a scalar if it is the same everywhere."""
+    for mask in mask_of(where).values():
+        check_mask("where", x.type, mask.type)
+        return sum_(OPS["broadcast_to"](mask, x.shape), axis=tuple(axes),
+                    keepdims=keepdims).astype(dtype)  # fmt: skip
     total: Any = 1
     for axis in axes:
         total = total * x.shape[axis]
@@ -135,59 +195,106 @@ def _count(x: Variable, axes: Sequence[int], dtype: np.dtype) -> Any:
     return as_variable(total).astype(dtype)
 
 
-def _inexact(x: Any, dtype: Any) -> Variable:
-    variable = as_variable(x)
+def _inexact(a: Any, dtype: Any) -> tuple[Variable, np.dtype]:
+    """The array, and the dtype to add up in: float64 for integers, as NumPy."""
+    variable = as_variable(a)
     if dtype is not None:
-        return variable.astype(dtype)
-    return variable if variable.dtype.kind in "fc" else variable.astype("float64")
+        return variable, np.dtype(dtype)
+    return variable, variable.dtype if variable.dtype.kind in "fc" else np.dtype("float64")
 
 
 def _real_dtype(dtype: np.dtype) -> np.dtype:
-    return np.empty(0, dtype).real.dtype
+    return np.empty(0, dtype).real.dtype if dtype.kind in "fc" else np.dtype("float64")
 
 
 @public(np.mean, topic="reduction", samples=_samples)
-def mean(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Variable:
-    """Arithmetic mean over `axis`, as ``np.mean``; integers give float64.
+def mean(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, *,
+    where: Any = True,
+) -> Variable:  # fmt: skip
+    """Arithmetic mean over `axis`, as ``np.mean``; integers give float64, no elements NaN.
+
+    `where`, booleans that broadcast against a, says what counts. float16 is added in float32.
+    Raises AxisError, ShapeError, DTypeError as `sum`.
 
     >>> import graphad as ga
     >>> ga.mean(ga.constant([[1.0, 2.0], [3.0, 6.0]]), axis=1).eval()
     array([1.5, 4.5])
     """
-    variable = _inexact(x, dtype)
+    refuse_out("mean", out)
+    variable, target = _inexact(a, dtype)
+    inner = np.dtype("float32") if dtype is None and target == np.float16 else target
     axes = normalize_axes(axis, variable.ndim, "mean")
-    total = sum_(variable, axis=axes, keepdims=keepdims)
-    return total / _count(variable, axes, _real_dtype(variable.dtype))
+    total = sum_(_as(variable, inner), axis=axes, keepdims=keepdims, where=where)
+    return _as(total / _count(variable, axes, keepdims, where, _real_dtype(inner)), target)
 
 
-@public(np.var, topic="reduction", samples=_samples)
+def _freedom(count: Variable, ddof: Any) -> Variable:
+    """max(count - ddof, 0), as NumPy has it."""
+    if not isinstance(ddof, Variable) and ddof == 0:
+        return count
+    if isinstance(count, Constant) and not isinstance(ddof, Variable):
+        return Constant(np.maximum(count.value - ddof, 0).astype(count.dtype))
+    return OPS["maximum"](count - ddof, 0)
+
+
+def checked_ddof(name: str, ddof: Any, correction: Any) -> Any:
+    """The correction of the degrees of freedom by either of its names."""
+    if correction is None:
+        return ddof
+    if isinstance(ddof, Variable) or ddof != 0:
+        raise UseError(f"{name}: ddof and correction are both given", remedy="give one of them")
+    return correction
+
+
+def _var_samples(rng: np.random.Generator) -> list[Sample]:
+    x = rng.normal(size=(2, 3, 2))
+    return [*_samples(rng), Sample((x,), {"axis": 1, "ddof": 1}),
+            Sample((x,), {"axis": (1, 2), "correction": 1.5, "mean": _MEAN})]  # fmt: skip
+
+
+@public(np.var, topic="reduction", samples=_var_samples)
 def var(
-    x: Any, axis: Any = None, dtype: Any = None, ddof: float = 0, keepdims: bool = False
-) -> Variable:
-    """Variance over `axis`: Σ|x - mean|² / (n - ddof), as ``np.var``.
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: Any = 0,
+    keepdims: bool = False, *, where: Any = True, mean: Any = None, correction: Any = None,
+) -> Variable:  # fmt: skip
+    """Variance over `axis`: Σ|a - mean|² / max(n - ddof, 0), as ``np.var``.
+
+    `correction` is another name of ddof; `mean`: the mean, if it is known, with the reduced axes
+    of size 1; `where`, booleans that broadcast against a, says what counts. Complex numbers give
+    real variances. Raises UseError for both ddof and correction; the rest as `sum`.
 
     >>> import graphad as ga
     >>> float(ga.var(ga.constant([1.0, 3.0]), ddof=1).eval())
     2.0
     """
-    variable = _inexact(x, dtype)
+    refuse_out("var", out)
+    less = checked_ddof("var", ddof, correction)
+    variable, target = _inexact(a, dtype)
     axes = normalize_axes(axis, variable.ndim, "var")
-    spread = variable - mean(variable, axis=axes, keepdims=True)
-    if variable.dtype.kind == "c":
+    if mean is None:
+        total = sum_(_as(variable, target), axis=axes, keepdims=True, where=where)
+        count = _count(variable, axes, True, where, _real_dtype(target))
+        centre = _as(total / count, target)
+    else:
+        centre = as_variable(mean)
+    spread = variable - centre
+    if spread.dtype.kind == "c":
         squares = OPS["square"](OPS["real"](spread)) + OPS["square"](OPS["imag"](spread))
     else:
         squares = OPS["square"](spread)
-    count = _count(variable, axes, _real_dtype(variable.dtype))
-    if ddof:
-        count = OPS["maximum"](count - ddof, 0)
-    return sum_(squares, axis=axes, keepdims=keepdims) / count
+    result = target if dtype is not None or variable.dtype.kind in "iub" else squares.dtype
+    total = sum_(_as(squares, result), axis=axes, keepdims=keepdims, where=where)
+    freedom = _freedom(_count(variable, axes, keepdims, where, _real_dtype(target)), less)
+    return _as(total / freedom, result)
 
 
-@public(np.std, topic="reduction", samples=_samples)
+@public(np.std, topic="reduction", samples=_var_samples)
 def std(
-    x: Any, axis: Any = None, dtype: Any = None, ddof: float = 0, keepdims: bool = False
-) -> Variable:
-    """Standard deviation over `axis`, √var, as ``np.std``.
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: Any = 0,
+    keepdims: bool = False, *, where: Any = True, mean: Any = None, correction: Any = None,
+) -> Variable:  # fmt: skip
+    """Standard deviation over `axis`, √var, as ``np.std``; parameters and errors are those of var.
 
     The derivative where all elements are equal (std = 0) is 0, a subgradient.
 
@@ -196,147 +303,17 @@ def std(
     >>> ga.grad(ga.std(x), x).eval({x: [2.0, 2.0]})
     array([0., 0.])
     """
-    variance = var(x, axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims)
+    refuse_out("std", out)
+    variance = var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean,
+                   correction=correction)  # fmt: skip
+    if variance.dtype.kind == "c":  # because dtype= says so
+        return _root(OPS["real"](variance)).astype(variance.dtype)
+    return _root(variance)
+
+
+def _root(variance: Variable) -> Variable:
     positive = variance > 0
     return OPS["where"](positive, OPS["sqrt"](OPS["where"](positive, variance, 1)), variance)
-
-
-# ---- extrema ---------------------------------------------------------------------------------
-def _extremum_vjp(g: Variable, y: Variable, x: Variable, axis: tuple[int, ...]) -> Variable:
-    """The cotangent goes to the elements equal to the extremum, in equal parts."""
-    hit = OPS["equal"](x, y)
-    count = sum_(hit, axis=axis, keepdims=True).astype(g.dtype)
-    return OPS["where"](hit, g / OPS["maximum"](count, 1), 0)
-
-
-_max = Reduction(
-    "max", lambda xp, x, axis, keepdims: xp.max(x, axis=axis, keepdims=keepdims),
-    vjp=_extremum_vjp, needs_elements=True)  # fmt: skip
-_min = Reduction(
-    "min", lambda xp, x, axis, keepdims: xp.min(x, axis=axis, keepdims=keepdims),
-    vjp=_extremum_vjp, needs_elements=True)  # fmt: skip
-
-
-@public(np.max, np.amax, topic="reduction", samples=_without_ties)
-def max_(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
-    """Maximum over `axis`, as ``np.max``; NaN wins. Ties share the derivative equally.
-
-    Raises ShapeError for an axis known to have size 0.
-
-    >>> import graphad as ga
-    >>> ga.max(ga.constant([[1.0, 5.0], [7.0, 2.0]]), axis=1).eval()
-    array([5., 7.])
-    """
-    variable = as_variable(x)
-    axes = normalize_axes(axis, variable.ndim, "max")
-    return _max(variable, axis=axes, keepdims=bool(keepdims))
-
-
-@public(np.min, np.amin, topic="reduction", samples=_without_ties)
-def min_(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
-    """Minimum over `axis`, as ``np.min``; NaN wins. Ties share the derivative equally.
-
-    Raises ShapeError for an axis known to have size 0.
-
-    >>> import graphad as ga
-    >>> ga.min(ga.constant([[1.0, 5.0], [7.0, 2.0]]), axis=1).eval()
-    array([1., 2.])
-    """
-    variable = as_variable(x)
-    axes = normalize_axes(axis, variable.ndim, "min")
-    return _min(variable, axis=axes, keepdims=bool(keepdims))
-
-
-def _integer(dtype: np.dtype) -> np.dtype:
-    return np.dtype(np.intp)
-
-
-_argmax = Reduction(
-    "argmax", lambda xp, x, axis, keepdims: xp.argmax(x, axis=axis[0], keepdims=keepdims),
-    dtype=_integer, needs_elements=True)  # fmt: skip
-_argmin = Reduction(
-    "argmin", lambda xp, x, axis, keepdims: xp.argmin(x, axis=axis[0], keepdims=keepdims),
-    dtype=_integer, needs_elements=True)  # fmt: skip
-
-
-def _arg(family: Reduction, x: Any, axis: Any, keepdims: bool) -> Variable:
-    variable = as_variable(x)
-    if axis is None:
-        found = family(OPS["ravel"](variable), axis=(0,), keepdims=False)
-        return OPS["reshape"](found, (1,) * variable.ndim) if keepdims else found
-    along = normalize_axis(axis, variable.ndim, family.name)
-    return family(variable, axis=(along,), keepdims=bool(keepdims))
-
-
-def _arg_samples(rng: np.random.Generator) -> list[Sample]:
-    x = rng.normal(size=(3, 4))
-    return [Sample((x,)), Sample((x,), {"axis": 0}), Sample((x,), {"axis": 1, "keepdims": True})]
-
-
-@public(np.argmax, topic="reduction", samples=_arg_samples, differentiable=False)
-def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Variable:
-    """Index of the first maximum along `axis` (None: in the flattened array), as ``np.argmax``.
-
-    >>> import graphad as ga
-    >>> int(ga.argmax(ga.constant([1.0, 9.0, 3.0])).eval())
-    1
-    """
-    return _arg(_argmax, x, axis, keepdims)
-
-
-@public(np.argmin, topic="reduction", samples=_arg_samples, differentiable=False)
-def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Variable:
-    """Index of the first minimum along `axis` (None: in the flattened array), as ``np.argmin``.
-
-    >>> import graphad as ga
-    >>> int(ga.argmin(ga.constant([4.0, 9.0, 3.0])).eval())
-    2
-    """
-    return _arg(_argmin, x, axis, keepdims)
-
-
-# ---- logic -----------------------------------------------------------------------------------
-def _boolean(dtype: np.dtype) -> np.dtype:
-    return np.dtype(bool)
-
-
-_any = Reduction(
-    "any", lambda xp, x, axis, keepdims: xp.any(x, axis=axis, keepdims=keepdims), dtype=_boolean
-)
-_all = Reduction(
-    "all", lambda xp, x, axis, keepdims: xp.all(x, axis=axis, keepdims=keepdims), dtype=_boolean
-)
-
-
-def _boolean_samples(rng: np.random.Generator) -> list[Sample]:
-    x = rng.integers(0, 2, size=(3, 2)).astype(bool)
-    return [Sample((x,)), Sample((x,), {"axis": 0}), Sample((x,), {"axis": 1, "keepdims": True})]
-
-
-@public(np.any, topic="reduction", samples=_boolean_samples, differentiable=False)
-def any_(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
-    """Is any element along `axis` true (not zero)? As ``np.any``.
-
-    >>> import graphad as ga
-    >>> bool(ga.any(ga.constant([False, True])).eval())
-    True
-    """
-    variable = as_variable(x)
-    axes = normalize_axes(axis, variable.ndim, "any")
-    return _any(variable, axis=axes, keepdims=bool(keepdims))
-
-
-@public(np.all, topic="reduction", samples=_boolean_samples, differentiable=False)
-def all_(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
-    """Are all elements along `axis` true (not zero)? As ``np.all``.
-
-    >>> import graphad as ga
-    >>> bool(ga.all(ga.constant([False, True])).eval())
-    False
-    """
-    variable = as_variable(x)
-    axes = normalize_axes(axis, variable.ndim, "all")
-    return _all(variable, axis=axes, keepdims=bool(keepdims))
 
 
 # ---- scans -----------------------------------------------------------------------------------
@@ -356,15 +333,25 @@ def _scan_samples(rng: np.random.Generator) -> list[Sample]:
 
 
 @public(np.cumsum, topic="reduction", samples=_scan_samples)
-def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Variable:
+def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Variable:
     """Cumulative sum along `axis` (None: of the flattened array), as ``np.cumsum``.
+
+    `dtype` is the dtype to convert to before adding.
+    Raises AxisError for an axis that `a` does not have.
 
     >>> import graphad as ga
     >>> ga.cumsum(ga.constant([1.0, 2.0, 3.0])).eval()
     array([1., 3., 6.])
     """
-    variable = as_variable(x)
+    refuse_out("cumsum", out)
+    return scan_along(_cumsum, a, axis, dtype)
+
+
+def scan_along(family: Scan, a: Any, axis: Any, dtype: Any) -> Variable:
+    """The scan along an axis, of the flattened array for None, in `dtype`."""
+    variable = as_variable(a)
     variable = variable if dtype is None else variable.astype(dtype)
     if axis is None:
-        return _cumsum(OPS["ravel"](variable), axis=0)
-    return _cumsum(variable, axis=normalize_axis(axis, variable.ndim, "cumsum"))
+        variable, axis = OPS["ravel"](variable), 0
+    result: Variable = family(variable, axis=normalize_axis(axis, variable.ndim, family.name))
+    return result if dtype is None else _as(result, np.dtype(dtype))

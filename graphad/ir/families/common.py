@@ -84,6 +84,15 @@ def public(
     return enter
 
 
+def refuse_out(name: str, out: Any) -> None:
+    """UseError for NumPy's parameter `out`, which has no meaning in a graph."""
+    if out is not None:
+        raise UseError(
+            f"{name}(..., out=...) of a symbolic variable",
+            remedy="leave out= away; the compiler reuses memory by itself",
+        )
+
+
 # ---- strong zeros ----------------------------------------------------------------------------
 def is_risky(partial: Variable) -> bool:
     """May this be infinite or NaN for finite inputs?"""

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import DTypeError, ShapeError
-from graphad.ir.families.common import Declared
+from graphad.ir.dimtext import shape_text
+from graphad.ir.families.common import Declared, fit
 from graphad.ir.op import OPS
 from graphad.ir.types import Shape, TensorType
-from graphad.ir.variable import Apply, Variable
+from graphad.ir.variable import Apply, Variable, as_variable
 
 DTypeRule = Callable[[np.dtype], np.dtype]
 
@@ -28,11 +29,16 @@ def reduced_shape(shape: Shape, axes: Sequence[int], keepdims: bool) -> Shape:
 
 
 class Reduction(Declared):
-    """A reduction over axes. Parameters: axis (tuple), keepdims.
+    """A reduction over axes. Parameters: axis (tuple), keepdims; where, initial: are they given?
 
-    value  ``(xp, x, axis, keepdims) -> array``
-    vjp    ``(g, y, x, axis) -> Variable``, with g and y in the shape that keepdims=True gives
+    value  ``(xp, x, axis, keepdims) -> array``; takes the keywords `where`, `initial` if the
+           public function has them: booleans that broadcast to x, and a scalar
+    vjp    ``(g, y, x, axis) -> cotangent of x``, with g and y in the shape that keepdims=True
+           gives; takes the keywords as well, and returns a pair where there is an `initial`
     linear is the reduction linear (its jvp is itself)?
+
+    Operands: x, then `where` and `initial` as far as they are given. What `where` leaves out has
+    no part in the value or in any derivative.
     """
 
     def __init__(
@@ -51,19 +57,23 @@ class Reduction(Declared):
         self.linear, self.needs_elements, self.hazard = linear, needs_elements, hazard
 
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
-        (x,) = types
-        axes = params["axis"]
-        if self.needs_elements and any(x.shape[a] == 0 for a in axes):
+        x, axes = types[0], params["axis"]
+        if self.needs_elements and "initial" not in params and any(x.shape[a] == 0 for a in axes):
             raise ShapeError(
                 f"{self.name} over an axis of size 0: {x}",
                 cause=f"{self.name} of no elements is not defined",
                 remedy="check the size first, or reduce over other axes",
             )
+        if "where" in params:
+            check_mask(self.name, x, types[1])
         shape = reduced_shape(x.shape, axes, params["keepdims"])
         return (TensorType(self.dtype_rule(x.dtype), shape),)
 
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
-        return self.value(xp, arrays[0], axis=params["axis"], keepdims=params["keepdims"])
+        extra = _named(arrays, params)
+        if "initial" in extra:
+            extra["initial"] = extra["initial"].item()
+        return self.value(xp, arrays[0], axis=params["axis"], keepdims=params["keepdims"], **extra)
 
     def cuts(self, position: int) -> bool:
         return self.vjp_rule is None
@@ -71,15 +81,19 @@ class Reduction(Declared):
     def vjp(
         self, node: Apply, cotangents: Sequence[Variable | None], wanted: Sequence[bool]
     ) -> Sequence[Variable | None]:
-        cotangent, (x,) = cotangents[0], node.inputs
+        cotangent, x, params = cotangents[0], node.inputs[0], node.op.params
         if cotangent is None or self.vjp_rule is None:
-            return [None]
-        axes, result = node.op.params["axis"], node.output(0)
-        if not node.op.params["keepdims"] and axes:
+            return [None] * len(wanted)
+        axes, result, extra = params["axis"], node.output(0), _named(node.inputs, params)
+        if not params["keepdims"] and axes:
             cotangent = OPS["expand_dims"](cotangent, axes)
             result = OPS["expand_dims"](result, axes)
-        given = self.vjp_rule(cotangent, result, x, axes)
-        return [given if given.dtype == x.dtype else given.astype(x.dtype)]
+        given = self.vjp_rule(cotangent, result, x, axes, **extra)
+        if "initial" not in extra:
+            given = (given,)
+        parts = [given[0], *([None] if "where" in extra else []), *given[1:]]
+        return [fit(c, v) if need else None
+                for c, v, need in zip(parts, node.inputs, wanted, strict=True)]  # fmt: skip
 
     def jvp(
         self, node: Apply, tangents: Sequence[Variable | None]
@@ -89,9 +103,38 @@ class Reduction(Declared):
         tangent = tangents[0]
         if tangent is None:
             return [None]
-        result = self(tangent, **node.op.params)
+        result = self(tangent, *node.inputs[1:], **node.op.params)
         wanted = node.output(0).dtype
         return [result if result.dtype == wanted else result.astype(wanted)]
+
+
+def _named(operands: Sequence[Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """The operands after the first, by the names of the parameters that announce them."""
+    names = [name for name in ("where", "initial") if name in params]
+    return dict(zip(names, operands[1:], strict=True))
+
+
+def mask_of(where: Any) -> dict[str, Variable]:
+    """The operand for `where`, by its name; nothing if everything counts."""
+    if where is None or (isinstance(where, bool | np.bool_) and where):
+        return {}
+    return {"where": as_variable(where)}
+
+
+def check_mask(name: str, x: TensorType, mask: TensorType) -> None:
+    """DTypeError, ShapeError for a `where` that is no boolean, or does not broadcast to x."""
+    if mask.dtype.kind != "b":
+        raise DTypeError(f"{name}: where= has dtype {mask.dtype}", remedy="give booleans: x > 0")
+    lead = x.ndim - mask.ndim
+    pairs = zip(x.shape[lead:], mask.shape, strict=True) if lead >= 0 else ()
+    fits = [m in (1, size) or not (isinstance(size, int) and isinstance(m, int))
+            for size, m in pairs]  # fmt: skip
+    if lead < 0 or not all(fits):
+        raise ShapeError(
+            f"{name}: where= of shape {shape_text(mask.shape)} for an array of shape "
+            f"{shape_text(x.shape)}",
+            remedy="the mask has the shape of the array, or broadcasts to it",
+        )
 
 
 class Scan(Declared):

@@ -17,10 +17,10 @@ from graphad.ir.families.decomposition import matrix_shape, square_shape
 from graphad.ir.families.reduction import Reduction
 from graphad.ir.op import OPS, Sample
 from graphad.ir.variable import Variable, as_variable
+from graphad.ops.extrema import extremum_vjp
 from graphad.ops.linalg.decompositions import svdvals
 from graphad.ops.linalg.inverses import inverse_or_nan
 from graphad.ops.linalg.systems import regular
-from graphad.ops.reduction import _extremum_vjp as extremum_vjp
 
 _Axes = tuple[int, ...]
 

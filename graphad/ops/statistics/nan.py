@@ -1,7 +1,7 @@
-"""Reductions that skip NaN: nansum, nanprod, nanmean, nanvar, nanstd, nanmax, nanmin.
+"""Reductions that skip NaN: nansum, nanprod, nanmean, nanvar, nanstd, nanmax, nanargmax, ….
 
-NaN is replaced by what changes nothing, by `where`: so the derivative at a NaN is exactly 0. The
-parameter `where` (booleans that broadcast against the array) leaves out more.
+Sums are those of the elements that are not NaN, by the reductions' parameter `where`: so the
+derivative at a NaN is exactly 0. The parameter `where` of these functions leaves out more.
 """
 
 from __future__ import annotations
@@ -10,10 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import DTypeError, UseError
-from graphad.ir.families.common import normalize_axes, public
+from graphad.ir.families.common import normalize_axes, public, refuse_out
+from graphad.ir.families.reduction import Reduction, check_mask, mask_of
 from graphad.ir.op import OPS, Sample
 from graphad.ir.variable import Variable, as_variable
+from graphad.ops.extrema import extremum, extremum_vjp, place, place_family, place_samples
+from graphad.ops.reduction import checked_ddof
+
+_MEAN = np.float16(0.5)
+_MASK = np.array([[True, False], [True, True], [False, True]])
 
 
 def _samples(rng: np.random.Generator) -> list[Sample]:
@@ -22,152 +27,141 @@ def _samples(rng: np.random.Generator) -> list[Sample]:
             Sample((x,), {"axis": 1, "keepdims": True})]  # fmt: skip
 
 
-def _kept(variable: Variable, where: Any) -> Any:
-    """Which elements count: a boolean Variable, or None for all."""
-    chosen = None if where is None or where is True else as_variable(where)
-    if chosen is not None and chosen.dtype.kind != "b":
-        raise DTypeError(f"where= has dtype {chosen.dtype}", remedy="give booleans, e.g. x > 0")
+def _masked_samples(rng: np.random.Generator) -> list[Sample]:
+    x = rng.permutation(12).reshape(2, 3, 2) / 4 - 1.4
+    return [*_samples(rng), Sample((x,), {"axis": 1}, {"where": _MASK})]
+
+
+def _started_samples(rng: np.random.Generator) -> list[Sample]:
+    x = rng.permutation(12).reshape(2, 3, 2) / 4 - 1.4
+    given = {"where": _MASK, "initial": np.float64(0.3)}
+    return [*_samples(rng), Sample((x,), {"axis": 1}, given),
+            Sample((x,), {"axis": 0, "initial": 0.3})]  # fmt: skip
+
+
+def _kept(variable: Variable, where: Any, name: str) -> Any:
+    """What counts, in the form of the parameter `where`: not NaN, and chosen."""
     if variable.dtype.kind not in "fc":
-        return chosen
+        return where
     valid = ~OPS["isnan"](variable)
-    return valid if chosen is None else valid & chosen
-
-
-def _filled(variable: Variable, kept: Any, neutral: Any) -> Variable:
-    return variable if kept is None else OPS["where"](kept, variable, neutral)
+    for mask in mask_of(where).values():
+        check_mask(name, variable.type, mask.type)
+        return valid & mask
+    return valid
 
 
 # ---- sums and products -----------------------------------------------------------------------
-def _total(name: str, neutral: int, a: Any, axis: Any, dtype: Any, keepdims: bool,
-           initial: Any, where: Any) -> Variable:  # fmt: skip
-    variable = as_variable(a)
-    filled = _filled(variable, _kept(variable, where), neutral)
-    result: Variable = OPS[name](filled, axis=axis, dtype=dtype, keepdims=keepdims)
-    if initial is None:
-        return result
-    combined = result + initial if name == "sum" else result * initial
-    return combined if combined.dtype == result.dtype else combined.astype(result.dtype)
-
-
-@public(np.nansum, topic="reduction", samples=_samples)
+@public(np.nansum, topic="reduction", samples=_started_samples)
 def nansum(
-    a: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False,
-    initial: Any = None, where: Any = None,
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False,
+    initial: Any = None, where: Any = True,
 ) -> Variable:  # fmt: skip
     """Sum over `axis` with NaN as zero, as ``np.nansum``; 0 where all are NaN.
 
-    a (…); `initial` is added, `where` (booleans) selects. The derivative at a NaN is 0.
+    a (…); parameters and errors are those of `sum`. The derivative at a NaN is 0.
 
     >>> import graphad as ga
     >>> float(ga.nansum(ga.constant([1.0, float("nan"), 3.0])).eval())
     4.0
     """
-    return _total("sum", 0, a, axis, dtype, keepdims, initial, where)
+    refuse_out("nansum", out)
+    variable = as_variable(a)
+    kept = _kept(variable, where, "nansum")
+    result: Variable = OPS["sum"](variable, axis, dtype, None, keepdims, initial, kept)
+    return result
 
 
-@public(np.nanprod, topic="reduction", samples=_samples)
+@public(np.nanprod, topic="reduction", samples=_started_samples)
 def nanprod(
-    a: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False,
-    initial: Any = None, where: Any = None,
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False,
+    initial: Any = None, where: Any = True,
 ) -> Variable:  # fmt: skip
     """Product over `axis` with NaN as one, as ``np.nanprod``; 1 where all are NaN.
 
-    `initial` is multiplied with, `where` (booleans) selects. The derivative at a NaN is 0.
+    Parameters and errors are those of `prod`. The derivative at a NaN is 0.
 
     >>> import graphad as ga
     >>> float(ga.nanprod(ga.constant([2.0, float("nan"), 3.0])).eval())
     6.0
     """
-    return _total("prod", 1, a, axis, dtype, keepdims, initial, where)
+    refuse_out("nanprod", out)
+    variable = as_variable(a)
+    kept = _kept(variable, where, "nanprod")
+    result: Variable = OPS["prod"](variable, axis, dtype, None, keepdims, initial, kept)
+    return result
 
 
 # ---- mean, var, std --------------------------------------------------------------------------
-def _inexact(a: Any, dtype: Any) -> Variable:
-    variable = as_variable(a)
-    if dtype is not None:
-        return variable.astype(dtype)
-    return variable if variable.dtype.kind in "fc" else variable.astype("float64")
-
-
-def _count(variable: Variable, kept: Any, axes: tuple[int, ...], keepdims: bool) -> Variable:
-    """How many elements count, in the real dtype of `variable`."""
-    whole = OPS["broadcast_to"](kept, variable.shape)
-    number = OPS["sum"](whole, axis=axes, keepdims=keepdims)
-    return number.astype(np.empty(0, variable.dtype).real.dtype)
-
-
-@public(np.nanmean, topic="reduction", samples=_samples)
+@public(np.nanmean, topic="reduction", samples=_masked_samples)
 def nanmean(
-    a: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, where: Any = None
-) -> Variable:
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, *,
+    where: Any = True,
+) -> Variable:  # fmt: skip
     """Mean over `axis` of what is not NaN, as ``np.nanmean``; NaN where all are NaN.
 
-    Integers give float64. The derivative at a NaN is 0, also where all are NaN.
+    Integers give float64. The derivative at a NaN is 0, also where all are NaN. Parameters and
+    errors are those of `mean`.
 
     >>> import graphad as ga
     >>> x = ga.vector("x")
     >>> ga.grad(ga.nanmean(x), x).eval({x: [1.0, float("nan"), 3.0]})
     array([0.5, 0. , 0.5])
     """
-    variable = _inexact(a, dtype)
-    axes = normalize_axes(axis, variable.ndim, "nanmean")
-    kept = _kept(variable, where)
-    total = OPS["sum"](_filled(variable, kept, 0), axis=axes, keepdims=keepdims)
-    result: Variable = total / _count(variable, kept, axes, keepdims)
+    refuse_out("nanmean", out)
+    variable = as_variable(a)
+    kept = _kept(variable, where, "nanmean")
+    result: Variable = OPS["mean"](variable, axis, dtype, None, keepdims, where=kept)
     return result
 
 
 @public(np.nanvar, topic="reduction", samples=lambda rng: [
-    *_samples(rng), Sample((rng.normal(size=(3, 4)),), {"axis": 0, "ddof": 1})
+    *_masked_samples(rng), Sample((rng.normal(size=(3, 4)),), {"axis": 0, "ddof": 1}),
+    Sample((rng.normal(size=(3, 4)),), {"correction": 1.5, "mean": _MEAN}),
 ])  # fmt: skip
 def nanvar(
-    a: Any, axis: Any = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False,
-    where: Any = None, mean: Any = None, correction: Any = None,
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: Any = 0,
+    keepdims: bool = False, *, where: Any = True, mean: Any = None, correction: Any = None,
 ) -> Variable:  # fmt: skip
-    """Variance over `axis` of what is not NaN, Σ|x - mean|² / (n - ddof), as ``np.nanvar``.
+    """Variance over `axis` of what is not NaN, Σ|a - mean|² / (n - ddof), as ``np.nanvar``.
 
-    NaN where no more than `ddof` elements count. `correction` is another name of ddof, `mean` the
-    mean (with the reduced axes of size 1) if it is known. The derivative at a NaN is 0.
-    Raises UseError if both ddof and correction are given.
+    NaN where no more than `ddof` elements count. The derivative at a NaN is 0. Parameters and
+    errors are those of `var`.
 
     >>> import graphad as ga
     >>> float(ga.nanvar(ga.constant([1.0, float("nan"), 3.0]), ddof=1).eval())
     2.0
     """
-    if correction is not None and ddof:
-        raise UseError("nanvar: ddof and correction are both given", remedy="give one of them")
-    less = ddof if correction is None else correction
-    variable = _inexact(a, dtype)
+    refuse_out("nanvar", out)
+    less = checked_ddof("nanvar", ddof, correction)
+    variable = as_variable(a)
+    kept = _kept(variable, where, "nanvar")
+    result: Variable = OPS["var"](variable, axis, dtype, None, less, keepdims, where=kept,
+                                  mean=mean)  # fmt: skip
+    if variable.dtype.kind not in "fc":
+        return result
     axes = normalize_axes(axis, variable.ndim, "nanvar")
-    kept = _kept(variable, where)
-    centre = nanmean(variable, axes, keepdims=True, where=where) if mean is None else mean
-    spread = _filled(variable - centre, kept, 0)
-    if spread.dtype.kind == "c":
-        squares = OPS["square"](OPS["real"](spread)) + OPS["square"](OPS["imag"](spread))
-    else:
-        squares = OPS["square"](spread)
-    freedom = _count(variable, kept, axes, keepdims) - less
-    total = OPS["sum"](squares, axis=axes, keepdims=keepdims)
-    enough = freedom > 0
-    result: Variable = OPS["where"](enough, total / OPS["where"](enough, freedom, 1), np.nan)
-    return result
+    count = OPS["sum"](kept, axis=axes, keepdims=keepdims)
+    enough: Variable = OPS["where"](count - less > 0, result, np.nan)
+    return enough
 
 
-@public(np.nanstd, topic="reduction", samples=_samples)
+@public(np.nanstd, topic="reduction", samples=_masked_samples)
 def nanstd(
-    a: Any, axis: Any = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False,
-    where: Any = None, mean: Any = None, correction: Any = None,
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: Any = 0,
+    keepdims: bool = False, *, where: Any = True, mean: Any = None, correction: Any = None,
 ) -> Variable:  # fmt: skip
     """Standard deviation over `axis` of what is not NaN, √nanvar, as ``np.nanstd``.
 
     The derivative where all elements are equal (the result is 0) is 0, as it is at a NaN.
+    Parameters and errors are those of `var`.
 
     >>> import graphad as ga
     >>> x = ga.vector("x")
     >>> ga.grad(ga.nanstd(x), x).eval({x: [2.0, float("nan"), 2.0]})
     array([0., 0., 0.])
     """
-    variance = nanvar(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean,
+    refuse_out("nanstd", out)
+    variance = nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean,
                       correction=correction)  # fmt: skip
     positive = variance > 0
     safe = OPS["sqrt"](OPS["where"](positive, variance, 1))
@@ -176,56 +170,82 @@ def nanstd(
 
 
 # ---- extrema ---------------------------------------------------------------------------------
-def _extremum(name: str, worst: float, a: Any, axis: Any, keepdims: bool, initial: Any,
-              where: Any) -> Variable:  # fmt: skip
-    variable = as_variable(a)
-    if where is not None and initial is None:
-        raise UseError(f"nan{name}: where= needs initial=",
-                       remedy="give the value for what has no elements")  # fmt: skip
-    if variable.dtype.kind in "fc":
-        kept = _kept(variable, where)
-        found: Variable = OPS[name](_filled(variable, kept, worst), axis=axis, keepdims=keepdims)
-        if initial is None:
-            found = OPS["where"](OPS["any"](kept, axis=axis, keepdims=keepdims), found, np.nan)
-    else:
-        fill = None if where is None else initial
-        found = OPS[name](_filled(variable, _kept(variable, where), fill), axis=axis,
-                          keepdims=keepdims)  # fmt: skip
-    if initial is None:
-        return found
-    result: Variable = OPS["maximum" if name == "max" else "minimum"](found, initial)
-    return result if result.dtype == variable.dtype else result.astype(variable.dtype)
+def _family(name: str, ufunc: str) -> Reduction:
+    """The reduction by fmax or fmin, which prefer anything to NaN."""
+
+    def value(xp: Any, x: Any, axis: Any, keepdims: bool, **extra: Any) -> Any:
+        return getattr(xp, ufunc).reduce(x, axis=axis, keepdims=keepdims, **extra)
+
+    return Reduction(name, value, vjp=extremum_vjp, needs_elements=True)
 
 
-@public(np.nanmax, topic="reduction", samples=_samples)
+_nanmax, _nanmin = _family("nanmax", "fmax"), _family("nanmin", "fmin")
+
+
+@public(np.nanmax, topic="reduction", samples=_started_samples)
 def nanmax(
-    a: Any, axis: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = None
-) -> Variable:
+    a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
+    where: Any = True,
+) -> Variable:  # fmt: skip
     """Maximum over `axis` of what is not NaN, as ``np.nanmax``; NaN where all are NaN.
 
-    Ties share the derivative equally (also with NaN, which gets 0, if the result is infinite and
-    NaN would not win: -inf for max, inf for min). `initial` takes part; `where` needs it.
-    Raises ShapeError for an axis known to have size 0, UseError for where= without initial=.
+    Ties share the derivative equally; a NaN has none. Parameters and errors are those of `max`.
 
     >>> import graphad as ga
     >>> float(ga.nanmax(ga.constant([1.0, float("nan"), 3.0])).eval())
     3.0
     """
-    return _extremum("max", -np.inf, a, axis, keepdims, initial, where)
+    refuse_out("nanmax", out)
+    return extremum(_nanmax, a, axis, keepdims, initial, where)
 
 
-@public(np.nanmin, topic="reduction", samples=_samples)
+@public(np.nanmin, topic="reduction", samples=_started_samples)
 def nanmin(
-    a: Any, axis: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = None
-) -> Variable:
+    a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
+    where: Any = True,
+) -> Variable:  # fmt: skip
     """Minimum over `axis` of what is not NaN, as ``np.nanmin``; NaN where all are NaN.
 
-    Ties share the derivative equally (also with NaN, which gets 0, if the result is infinite and
-    NaN would not win: -inf for max, inf for min). `initial` takes part; `where` needs it.
-    Raises ShapeError for an axis known to have size 0, UseError for where= without initial=.
+    Ties share the derivative equally; a NaN has none. Parameters and errors are those of `min`.
 
     >>> import graphad as ga
     >>> float(ga.nanmin(ga.constant([1.0, float("nan"), 3.0])).eval())
     1.0
     """
-    return _extremum("min", np.inf, a, axis, keepdims, initial, where)
+    refuse_out("nanmin", out)
+    return extremum(_nanmin, a, axis, keepdims, initial, where)
+
+
+_nanargmax, _nanargmin = place_family("nanargmax"), place_family("nanargmin")
+
+
+@public(np.nanargmax, topic="reduction", samples=place_samples, differentiable=False)
+def nanargmax(
+    a: Any, axis: int | None = None, out: None = None, *, keepdims: bool = False
+) -> Variable:
+    """Index of the first maximum of what is not NaN along `axis`, as ``np.nanargmax``.
+
+    Raises what `argmax` raises, and a ValueError at run time where all are NaN.
+
+    >>> import graphad as ga
+    >>> int(ga.nanargmax(ga.constant([1.0, float("nan"), 3.0])).eval())
+    2
+    """
+    refuse_out("nanargmax", out)
+    return place(_nanargmax, a, axis, keepdims)
+
+
+@public(np.nanargmin, topic="reduction", samples=place_samples, differentiable=False)
+def nanargmin(
+    a: Any, axis: int | None = None, out: None = None, *, keepdims: bool = False
+) -> Variable:
+    """Index of the first minimum of what is not NaN along `axis`, as ``np.nanargmin``.
+
+    Raises what `argmin` raises, and a ValueError at run time where all are NaN.
+
+    >>> import graphad as ga
+    >>> int(ga.nanargmin(ga.constant([float("nan"), 4.0, 3.0])).eval())
+    2
+    """
+    refuse_out("nanargmin", out)
+    return place(_nanargmin, a, axis, keepdims)

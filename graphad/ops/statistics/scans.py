@@ -15,6 +15,7 @@ from graphad.ir.families.common import (
     fit,
     normalize_axis,
     public,
+    refuse_out,
     weigh,
 )
 from graphad.ir.families.movement import Movement
@@ -22,6 +23,7 @@ from graphad.ir.families.reduction import Scan, sum_dtype
 from graphad.ir.op import OPS, Sample
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Variable, apply, as_variable
+from graphad.ops.reduction import scan_along
 
 Index = tuple[Any, ...]
 _ZERO_ROWS = np.array([[1.5, 0.0, -2.0, 0.5], [2.0, 0.0, 0.0, 1.25], [0.0, 1.5, 2.0, 0.0]])
@@ -123,7 +125,7 @@ _cumprod = Scan(
 @public(np.cumprod, topic="reduction", samples=lambda rng: [
     *_scan_samples(rng), Sample((_ZERO_ROWS,), {"axis": 1}), Sample((_ZERO_ROWS,)),
     Sample((np.float64(2),))])  # fmt: skip
-def cumprod(a: Any, axis: int | None = None, dtype: Any = None) -> Variable:
+def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Variable:
     """Cumulative product along `axis` (None: of the flattened array), as ``np.cumprod``.
 
     The result has the shape of `a`; `dtype` is converted to before multiplying. Derivatives of any
@@ -135,11 +137,8 @@ def cumprod(a: Any, axis: int | None = None, dtype: Any = None) -> Variable:
     >>> ga.grad(ga.cumprod(x).sum(), x).eval({x: [2.0, 0.0, 3.0]})
     array([1., 8., 0.])
     """
-    variable = as_variable(a)
-    variable = variable if dtype is None else variable.astype(dtype)
-    if axis is None:
-        return _cumprod(OPS["ravel"](variable), axis=0)
-    return _cumprod(variable, axis=normalize_axis(axis, variable.ndim, "cumprod"))
+    refuse_out("cumprod", out)
+    return scan_along(_cumprod, a, axis, dtype)
 
 
 # ---- scans that skip NaN, the Array API's scans ----------------------------------------------
@@ -154,7 +153,7 @@ def _nan_samples(rng: np.random.Generator) -> list[Sample]:
 
 
 @public(np.nancumsum, topic="reduction", samples=_nan_samples)
-def nancumsum(a: Any, axis: int | None = None, dtype: Any = None) -> Variable:
+def nancumsum(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Variable:
     """Cumulative sum along `axis` with NaN as zero, as ``np.nancumsum``.
 
     The derivative at a NaN is 0.
@@ -163,12 +162,13 @@ def nancumsum(a: Any, axis: int | None = None, dtype: Any = None) -> Variable:
     >>> ga.nancumsum(ga.constant([1.0, float("nan"), 3.0])).eval()
     array([1., 1., 4.])
     """
+    refuse_out("nancumsum", out)
     result: Variable = OPS["cumsum"](_without_nan(as_variable(a), 0), axis=axis, dtype=dtype)
     return result
 
 
 @public(np.nancumprod, topic="reduction", samples=_nan_samples)
-def nancumprod(a: Any, axis: int | None = None, dtype: Any = None) -> Variable:
+def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Variable:
     """Cumulative product along `axis` with NaN as one, as ``np.nancumprod``.
 
     The derivative at a NaN is 0.
@@ -177,6 +177,7 @@ def nancumprod(a: Any, axis: int | None = None, dtype: Any = None) -> Variable:
     >>> ga.nancumprod(ga.constant([2.0, float("nan"), 3.0])).eval()
     array([2., 2., 6.])
     """
+    refuse_out("nancumprod", out)
     return cumprod(_without_nan(as_variable(a), 1), axis=axis, dtype=dtype)
 
 
@@ -228,8 +229,9 @@ def _known(*names: str) -> list[Any]:
 @public(*_known("cumulative_sum"), topic="reduction", samples=_cumulative_samples,
         reference=_cumulative_reference(np.cumsum, 0))  # fmt: skip
 def cumulative_sum(
-    x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
-) -> Variable:
+    x: Any, /, *, axis: int | None = None, dtype: Any = None, out: None = None,
+    include_initial: bool = False,
+) -> Variable:  # fmt: skip
     """Cumulative sum along `axis` (needed if x has several axes), as ``np.cumulative_sum``.
 
     With include_initial the axis is longer by one and starts with 0.
@@ -239,14 +241,16 @@ def cumulative_sum(
     >>> ga.cumulative_sum(ga.constant([1.0, 2.0]), include_initial=True).eval()
     array([0., 1., 3.])
     """
+    refuse_out("cumulative_sum", out)
     return _cumulative("cumulative_sum", x, axis, dtype, include_initial)
 
 
 @public(*_known("cumulative_prod"), topic="reduction", samples=_cumulative_samples,
         reference=_cumulative_reference(np.cumprod, 1))  # fmt: skip
 def cumulative_prod(
-    x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
-) -> Variable:
+    x: Any, /, *, axis: int | None = None, dtype: Any = None, out: None = None,
+    include_initial: bool = False,
+) -> Variable:  # fmt: skip
     """Cumulative product along `axis` (needed if x has several axes), as ``np.cumulative_prod``.
 
     With include_initial the axis is longer by one and starts with 1.
@@ -256,4 +260,5 @@ def cumulative_prod(
     >>> ga.cumulative_prod(ga.constant([2.0, 3.0]), include_initial=True).eval()
     array([1., 2., 6.])
     """
+    refuse_out("cumulative_prod", out)
     return _cumulative("cumulative_prod", x, axis, dtype, include_initial)
