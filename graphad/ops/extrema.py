@@ -82,7 +82,7 @@ def extremum(
                   **dict.fromkeys(operands, True))  # fmt: skip
 
 
-@public(np.max, np.amax, topic="reduction", samples=_without_ties, aliases=("amax",))
+@public(np.max, np.amax, topic="reduction", samples=_without_ties)
 def max_(
     a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
     where: Any = True,
@@ -102,7 +102,7 @@ def max_(
     return extremum(_max, a, axis, keepdims, initial, where)
 
 
-@public(np.min, np.amin, topic="reduction", samples=_without_ties, aliases=("amin",))
+@public(np.min, np.amin, topic="reduction", samples=_without_ties)
 def min_(
     a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
     where: Any = True,

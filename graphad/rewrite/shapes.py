@@ -192,11 +192,11 @@ def _squeeze_reduction(node: Apply, context: Any) -> Variable | None:
     axes = node.op.params["axis"]
     if not inner.op.params["keepdims"] or inner.op.params["axis"] != axes:
         return None
-    return inner.op.family(inner.inputs[0], axis=axes, keepdims=False)
+    return inner.op.family(*inner.inputs, **{**inner.op.params, "keepdims": False})
 
 
 def _sum_of_nothing(node: Apply, context: Any) -> Variable | None:
-    return node.inputs[0] if not node.op.params["axis"] else None
+    return node.inputs[0] if not node.op.params["axis"] and len(node.inputs) == 1 else None
 
 
 def _whole(node: Apply, context: Any) -> Variable | None:

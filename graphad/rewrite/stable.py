@@ -68,9 +68,11 @@ AT_ONCE = [rule(arrow, mark="stabilising", kinds="f") for arrow in [
 
 # ---- with axes -------------------------------------------------------------------------------
 def _sum_of_exp(variable: Variable) -> tuple[Variable, Apply] | None:
-    """(x, the sum) of Σ exp(x) over some axes."""
+    """(x, the sum) of Σ exp(x) over some axes, of all elements."""
     node = variable.owner
     if node is None or node.op.name != "sum" or variable.dtype.kind != "f":
+        return None
+    if len(node.inputs) > 1:  # where=
         return None
     terms = node.inputs[0].owner
     return (terms.inputs[0], node) if terms is not None and terms.op.name == "exp" else None
@@ -164,7 +166,7 @@ def _log_of_shares(node: Apply, context: object) -> Variable | None:
 def _log_of_prod(node: Apply, context: object) -> Variable | None:
     """log Π x → logprod(x), which neither overflows nor underflows on the way."""
     inner = node.inputs[0].owner
-    if inner is None or inner.inputs[0].dtype.kind != "f":
+    if inner is None or inner.inputs[0].dtype.kind != "f" or len(inner.inputs) > 1:
         return None
     found: Variable = OPS["logprod"](inner.inputs[0], **inner.op.params)
     return found

@@ -178,6 +178,25 @@ def test_out_is_refused() -> None:
             getattr(ga, name)(x, out=np.zeros(()))
 
 
+def test_rewriting_keeps_where_and_initial() -> None:
+    x = ga.matrix("x")
+    values = np.array([[1.0, NAN, 3.0], [0.5, 5.0, 7.0]])
+    for f in (
+        lambda xp, x: xp.log(xp.sum(xp.exp(x), axis=1, where=GOOD)),
+        lambda xp, x: xp.log(xp.prod(x, where=GOOD)),
+        lambda xp, x: xp.exp(x) / xp.sum(xp.exp(x), axis=1, keepdims=True, where=GOOD),
+        lambda xp, x: xp.squeeze(xp.sum(x, axis=1, keepdims=True, where=GOOD), 1),
+        lambda xp, x: xp.squeeze(xp.max(x, 1, None, True, initial=4, where=GOOD), 1),
+        lambda xp, x: xp.sum(x, axis=(), where=GOOD),
+        lambda xp, x: xp.min(x, axis=(), initial=2),
+        lambda xp, x: xp.log(xp.mean(xp.exp(x), axis=0, where=GOOD)),
+    ):
+        compiled_value = ga.function([x], f(ga, x))(values)
+        np.testing.assert_allclose(compiled_value, f(np, values), rtol=1e-14)
+        slope = ga.function([x], ga.grad(ga.nansum(f(ga, x)), x))(values)
+        assert np.isfinite(slope[GOOD]).all()
+
+
 # ---- errors -----------------------------------------------------------------------------------
 def test_reductions_of_nothing(run: Runner) -> None:
     empty = np.zeros((0, 2))
