@@ -6,15 +6,22 @@ from graphad.ops import (
     functions,
     linalg,
     logprod,
+    nn,
     products,
     signal,
     special,
     statistics,
 )
 
-# fmt: off
 __all__ = [
-    "arrays", "fft", "functions", "linalg", "logprod", "products", "signal", "special",
+    "arrays",
+    "fft",
+    "functions",
+    "linalg",
+    "logprod",
+    "nn",
+    "products",
+    "signal",
+    "special",
     "statistics",
 ]
-# fmt: on

@@ -32,6 +32,12 @@ def count(size: Any, window: Any, stride: int, dilation: int) -> Any:
     return (size - extent(window, dilation)) // stride + 1
 
 
+def check_width(width: Any) -> None:
+    """ShapeError for a window that can be seen to have no element."""
+    if isinstance(width, int) and width < 1:
+        raise ShapeError(f"a window of {width} elements", remedy="windows have 1 or more")
+
+
 def too_large(size: Any, reach: Any) -> ShapeError:
     """The error for a window that reaches over more elements than there are."""
     return ShapeError(
@@ -44,6 +50,7 @@ def too_large(size: Any, reach: Any) -> ShapeError:
 # ---- one axis --------------------------------------------------------------------------------
 def _slide_shape(types: Types, axis: int, window: Any, stride: int, dilation: int) -> Shape:
     shape = types[0].shape
+    check_width(window)
     size, reach = shape[axis], extent(window, dilation)
     if isinstance(size, int) and isinstance(reach, int) and size < reach:
         raise too_large(size, reach)
@@ -55,6 +62,7 @@ def _slide_value(
 ) -> Any:
     steps = x.strides  # on arrays only
     (width,) = fill_sizes((window,), sizes)
+    check_width(width)
     size, reach = x.shape[axis], extent(width, dilation)
     if size < reach:
         raise too_large(size, reach)
@@ -97,10 +105,11 @@ def _add_value(
     xp: Any, x: Any, *sizes: Any, axis: int, size: Any, stride: int, dilation: int
 ) -> Any:
     """Adds up by places in the windows or by windows, whichever are fewer."""
-    given = x.strides and x.shape  # on arrays only
+    steps = x.strides[:-1]  # on arrays only
     (full,) = fill_sizes((size,), sizes)
-    total = xp.zeros((*given[:axis], full, *given[axis + 1 : -1]), x.dtype)
-    places, width = given[axis], given[-1]
+    total = _zeros_in_order((*x.shape[:axis], full, *x.shape[axis + 1 : -1]), steps, x.dtype)
+    places, width = x.shape[axis], x.shape[-1]
+    check_width(width)
     front, parts = xp.moveaxis(total, axis, 0), xp.moveaxis(x, (axis, -1), (0, 1))
     if width <= places:
         for k in range(width):
@@ -111,6 +120,13 @@ def _add_value(
             start = p * stride
             front[start : start + (width - 1) * dilation + 1 : dilation] += parts[p]
     return total
+
+
+def _zeros_in_order(shape: Sequence[int], steps: Sequence[int], dtype: Any) -> Any:
+    """Zeros whose axes lie in memory in the order of the strides `steps`."""
+    order = sorted(range(len(shape)), key=lambda i: -abs(steps[i]))
+    zeros = np.zeros([shape[i] for i in order], dtype)
+    return zeros.transpose([order.index(i) for i in range(len(shape))])
 
 
 def _add_vjp(g: Variable, node: Apply) -> list[Variable]:
@@ -147,7 +163,8 @@ def sliding_window_view(
 
     Along each of `axis` (None: all axes, in order) the size becomes the number of windows, and the
     axes of the windows come last. A view; equal elements of windows add up in derivatives.
-    Raises ShapeError for windows larger than the array, UseError for writeable and subok.
+    Raises ShapeError for windows larger than the array, or (unlike NumPy) without
+    elements, UseError for writeable and subok.
 
     >>> import numpy as np, graphad as ga
     >>> x = ga.vector("x", shape=("n",))
