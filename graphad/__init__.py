@@ -23,7 +23,7 @@ from graphad._version import __version__
 from graphad.assemble import evaluate_variable, function
 from graphad.compiler import Options
 from graphad.derivatives.forward import jvp
-from graphad.derivatives.higher import hessian, hvp, jacobian
+from graphad.derivatives.higher import elementwise_grad, ggnvp, hessian, hvp, jacobian
 from graphad.derivatives.reverse import grad, vjp
 from graphad.errors import GraphadError
 from graphad.ir.context import scope
@@ -50,6 +50,10 @@ from graphad.runtime.function import Function
 
 if TYPE_CHECKING:
     from graphad import fft, linalg, nn, special, stats, testing, viz
+    from graphad.derivatives.checkpoint import checkpoint
+    from graphad.derivatives.custom import custom_jvp, custom_vjp
+    from graphad.derivatives.gates import grad_clip, grad_reverse, grad_scale
+    from graphad.derivatives.primitive import primitive
 
 _LAZY = (
     "fft",
@@ -60,6 +64,11 @@ _LAZY = (
     "testing",
     "viz",
 )  # at first use
+_LATER = {  # functions that few programs need, by the module that is loaded at first use
+    "checkpoint": "checkpoint", "custom_jvp": "custom", "custom_vjp": "custom",
+    "grad_clip": "gates", "grad_reverse": "gates", "grad_scale": "gates",
+    "primitive": "primitive",
+}  # fmt: skip
 _PRIVATE = ("getitem_by", "scatter_add", "getitem")  # entries for rules, not for users
 _CORE = {name: e.function for name, e in OPS.loaded.items() if name not in _PRIVATE}
 globals().update(_CORE)
@@ -67,11 +76,12 @@ globals().update(_CORE)
 # What `from graphad import *` gives; functions that load at first use stand in dir().
 __all__ = [
     "OPS", "Apply", "Constant", "Dim", "Function", "Graph", "GraphadError", "Options", "Shared",
-    "TensorType", "Variable", "__version__", "constant", "cross_entropy", "debugprint", "errors",
-    "fft", "function", "grad", "graph", "hessian", "hvp", "jacobian", "jvp", "linalg",
-    "listing", "log_softmax", "logsumexp", "matrix", "nn", "one_hot", "ops", "relu", "rewrite",
-    "scalar", "scope", "shared", "sigmoid", "softmax", "softplus", "special", "stats", "tensor",
-    "testing", "tree", "vector", "viz", "vjp",
+    "TensorType", "Variable", "__version__", "checkpoint", "constant", "cross_entropy",
+    "custom_jvp", "custom_vjp", "debugprint", "elementwise_grad", "errors", "fft", "function",
+    "ggnvp", "grad", "grad_clip", "grad_reverse", "grad_scale", "graph", "hessian", "hvp",
+    "jacobian", "jvp", "linalg", "listing", "log_softmax", "logsumexp", "matrix", "nn", "one_hot",
+    "ops", "primitive", "relu", "rewrite", "scalar", "scope", "shared", "sigmoid", "softmax",
+    "softplus", "special", "stats", "tensor", "testing", "tree", "vector", "viz", "vjp",
 ]  # fmt: skip
 __all__ += [name for name in _CORE if name not in __all__]
 
@@ -79,6 +89,10 @@ __all__ += [name for name in _CORE if name not in __all__]
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return importlib.import_module(f"graphad.{name}")
+    if name in _LATER:
+        module = importlib.import_module(f"graphad.derivatives.{_LATER[name]}")
+        globals()[name] = getattr(module, name)
+        return globals()[name]
     if not name.startswith("_") and name not in _PRIVATE and name in OPS:
         globals()[name] = OPS[name]
         return OPS[name]
@@ -87,10 +101,16 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     further = [name for name in OPS.namespace() if name not in _PRIVATE]
-    return sorted({*globals(), *_LAZY, *further})
+    return sorted({*globals(), *_LAZY, *_LATER, *further})
 
 
-OPS.further = lambda: importlib.import_module("graphad.ops.further")
+def _further() -> None:
+    importlib.import_module("graphad.ops.further")
+    for module in set(_LATER.values()):  # they declare ops, which a pickled graph may hold
+        importlib.import_module(f"graphad.derivatives.{module}")
+
+
+OPS.further = _further
 hooks.eval = evaluate_variable
 hooks.stabilise = stabilise
 hooks.array_namespace = lambda: importlib.import_module("graphad")

@@ -151,8 +151,8 @@ class Writer:
     def _callable(self, op: Op) -> Callable[..., Any]:
         family = op.family
         if isinstance(family, InnerFamily):
-            run = self.compile_inner(op.params["graph"])
-            return functools.partial(_call_inner, op, run)
+            runs = [self.compile_inner(graph) for graph in family.graphs(op.params)]
+            return functools.partial(_call_inner, op, runs)
         return functools.partial(_call_op, op)
 
     def _recorded(
@@ -265,10 +265,14 @@ def _call_op(op: Op, *arrays: Any) -> Any:
     return result if isinstance(result, tuple) else result[()]
 
 
-def _call_inner(op: Op, run: Run, *arrays: Any) -> Any:
+def _call_inner(op: Op, runs: Sequence[Run], *arrays: Any) -> Any:
     family = op.family
     assert isinstance(family, InnerFamily)
-    return family.run_with(arrays, op.params, np, lambda values: run(*values))
+    return family.run_with(arrays, op.params, np, *[functools.partial(_spread, r) for r in runs])
+
+
+def _spread(run: Run, values: Sequence[Any]) -> Sequence[Any]:
+    return run(*values)
 
 
 def _place(step: Step, sites: dict[Any, Any]) -> str:

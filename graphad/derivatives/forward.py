@@ -73,7 +73,7 @@ def _advance(
     """Enter the tangents of a node's outputs into `known`."""
     if not any([v in live for v in node.outputs]):
         return
-    given = [None if node.op.family.cuts(i) else known.get(v) for i, v in enumerate(node.inputs)]
+    given = [None if node.op.cuts(i) else known.get(v) for i, v in enumerate(node.inputs)]
     if all([t is None for t in given]):
         return
     stable = stable_form(node, fixed)
@@ -94,7 +94,11 @@ def _push(
     node: Apply, tangents: Sequence[Variable | None], origin: Apply
 ) -> Sequence[Variable | None]:
     with derived_from(origin):
-        made = node.op.family.jvp(node, tangents)
+        family = node.op.family
+        if isinstance(family, InnerFamily):
+            made = family.jvp_with(node, tangents, push_forward)
+        else:
+            made = family.jvp(node, tangents)
         if made is None:
             made = from_vjp(node, tangents)
         return [

@@ -10,8 +10,8 @@ from typing import Any
 
 from graphad import tree
 from graphad.derivatives.forward import jvp
-from graphad.derivatives.reverse import _connected, _variables, grad, pull_back
-from graphad.errors import GradientError, UseError
+from graphad.derivatives.reverse import _connected, _variables, grad, pull_back, vjp
+from graphad.errors import GradientError, ShapeError, UseError
 from graphad.ir.families.inner import map_rows
 from graphad.ir.op import OPS
 from graphad.ir.variable import Variable, describe
@@ -79,6 +79,9 @@ def hessian(cost: Variable, wrt: Any, *, disconnected: str = "raise") -> Any:
     """Second derivatives of the scalar `cost`: for one variable an array of shape
     wrt.shape + wrt.shape; for a container, the structure of `wrt` inside that of `wrt`.
 
+    Forward over reverse: the gradient's derivative along each element of a variable. Raises as
+    `grad` does.
+
     >>> import graphad as ga
     >>> x = ga.vector("x")
     >>> ga.hessian((x**3).sum(), x).eval({x: [1.0, 2.0]})
@@ -89,7 +92,7 @@ def hessian(cost: Variable, wrt: Any, *, disconnected: str = "raise") -> Any:
     first = grad(cost, variables, disconnected=disconnected)
     second = [
         [
-            None if g is None else jacobian(g, v, mode="reverse", disconnected="zero")
+            None if g is None else jacobian(g, v, mode="forward", disconnected="zero")
             for v in variables
         ]
         for g in first
@@ -109,3 +112,59 @@ def hvp(cost: Variable, wrt: Any, vectors: Any) -> Any:
     array([  6., 120.])
     """
     return jvp(grad(cost, wrt), wrt, vectors)
+
+
+def ggnvp(outputs: Any, loss: Any, wrt: Any, vectors: Any) -> Any:
+    """Product of a vector with the generalised Gauss-Newton matrix Jᵀ·H·J.
+
+    outputs   Variables that depend on `wrt` with Jacobian J: a model's predictions
+    loss      a scalar Variable, or a function from `outputs` to one; H is its Hessian by `outputs`
+    wrt, vectors   containers of equal structure
+
+    One pass forward and one back; for a convex loss the matrix is positive semidefinite. What the
+    loss depends on besides `outputs` is taken as constant. Source: N. Schraudolph, "Fast curvature
+    matrix-vector products for second-order gradient descent" (2002).
+
+    >>> import graphad as ga
+    >>> x = ga.vector("x", shape=(2,))
+    >>> y = x**2  # J = diag(2x); the loss ½Σy² has H = 1
+    >>> ga.ggnvp(y, 0.5 * (y**2).sum(), x, [1.0, 1.0]).eval({x: [1.0, 2.0]})
+    array([ 4., 16.])
+    """
+    leaves = _variables(outputs, "ggnvp", "outputs")[0]
+    cost = loss(outputs) if callable(loss) and not isinstance(loss, Variable) else loss
+    along = tree.flatten(jvp(leaves, wrt, vectors))[0]
+    slopes = grad(cost, leaves, disconnected="zero")
+    curved = jvp(slopes, leaves, along)
+    return vjp(leaves, wrt, curved)
+
+
+def elementwise_grad(y: Variable, x: Variable) -> Variable:
+    """∂y_i/∂x_i, in the shape of `x`, of a function that works element by element.
+
+    y, x: Variables of the same shape. It is the diagonal of the Jacobian where that is diagonal,
+    computed as the gradient of Σy; where y_i depends on other elements of x, these contributions
+    are added up: then use `jacobian`. Raises ShapeError for different shapes, GradientError for
+    integers, DisconnectedError where `y` does not depend on `x`.
+
+    >>> import graphad as ga
+    >>> x = ga.vector("x")
+    >>> ga.elementwise_grad(ga.sin(x) * x, x).eval({x: [0.0, 1.0]}).round(3)
+    array([0.   , 1.382])
+    """
+    for value in (y, x):
+        if not isinstance(value, Variable):
+            raise UseError(
+                f"elementwise_grad of {type(value).__name__}",
+                remedy="pass two Variables, the result and what it depends on",
+            )
+    clash = any(isinstance(a, int) and isinstance(b, int) and a != b
+                for a, b in zip(y.type.shape, x.type.shape, strict=False))  # fmt: skip
+    if y.ndim != x.ndim or clash:
+        raise ShapeError(
+            f"elementwise_grad: y is {y.type}, x is {x.type}",
+            cause="an elementwise function keeps the shape",
+            remedy="for other functions use ga.jacobian, or ga.vjp(y, x, ga.ones_like(y))",
+        )
+    found: Variable = vjp(y, x, OPS["ones_like"](y), disconnected="raise")
+    return found

@@ -36,6 +36,7 @@ def grad(
     known_cotangents: Mapping[Variable, Any] | None = None,
     stop: Iterable[Variable] = (),
     disconnected: str = "raise",
+    holomorphic: bool = False,
 ) -> Any:
     """The derivative of the scalar `cost` by each variable in `wrt`, as new graph.
 
@@ -47,9 +48,13 @@ def grad(
     stop: variables that are taken as constants.
     disconnected: what happens for a variable on which the cost does not depend: "raise", "zero"
         (an array of zeros), "none".
+    holomorphic: the cost is an analytic function of complex variables; the result is f'(z). Both
+        must be complex; that the function is analytic is not checked (ga.testing.check_holomorphic
+        does).
 
     Returns the same container as `wrt`; each derivative has the dtype and shape of its variable.
-    For complex variables it is ∂u/∂x - i·∂u/∂y (Autograd's convention).
+    For complex variables it is ∂u/∂x - i·∂u/∂y (Autograd's convention), where u is the real part
+    of the cost: of an analytic function that is f'(z).
     Raises GradientError for a cost that is no float scalar or a `wrt` that is no float, and
     DisconnectedError with the path and the node that cuts it.
 
@@ -60,6 +65,8 @@ def grad(
     """
     variables, structure = _variables(wrt, "grad", "wrt")
     _check_handling(disconnected)
+    if holomorphic:
+        _check_complex([*([] if cost is None else [cost]), *variables])
     starts: dict[Variable, Variable] = {}
     if cost is not None:
         checked = _check_cost(cost)
@@ -242,7 +249,7 @@ def _contributions(
 
 
 def _needed(node: Apply, live: Collection[Variable]) -> list[bool]:
-    return [v in live and not node.op.family.cuts(i) for i, v in enumerate(node.inputs)]
+    return [v in live and not node.op.cuts(i) for i, v in enumerate(node.inputs)]
 
 
 def carriers(
@@ -251,7 +258,7 @@ def carriers(
     """The variables that depend differentiably on `wrt`, themselves included."""
     live: set[Variable] = set(wrt)
     for node in order:
-        cuts = node.op.family.cuts
+        cuts = node.op.cuts
         if any([v in live and not cuts(i) for i, v in enumerate(node.inputs)]):
             live.update([v for v in node.outputs if v.type.is_float and v not in barrier])
     return live
@@ -310,6 +317,16 @@ def _check_cost(cost: Any) -> Variable:
     return cost
 
 
+def _check_complex(variables: Sequence[Any]) -> None:
+    for variable in variables:
+        if isinstance(variable, Variable) and variable.dtype.kind != "c":
+            raise GradientError(
+                f"grad: holomorphic=True, but {describe(variable)} is real",
+                cause="a holomorphic function maps complex numbers to complex numbers",
+                remedy="leave holomorphic out, or declare the variable as complex128",
+            )
+
+
 def _fixed(size: Any) -> bool:
     """Is this size known to differ from all others, while the graph is built?"""
     return isinstance(size, int) or size.name is not None
@@ -360,7 +377,7 @@ def _explain(variable: Variable, targets: Sequence[Variable], stop: frozenset[Va
             if node is None:
                 continue
             position = next(i for i, v in enumerate(node.inputs) if v is before)
-            cut = node.op.family.cuts(position) or not after.type.is_float or after in stop
+            cut = node.op.cuts(position) or not after.type.is_float or after in stop
             if cut:
                 steps = " → ".join(
                     v.name or (v.owner.op.name if v.owner is not None else "input") for v in path

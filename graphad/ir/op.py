@@ -37,7 +37,9 @@ class Family(ABC):
     name: str
     hazard: int = 0  # RISKY, MASKED: what this operation may add to its result
     hazard_of: Callable[..., int] | None = None  # the same, where it depends on the operands
+    hazard_in: Callable[[Mapping[str, Any]], int] | None = None  # what the parameters add to it
     adds: bool = False  # a sum: zero by selection only where all operands are
+    passes: bool = False  # the results are the first operands: only derivatives differ
     is_view: bool = False  # may the result share memory with the first input?
     is_elementwise: bool = (
         False  # element i of the result depends on elements i of the inputs only
@@ -68,6 +70,10 @@ class Family(ABC):
     def cuts(self, position: int) -> bool:
         """Does no derivative ever flow into the input at `position` (an index, a size)?"""
         return False
+
+    def cuts_in(self, params: Mapping[str, Any], position: int) -> bool:
+        """The same, where it depends on the parameters."""
+        return self.cuts(position)
 
     def views(self, params: Mapping[str, Any]) -> bool:
         """May the result share memory with the first operand?"""
@@ -102,6 +108,10 @@ class Op:
                     self.memo.clear()
                 self.memo[types] = known
         return known
+
+    def cuts(self, position: int) -> bool:
+        """Does no derivative ever flow into the input at `position`?"""
+        return self.family.cuts_in(self.params, position)
 
     def evaluate(self, xp: Any, arrays: Sequence[Any]) -> Any:
         """The output array, or a tuple of arrays for several outputs."""

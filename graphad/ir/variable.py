@@ -203,6 +203,7 @@ class Apply:
         family = op.family
         rule = family.hazard_of
         hazard = family.hazard if rule is None or not inputs else rule(*inputs)
+        hazard |= 0 if family.hazard_in is None else family.hazard_in(op.params)
         for variable in inputs:
             owner = variable.owner
             if owner is not None:

@@ -1,54 +1,160 @@
-"""Ops that hold an inner graph: what runs it, and what differentiates it, is passed in.
+"""Ops that hold inner graphs: what runs them, and what differentiates them, is passed in.
 
 `map_rows` applies an inner graph to each row of some operands: the building block of Jacobians.
+`checkpoint` applies it to its operands, and keeps nothing but these for its derivatives.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from graphad.errors import ShapeError
 from graphad.ir import walk
+from graphad.ir.dims import Dim
 from graphad.ir.evaluate import evaluate
 from graphad.ir.families.common import Declared
 from graphad.ir.graph import Graph, replace
 from graphad.ir.op import OPS
-from graphad.ir.types import TensorType
+from graphad.ir.types import Size, TensorType
 from graphad.ir.variable import Apply, Constant, Variable, apply
 
 PullBack = Callable[[Mapping[Variable, Variable], Sequence[Variable], Any], dict[Variable, Any]]
+PushForward = Callable[[Mapping[Variable, Variable], Sequence[Variable]], Sequence[Any]]
 Run = Callable[[Sequence[Any]], Sequence[Any]]
+Received = Sequence[Variable | None]
 
 
+# ---- what crosses the border of an inner graph -------------------------------------------------
+class Mark(Declared):
+    """The operand itself, with a hazard that it has where it comes from (parameter `hazard`)."""
+
+    is_elementwise = is_view = passes = True
+
+    def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
+        return tuple(types)
+
+    def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        return arrays[0]
+
+    def vjp(self, node: Apply, cotangents: Received, wanted: Sequence[bool]) -> Received:
+        return list(cotangents)
+
+    def jvp(self, node: Apply, tangents: Received) -> Received:
+        return list(tangents)
+
+
+_mark = Mark("marked")
+_mark.hazard_in = lambda params: params["hazard"]
+
+
+def hazard_of(variable: Variable | None) -> int:
+    """RISKY, MASKED: what may be in the values of a variable."""
+    return variable.owner.hazard if variable is not None and variable.owner is not None else 0
+
+
+def marked(variable: Variable, like: Variable | None) -> Variable:
+    """`variable`, which stands for `like` in an inner graph, with the hazards of `like`."""
+    hazard = hazard_of(like) if variable.type.is_float else 0
+    found: Variable = _mark(variable, hazard=hazard) if hazard else variable
+    return found
+
+
+def enclose(
+    outputs: Sequence[Variable],
+    inputs: Mapping[Variable, Variable],
+    fixed: Mapping[Variable, Variable] | None = None,
+) -> tuple[Graph, list[Variable]]:
+    """(what depends on `inputs`, as a graph; the operands for its inputs).
+
+    Values of `inputs` are the operands for them. What `outputs` depend on otherwise is computed
+    outside, once, and becomes a further input; `fixed` substitutes variables in that part.
+    """
+    fixed = dict(fixed or {})
+    order = walk.toposort(outputs, {*inputs, *fixed})
+    varying = walk.reached_from(set(inputs), order)
+    captured: dict[Variable, None] = {}
+    for node in order:
+        if any([v in varying for v in node.outputs]):
+            for v in node.inputs:
+                if v not in varying and not isinstance(v, Constant):
+                    captured.setdefault(v)
+    for v in outputs:
+        if v not in varying and not isinstance(v, Constant):
+            captured.setdefault(v)
+    outside = replace(list(captured), fixed)
+    operands = [*inputs.values(), *outside]
+    inside = [Variable(v.type, name=v.name) for v in (*inputs, *captured)]
+    pairs = zip((*inputs, *captured), inside, operands, strict=True)
+    stand_ins = {v: marked(own, operand) for v, own, operand in pairs}
+    return Graph(inside, replace(outputs, stand_ins)), operands
+
+
+def seeded(outputs: Iterable[Variable], given: Iterable[Variable | None]) -> tuple[dict, list]:
+    """(output → its seed, the pairs (seed, value)): cotangents as inputs of an inner graph."""
+    starts: dict[Variable, Variable] = {}
+    pairs: list[tuple[Variable, Variable]] = []
+    for output, value in zip(outputs, given, strict=True):
+        if value is not None:
+            seed = Variable(output.type)
+            start = marked(seed, value)
+            starts[output] = starts[output] + start if output in starts else start
+            pairs.append((seed, value))
+    return starts, pairs
+
+
+# ---- the family --------------------------------------------------------------------------------
 class InnerFamily(Declared):
     """An op whose parameter `graph` is an inner Graph. Abstract."""
 
     foldable = False
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.hazard_in = self._hazard
+
+    def _hazard(self, params: Mapping[str, Any]) -> int:
+        hazard = 0
+        for graph in self.graphs(params):
+            for output in graph.outputs:
+                hazard |= hazard_of(output)
+        return hazard
+
+    def graphs(self, params: Mapping[str, Any]) -> tuple[Graph, ...]:
+        """The inner graphs, each of which gets a function that runs it."""
+        return (params["graph"],)
+
     @abstractmethod
-    def run_with(self, arrays: Sequence[Any], params: Mapping[str, Any], xp: Any, run: Run) -> Any:
-        """The outputs, computed by calling `run(arrays of the inner inputs)`."""
+    def run_with(
+        self, arrays: Sequence[Any], params: Mapping[str, Any], xp: Any, *runs: Run
+    ) -> Any:
+        """The outputs, computed by calling ``run(arrays of the inner inputs)``, for each graph."""
 
     @abstractmethod
     def vjp_with(
-        self,
-        node: Apply,
-        cotangents: Sequence[Variable | None],
-        wanted: Sequence[bool],
-        pull_back: PullBack,
-    ) -> Sequence[Variable | None]:
+        self, node: Apply, cotangents: Received, wanted: Sequence[bool], pull_back: PullBack
+    ) -> Received:
         """The vector-Jacobian product, with `pull_back` to differentiate the inner graph."""
 
+    def jvp_with(
+        self, node: Apply, tangents: Received, push_forward: PushForward
+    ) -> Received | None:
+        """The outputs' tangents; None as a whole: derive them from the vjp."""
+        return None
+
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
-        graph = params["graph"]
-        return self.run_with(arrays, params, xp, lambda values: evaluate(graph, values))
+        return self.run_with(arrays, params, xp, *[_runs(g) for g in self.graphs(params)])
 
     def label(self, params: Mapping[str, Any]) -> str:
         return f"{self.name}({len(params['graph'])} nodes)"
 
 
+def _runs(graph: Graph) -> Run:
+    return lambda values: evaluate(graph, values)
+
+
+# ---- rows --------------------------------------------------------------------------------------
 class MapRows(InnerFamily):
     """The inner graph applied to rows: its first `mapped` inputs run over axis 0 of the operands,
     the others are the same for each row; outputs are stacked along axis 0."""
@@ -60,8 +166,10 @@ class MapRows(InnerFamily):
                 raise ShapeError(f"map_rows: operands with {count} and {t.shape[0]} rows")
         return tuple([v.type.with_shape((count, *v.type.shape)) for v in params["graph"].outputs])
 
-    def run_with(self, arrays: Sequence[Any], params: Mapping[str, Any], xp: Any, run: Run) -> Any:
-        graph, mapped = params["graph"], params["mapped"]
+    def run_with(
+        self, arrays: Sequence[Any], params: Mapping[str, Any], xp: Any, *runs: Run
+    ) -> Any:
+        graph, mapped, (run,) = params["graph"], params["mapped"], runs
         rest = list(arrays[mapped:])
         rows = len(arrays[0])
         outputs: list[Any] = []
@@ -79,25 +187,14 @@ class MapRows(InnerFamily):
         return tuple(outputs) if len(outputs) > 1 else outputs[0]
 
     def vjp_with(
-        self,
-        node: Apply,
-        cotangents: Sequence[Variable | None],
-        wanted: Sequence[bool],
-        pull_back: PullBack,
-    ) -> Sequence[Variable | None]:
+        self, node: Apply, cotangents: Received, wanted: Sequence[bool], pull_back: PullBack
+    ) -> Received:
         graph, mapped = node.op.params["graph"], node.op.params["mapped"]
-        seeds = [Variable(v.type) if c is not None else None
-                 for v, c in zip(graph.outputs, cotangents, strict=True)]  # fmt: skip
-        starts: dict[Variable, Variable] = {}
-        for output, seed in zip(graph.outputs, seeds, strict=True):
-            if seed is not None:
-                starts[output] = starts[output] + seed if output in starts else seed
+        starts, pairs = seeded(graph.outputs, cotangents)
         targets = [v for v, w in zip(graph.inputs, wanted, strict=True) if w]
         found = pull_back(starts, targets, ())
         rows = dict(zip(graph.inputs[:mapped], node.inputs[:mapped], strict=True))
-        rows |= {
-            s: c for s, c in zip(seeds, cotangents, strict=True) if s is not None and c is not None
-        }
+        rows |= dict(pairs)
         fixed = dict(zip(graph.inputs[mapped:], node.inputs[mapped:], strict=True))
         received: list[Variable | None] = []
         for position, (v, w) in enumerate(zip(graph.inputs, wanted, strict=True)):
@@ -120,19 +217,73 @@ def map_rows(
     What `output` depends on otherwise is computed once, outside: only the part that depends on
     the keys of `rows` becomes the inner graph. `fixed` substitutes other variables.
     """
-    fixed = dict(fixed or {})
-    order = walk.toposort([output], {*rows, *fixed})
-    varying = walk.reached_from(set(rows), order)
-    captured: dict[Variable, None] = {}
-    for node in order:
-        if not any([v in varying for v in node.outputs]):
-            continue
-        for v in node.inputs:
-            if v not in varying and not isinstance(v, Constant):
-                captured.setdefault(v)
-    if output not in varying:
-        captured = {output: None} if not isinstance(output, Constant) else {}
-    outside = replace(list(captured), fixed)
-    inside = {v: Variable(v.type, name=v.name) for v in (*rows, *captured)}
-    body = Graph(inside.values(), replace([output], inside))
-    return apply(_map_rows.op(graph=body, mapped=len(rows)), (*rows.values(), *outside))
+    body, operands = enclose([output], rows, fixed)
+    return apply(_map_rows.op(graph=body, mapped=len(rows)), tuple(operands))
+
+
+# ---- recomputing -------------------------------------------------------------------------------
+class Checkpoint(InnerFamily):
+    """The inner graph applied to the operands. Its derivatives are the same op again, with a graph
+    that computes what they need anew: only operands are kept between the two."""
+
+    memoise = False  # sizes known only at run time differ between two applications
+
+    def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
+        graph: Graph = params["graph"]
+        if any([t is not v.type for t, v in zip(types, graph.inputs, strict=True)]):
+            new = {v: Variable(t) for v, t in zip(graph.inputs, types, strict=True)}
+            made = [v.type for v in replace(graph.outputs, new)]
+        else:
+            made = [v.type for v in graph.outputs]
+        known = {a for t in types for s in t.shape if isinstance(s, Dim) for a in s.atoms()}
+        return tuple([t.with_shape([seen_outside(s, known) for s in t.shape]) for t in made])
+
+    def run_with(
+        self, arrays: Sequence[Any], params: Mapping[str, Any], xp: Any, *runs: Run
+    ) -> Any:
+        results = tuple(runs[0](arrays))
+        return results if len(results) != 1 else results[0]
+
+    def vjp_with(
+        self, node: Apply, cotangents: Received, wanted: Sequence[bool], pull_back: PullBack
+    ) -> Received:
+        graph = node.op.params["graph"]
+        starts, pairs = seeded(graph.outputs, cotangents)
+        targets = [v for v, w in zip(graph.inputs, wanted, strict=True) if w]
+        found = pull_back(starts, targets, ())
+        asked = [found.get(v) for v in graph.inputs]
+        return self._again(node, pairs, asked)
+
+    def jvp_with(self, node: Apply, tangents: Received, push_forward: PushForward) -> Received:
+        graph = node.op.params["graph"]
+        starts, pairs = seeded(graph.inputs, tangents)
+        return self._again(node, pairs, push_forward(starts, graph.outputs))
+
+    def _again(self, node: Apply, pairs: Sequence[tuple], asked: Received) -> Received:
+        """`asked`, variables of the inner graph and of the seeds in `pairs`, as one more op."""
+        made = [v for v in asked if v is not None]
+        if not made:
+            return [None] * len(asked)
+        operands = [*zip(node.op.params["graph"].inputs, node.inputs, strict=True), *pairs]
+        used = set(walk.leaves(made, {v for v, _ in operands}))
+        operands = [pair for pair in operands if pair[0] in used]
+        body = Graph([v for v, _ in operands], made)
+        results = recomputed(body, [value for _, value in operands])
+        rest = iter(results)
+        return [None if v is None else next(rest) for v in asked]
+
+
+def seen_outside(size: Size, known: set) -> Size:
+    """A size as it is seen outside: one that only the inner graph knows is just some size."""
+    if isinstance(size, int) or all([a in known or a[0] == "name" for a in size.atoms()]):
+        return size
+    return Dim.anonymous()
+
+
+_checkpoint = Checkpoint("checkpoint")
+
+
+def recomputed(graph: Graph, operands: Sequence[Variable]) -> tuple[Variable, ...]:
+    """The outputs of `graph` on `operands`, as the results of one `checkpoint` op."""
+    results = apply(_checkpoint.op(graph=graph), tuple(operands))
+    return results if isinstance(results, tuple) else (results,)
