@@ -33,6 +33,8 @@ Array = np.ndarray[Any, Any]
 
 # Functions without samples, and why.
 UNTESTED = {
+    "iscomplexobj": "a Python bool, known at once; tests/ops/test_comparing.py",
+    "isrealobj": "a Python bool, known at once; tests/ops/test_comparing.py",
     "dim_size": "the value of an entry of x.shape; tests/ir/test_dims.py",
     "getitem_by": "getitem with a parsed index, for rules; reached by the gradients of getitem",
     "scatter_add": "transpose of getitem, for rules; reached by the gradients of getitem",

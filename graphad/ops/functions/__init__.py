@@ -1,5 +1,16 @@
 """The rest of NumPy's elementwise functions and their neighbours."""
 
-from graphad.ops.functions import aliases, arithmetic, parts, running
+from graphad.ops.functions import (
+    aliases,
+    arithmetic,
+    comparing,
+    parts,
+    running,
+    selecting,
+    sinc,
+    windows,
+)
 
-__all__ = ["aliases", "arithmetic", "parts", "running"]
+__all__ = [
+    "aliases", "arithmetic", "comparing", "parts", "running", "selecting", "sinc", "windows",
+]  # fmt: skip

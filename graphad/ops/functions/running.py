@@ -13,9 +13,9 @@ from graphad.ir.variable import Variable, as_variable
 
 _LEVELS = np.array([[0.5, -1.0, 2.0, 1.5], [1.0, 3.0, -2.0, 4.0], [-0.5, 2.5, 3.5, 0.0]])
 _largest = Scan(
-    "running_maximum", lambda xp, x, axis: np.maximum.accumulate(x[...], axis=axis))  # fmt: skip
+    "running_maximum", lambda xp, x, axis: np.maximum.accumulate(x, axis=axis))  # fmt: skip
 _smallest = Scan(
-    "running_minimum", lambda xp, x, axis: np.minimum.accumulate(x[...], axis=axis))  # fmt: skip
+    "running_minimum", lambda xp, x, axis: np.minimum.accumulate(x, axis=axis))  # fmt: skip
 
 
 def _samples(rng: np.random.Generator) -> list[Sample]:
