@@ -35,6 +35,12 @@ def derivative(f: Any, at: Any, run: Runner, order: int = 1) -> Any:
 REFUSED = {
     "polygamma": (lambda v, x: ga.special.polygamma(v, x), "the order n"),
     "zeta": (lambda v, x: ga.special.zeta(v, x), "the exponent x"),
+    **{name: (getattr(ga.special, name), "the order v") for name in "jv yv iv kv jve kve".split()},
+    **{name: (getattr(ga.special, name), "the order n") for name in "yn kn expn".split()},
+    "spherical_jn": (lambda v, x: ga.special.spherical_jn(v, x), "the order n"),
+    "hyp0f1": (lambda v, x: ga.special.hyp0f1(v, x), "the parameter v"),
+    "hyp1f1": (lambda v, x: ga.special.hyp1f1(2.0, v, x), "the parameter b"),
+    "hyp2f1": (lambda v, x: ga.special.hyp2f1(1.0, 2.0, v, x), "the parameter c"),
 }
 
 

@@ -1,5 +1,5 @@
 """Special functions, with SciPy's values and derivatives stated as graph."""
 
-from graphad.ops.special import gamma
+from graphad.ops.special import bessel, entropy, error, gamma, hypergeometric, others
 
-__all__ = ["gamma"]
+__all__ = ["bessel", "entropy", "error", "gamma", "hypergeometric", "others"]

@@ -58,13 +58,15 @@ def dtype_of(name: str, function: Value, real: bool = False) -> Callable[..., np
     return rule
 
 
-def _refusing(function: Value) -> Value:
-    def reference(*arrays: Any) -> Any:
-        if any(np.iscomplexobj(array) for array in arrays):
-            raise TypeError("complex numbers")
-        return function(*arrays)
+def refuse_complex(array: Any) -> Any:
+    """For references: the array; TypeError for complex numbers."""
+    if np.iscomplexobj(array):
+        raise TypeError("complex numbers")
+    return array
 
-    return reference
+
+def _refusing(function: Value) -> Value:
+    return lambda *arrays: function(*map(refuse_complex, arrays))
 
 
 def special(
