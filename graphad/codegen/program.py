@@ -142,7 +142,8 @@ class Writer:
 
     def _opaque(self, step: Step) -> str:
         """A call of the op as a whole."""
-        name = self.names.unique(f"{step.node.op.name}_{step.outputs[0]}")
+        wish = step.node.op.name.replace(".", "_")
+        name = self.names.unique(f"{wish}_{step.outputs[0]}")
         self.bound[name] = self._callable(step.node.op)
         targets = ", ".join(self.names.value(self.plan.values[n]) for n in step.outputs)
         operands = ", ".join(self.operand(n, None) for n in step.inputs)

@@ -234,7 +234,8 @@ def elementwise(
     """
     count = arity or (reference.nin if isinstance(reference, np.ufunc) else len(partials or (0,)))
     rule = dtype or as_ufunc(reference)
-    family = Elementwise(name, value, partials, dtype=rule, **rules)
+    public = f"{namespace}.{name}" if namespace else name
+    family = Elementwise(public, value, partials, dtype=rule, **rules)
     is_ufunc = isinstance(reference, np.ufunc)
     function = _UFUNC[count](family, reference) if is_ufunc else _BUILDERS[count](family)
     intervals = [domain[min(i, len(domain) - 1)] for i in range(count)]
@@ -242,7 +243,6 @@ def elementwise(
     example = ", ".join([f'ga.vector("x{i}", dtype={d!r})' for i, d in enumerate(names_of)])
     function.__name__ = function.__qualname__ = name
     function.__module__ = sys._getframe(depth).f_globals["__name__"]
-    public = f"{namespace}.{name}" if namespace else name
     function.__doc__ = (
         f"{doc}\n\n    Elementwise with broadcasting: operands of shapes that fit give their"
         f" common shape;\n    dtypes are promoted as in NumPy. Raises ShapeError for a clash.\n\n"

@@ -39,7 +39,7 @@ def refuse(
     ...     ga.grad(y, n)
     ... except ga.errors.GradientError as error:
     ...     print(error.what)
-    polygamma: the derivative with respect to the order n is not provided
+    special.polygamma: the derivative with respect to the order n is not provided
     """
 
     def rule(y: Variable, *operands: Any) -> NoReturn:
