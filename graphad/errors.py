@@ -60,6 +60,10 @@ class UseError(GraphadError, TypeError):
     """A symbolic Variable used where Python needs a value, or a value that is no array."""
 
 
+class MissingAttributeError(UseError, AttributeError):
+    """An attribute or method that arrays have and symbolic variables cannot have."""
+
+
 class GraphError(GraphadError, ValueError):
     """A graph that is not closed, has a cycle, or breaks the grammar of the IR."""
 

@@ -208,7 +208,7 @@ class Writer:
         named = [a for a in (*arguments, *keywords.values()) if isinstance(a, np.dtype)]
         self.imports.update([dtype_name(dtype) for dtype in named])
         if function in STATEMENTS:
-            self.imports.update({"add"} if function == "add.at" else ())
+            self.imports.update({function[:-3]} if function.endswith(".at") else ())
             return STATEMENTS[function](*arguments, **keywords), True
         if scalar and function in OPERATORS:
             self.imports.update({"square"} if function == "square" else ())

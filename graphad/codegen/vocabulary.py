@@ -110,10 +110,16 @@ ARRAY: dict[str, Writer] = {
     "flip": _flip,
 }
 
+
+def _at(name: str) -> Writer:
+    """``add.at(x, index, value)``."""
+    return lambda x, index, value: f"{name}.at({literal(x)}, {literal(index)}, {literal(value)})"
+
+
 # calls that are statements and give no new value
 STATEMENTS: dict[str, Writer] = {
     "setitem": lambda x, index, value: f"{literal(x)}[{index_text(index)}] = {literal(value)}",
-    "add.at": lambda x, index, value: f"add.at({literal(x)}, {literal(index)}, {literal(value)})",
+    **{f"{name}.at": _at(name) for name in ("add", "maximum", "minimum")},
 }
 
 # ---- scalars ---------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ def on_variables(ufunc: Any, method: str, inputs: Sequence[Any], keywords: dict[
         return with_keywords(ufunc, target, (first, second), keywords)
     remedy = "see graphad's list of functions"
     if method == "at":
-        remedy = "a variable cannot be changed in place; build the changed one with x.at[...]"
+        remedy = "a variable cannot be changed in place: y = x.at[index].add(v), .max(v), …"
     elif method == "reduceat":
         remedy = "reduce slices of the array, and join the results with ga.stack"
     raise UseError(f"{label} has no symbolic form", remedy=remedy)

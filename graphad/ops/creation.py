@@ -192,9 +192,17 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Va
 @public(np.linspace, topic="creation", samples=lambda rng: [
     Sample((np.float64(-1.0), np.float64(2.5)), {"num": 5}),
     Sample((rng.normal(size=(2, 1)), rng.normal(size=3)), {"num": 4, "endpoint": False}),
-    Sample((rng.normal(size=2), rng.normal(size=2)), {"num": 1})])  # fmt: skip
-def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> Variable:
+    Sample((rng.normal(size=2), rng.normal(size=2)), {"num": 1}),
+    Sample((rng.normal(size=2), rng.normal(size=2)), {"num": 3, "axis": -1, "retstep": True}),
+])  # fmt: skip
+def linspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False,
+    dtype: Any = None, axis: int = 0,
+) -> Any:  # fmt: skip
     """`num` evenly spaced values from `start` to `stop`, as ``np.linspace``; differentiable.
+
+    They run along `axis` of the result. retstep: also the distance (NaN for one value).
+    dtype: of the result; for integers values are rounded down. Raises UseError for `num`.
 
     >>> import graphad as ga
     >>> ga.linspace(0.0, ga.constant(1.0), 5).eval()
@@ -206,9 +214,17 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> Var
     fractions = np.arange(num) / (divisions or 1)
     low, high = as_variable(start), as_variable(stop)
     target = np.result_type(low.dtype, high.dtype, 0.0)
-    low, high = low.astype(target)[..., None], high.astype(target)[..., None]
+    low, high = low.astype(target), high.astype(target)
+    step = (high - low) / np.asarray(divisions or np.nan, target)
+    low, high = low[..., None], high[..., None]
     values = low * (1 - fractions).astype(target) + high * fractions.astype(target)
-    return OPS["moveaxis"](values, -1, 0) if values.ndim > 1 else values
+    values = OPS["where"](fractions == 0, low, OPS["where"](fractions == 1, high, values))
+    if axis != -1 and values.ndim > 1:
+        values = OPS["moveaxis"](values, -1, axis)
+    if dtype is not None:
+        values = OPS["floor"](values) if check_dtype(dtype).kind in "iu" else values
+        values = values.astype(dtype)
+    return (values, step) if retstep else values
 
 
 def _eye_value(xp: Any, *sizes: Any, shape: Any, k: int, dtype: str) -> Any:

@@ -62,7 +62,7 @@ def _array_item(value: Any, operands: list[Variable]) -> list[Item]:
     return [("mask", variable.ndim)]
 
 
-def _parse(x: Variable, index: Any) -> tuple[tuple[Item, ...], list[Variable]]:
+def parse_index(x: Variable, index: Any) -> tuple[tuple[Item, ...], list[Variable]]:
     """Items and operands; see `ir.families.indexing` for the grammar."""
     entries = index if isinstance(index, tuple) else (index,)
     items: list[Any] = []
@@ -164,7 +164,7 @@ def getitem(x: Any, index: Any) -> Variable:
     float64[max(n - 1, 0), 2]
     """
     variable = as_variable(x)
-    items, operands = _with_places(variable, *_parse(variable, index))
+    items, operands = _with_places(variable, *parse_index(variable, index))
     return _getitem(variable, *operands, index=items)
 
 

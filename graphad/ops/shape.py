@@ -61,16 +61,26 @@ def _infer_missing(x: Variable, entries: list[Any], name: str) -> list[Any]:
     return [total // known if isinstance(e, int) and e == -1 else e for e in entries]
 
 
+def is_fortran(order: Any, name: str) -> bool:
+    """Does `order` ask for the first axis to run fastest? UseError for what is no order."""
+    if order not in ("C", "F", "A", "K"):
+        raise UseError(f"{name}: order={order!r}", remedy='write order="C" or order="F"')
+    return bool(order == "F")  # "A" and "K" ask for a layout in memory: a Variable has none
+
+
 @public(
-    np.reshape, topic="shape", reference=lambda x, shape: np.reshape(x, shape),
+    np.reshape, topic="shape",
+    reference=lambda x, shape, order="C": np.reshape(x, shape, order),
     samples=lambda rng: [
         Sample((_x(2, 6),), {"shape": s}) for s in [(3, 4), (-1,), (2, -1, 3), 12]
-    ] + [Sample((np.zeros((0, 3)),), {"shape": (3, 0)})],
+    ] + [Sample((np.zeros((0, 3)),), {"shape": (3, 0)}),
+         Sample((_x(2, 6),), {"shape": (3, -1), "order": "F"})],
 )  # fmt: skip
-def reshape(x: Any, shape: Any) -> Variable:
+def reshape(x: Any, shape: Any, order: str = "C", *, copy: bool | None = None) -> Variable:
     """The elements of `x`, in C order, in another shape; one size may be -1, as ``np.reshape``.
 
-    Sizes are ints, entries of another variable's ``.shape``, or integer scalars.
+    Sizes are ints, entries of another variable's ``.shape``, or integer scalars. order: "C", or
+    "F" for the first axis running fastest; "A" is "C", as Variables have no layout.
     Raises ShapeError when the numbers of elements can be seen to differ.
 
     >>> import graphad as ga
@@ -80,6 +90,8 @@ def reshape(x: Any, shape: Any) -> Variable:
     variable = as_variable(x)
     entries = list(shape) if isinstance(shape, tuple | list | np.ndarray) else [shape]
     entries = [int(e) if isinstance(e, np.integer) else e for e in entries]
+    if is_fortran(order, "reshape"):
+        return transpose(reshape(transpose(variable), entries[::-1]))
     if sum(isinstance(e, int) and e == -1 for e in entries) > 1:
         raise ShapeError(f"reshape: {shape!r} has -1 twice", remedy="leave at most one size open")
     if any(isinstance(e, int) and e == -1 for e in entries):
@@ -101,17 +113,18 @@ def reshape(x: Any, shape: Any) -> Variable:
     return _reshape(variable, *sizes, shape=spec)
 
 
-@public(
-    np.ravel, topic="shape", samples=lambda rng: [Sample((_x(2, 3),)), Sample((np.float64(2),))]
-)
-def ravel(x: Any) -> Variable:
-    """All elements along one axis, in C order, as ``np.ravel``.
+@public(np.ravel, topic="shape", samples=lambda rng: [
+    Sample((_x(2, 3),)), Sample((np.float64(2),)), Sample((_x(2, 3, 2),), {"order": "F"})
+])  # fmt: skip
+def ravel(x: Any, order: str = "C") -> Variable:
+    """All elements along one axis, as ``np.ravel``; order: as in `reshape`.
 
     >>> import graphad as ga
     >>> ga.ravel(ga.matrix("x", shape=(2, 3))).type
     float64[6]
     """
     variable = as_variable(x)
+    variable = transpose(variable) if is_fortran(order, "ravel") else variable
     return variable if variable.ndim == 1 else reshape(variable, (variable.size,))
 
 
@@ -282,13 +295,14 @@ def flip(x: Any, axis: Any = None) -> Variable:
 # ---- broadcasting and its transpose ----------------------------------------------------------
 _broadcast = Movement(
     "broadcast_to", is_view=True,
-    shape=lambda types, shape: _checked_broadcast(types[0].shape, shape),
+    shape=lambda types, shape: checked_broadcast(types[0].shape, shape),
     value=lambda xp, x, *sizes, shape: xp.broadcast_to(x, fill_sizes(shape, sizes)),
     vjp=lambda g, node: [g],  # the family sums what was broadcast
 )  # fmt: skip
 
 
-def _checked_broadcast(given: Shape, wanted: Shape) -> Shape:
+def checked_broadcast(given: Shape, wanted: Shape) -> Shape:
+    """`wanted`; ShapeError if it can be seen that `given` does not broadcast to it."""
     lead = len(wanted) - len(given)
     if lead < 0:
         raise ShapeError(

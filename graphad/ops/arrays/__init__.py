@@ -1,5 +1,14 @@
-"""Rearranging, joining and splitting: the rest of what NumPy has."""
+"""Rearranging, joining, splitting, padding and changing: the rest of what NumPy has."""
 
-from graphad.ops.arrays import matrix, stacking
+from graphad.ops.arrays import (
+    extrema,
+    folding,
+    making,
+    matrix,
+    placing,
+    resizing,
+    stacking,
+    updates,
+)
 
-__all__ = ["matrix", "stacking"]
+__all__ = ["extrema", "folding", "making", "matrix", "placing", "resizing", "stacking", "updates"]

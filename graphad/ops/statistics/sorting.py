@@ -281,15 +281,21 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Variable:
     array([[2.],
            [3.]])
     """
-    variable, chosen = as_variable(arr), as_variable(indices)
+    variable = as_variable(arr)
     variable = OPS["ravel"](variable) if axis is None else variable
-    along = normalize_axis(0 if axis is None else axis, variable.ndim, "take_along_axis")
+    return variable[along_axis(variable, indices, 0 if axis is None else axis, "take_along_axis")]
+
+
+def along_axis(variable: Variable, indices: Any, axis: int, name: str) -> tuple[Variable, ...]:
+    """The index that takes `indices` along `axis` and goes with them along the other axes."""
+    chosen = as_variable(indices)
+    along = normalize_axis(axis, variable.ndim, name)
     if chosen.dtype.kind == "b":
-        raise UseError("take_along_axis: boolean indices", remedy="write x[mask]")
-    check_integer(chosen, "take_along_axis: indices")
+        raise UseError(f"{name}: boolean indices", remedy="write x[mask], x.at[mask].set(…)")
+    check_integer(chosen, f"{name}: indices")
     if chosen.ndim != variable.ndim:
         raise AxisError(
-            f"take_along_axis: {variable.ndim} axes, indices with {chosen.ndim}",
+            f"{name}: {variable.ndim} axes, indices with {chosen.ndim}",
             remedy="give both as many axes, for example with ga.expand_dims",
         )
     index: list[Any] = []
@@ -297,7 +303,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Variable:
         grid = OPS["arange"](size)
         index.append(OPS["expand_dims"](grid, tuple(range(1, variable.ndim - i))))
     index[along] = chosen
-    return variable[tuple(index)]
+    return tuple(index)
 
 
 @public(np.searchsorted, topic="sorting", differentiable=False, samples=lambda rng: [
