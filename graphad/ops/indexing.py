@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import IndexingError
+from graphad.errors import IndexingError, UseError
 from graphad.ir.dims import Dim
 from graphad.ir.families.common import normalize_axis, public, size_spec
 from graphad.ir.families.indexing import (
@@ -197,9 +197,14 @@ def scatter_add(
 @public(np.take, topic="indexing", samples=lambda rng: [
     Sample((_x(3, 4),), {"indices": np.array([2, 0]), "axis": 0}),
     Sample((_x(3, 4),), {"indices": np.array([[5, 0], [11, 0]])}),
-    Sample((_x(3, 4),), {"indices": 1, "axis": -1})])  # fmt: skip
-def take(x: Any, indices: Any, axis: int | None = None) -> Variable:
+    Sample((_x(3, 4),), {"indices": 1, "axis": -1}),
+    Sample((_x(3, 4),), {"indices": np.array([[-5, 2], [4, 3]]), "axis": 1, "mode": "wrap"}),
+    Sample((_x(3, 4),), {"indices": np.array([-5, 2, 40]), "mode": "clip"})])  # fmt: skip
+def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") -> Variable:
     """Elements at integer `indices` along `axis` (None: of the flattened array), as ``np.take``.
+
+    mode: "raise" refuses indices out of range, "wrap" takes them modulo the size, "clip" the
+    nearest place (negative ones become 0). Raises IndexingError, UseError for another mode.
 
     >>> import graphad as ga
     >>> ga.take(ga.constant([10, 20, 30]), [2, 0]).eval()
@@ -207,9 +212,23 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Variable:
     """
     variable = as_variable(x)
     if axis is None:
-        return getitem(OPS["ravel"](variable), indices)
+        return take(OPS["ravel"](variable), indices, 0, mode=mode)
     along = normalize_axis(axis, variable.ndim, "take")
-    return getitem(variable, (slice(None),) * along + (indices,))
+    places = within(indices, variable.shape[along], mode, "take")
+    return getitem(variable, (slice(None),) * along + (places,))
+
+
+def within(indices: Any, size: Any, mode: str, name: str) -> Any:
+    """Integer indices, brought into 0 … size - 1 as `mode` says; "raise" leaves them."""
+    if mode not in ("raise", "wrap", "clip"):
+        raise UseError(f"{name}: mode={mode!r}", remedy='use "raise", "wrap" or "clip"')
+    if mode == "raise":
+        return indices
+    chosen = as_variable(indices)
+    check_integer(chosen, f"{name}: the index")
+    if mode == "wrap":
+        return OPS["remainder"](chosen, size)
+    return OPS["minimum"](OPS["maximum"](chosen, 0), size - 1)
 
 
 @public(

@@ -133,7 +133,7 @@ VALUES: dict[str, Case] = {
     "for over a scalar": (lambda: list(ga.scalar("s")), UseError, ("s", "no axes")),
     "len": (lambda: len(v), UseError, ("v", "x.shape[0]")),
     "len of a scalar": (lambda: len(ga.scalar("s")), UseError, ("s",)),
-    "assignment": (assignment, UseError, ("v[...] = ...", "ga.where(mask, new, x)")),
+    "assignment": (assignment, UseError, ("v[...] = ...", "x.at[index].set(value)")),
     "np.array of two": (lambda: np.array([v, v]), UseError, ("v", "ga.stack([x, y])")),
     "np.asarray": (lambda: np.asarray(h), UseError, ("multiply", "x.eval({...})")),
     "np.float64": (lambda: np.float64(ga.scalar("s")), UseError, ("s", "ga.stack")),
