@@ -9,7 +9,7 @@ import numpy as np
 
 from graphad.errors import IndexingError, UseError
 from graphad.ir.dims import Dim
-from graphad.ir.families.common import normalize_axis, public, size_spec
+from graphad.ir.families.common import normalize_axis, public, refuse_out, size_spec
 from graphad.ir.families.indexing import (
     GetItem,
     Item,
@@ -200,7 +200,9 @@ def scatter_add(
     Sample((_x(3, 4),), {"indices": 1, "axis": -1}),
     Sample((_x(3, 4),), {"indices": np.array([[-5, 2], [4, 3]]), "axis": 1, "mode": "wrap"}),
     Sample((_x(3, 4),), {"indices": np.array([-5, 2, 40]), "mode": "clip"})])  # fmt: skip
-def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") -> Variable:
+def take(
+    a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise"
+) -> Variable:
     """Elements at integer `indices` along `axis` (None: of the flattened array), as ``np.take``.
 
     mode: "raise" refuses indices out of range, "wrap" takes them modulo the size, "clip" the
@@ -210,7 +212,8 @@ def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
     >>> ga.take(ga.constant([10, 20, 30]), [2, 0]).eval()
     array([30, 10])
     """
-    variable = as_variable(x)
+    refuse_out("take", out)
+    variable = as_variable(a)
     if axis is None:
         return take(OPS["ravel"](variable), indices, 0, mode=mode)
     along = normalize_axis(axis, variable.ndim, "take")
