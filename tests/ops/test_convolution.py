@@ -172,7 +172,7 @@ def test_errors(options: dict[str, Any], error: type, message: str) -> None:
     ("build", "message"),
     [
         (lambda x, k: ga.nn.convolve1d(x[:, :2], k), "2 channels"),
-        (lambda x, k: ga.nn.convolve2d(x, k), "2 of space"),
+        (lambda x, k: ga.nn.convolve2d(x, k), "of space 2"),
         (lambda x, k: ga.nn.convolve1d(x, k[0]), "same number of axes"),
         (lambda x, k: ga.nn.convolve_nd(x[0], k[0]), "batch, channels"),
         (lambda x, k: ga.nn.convolve1d(x, k[..., :0]), "no element"),

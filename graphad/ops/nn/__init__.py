@@ -1,5 +1,5 @@
 """Layers of networks: convolution, pooling, normalisation, activations, losses, attention."""
 
-from graphad.ops.nn import convolution
+from graphad.ops.nn import convolution, pooling
 
-__all__ = ["convolution"]
+__all__ = ["convolution", "pooling"]

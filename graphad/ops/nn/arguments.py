@@ -35,12 +35,12 @@ def space_axes(name: str, x: Variable, axes: int | None = None) -> int:
     """The number of axes after batch and channels; ShapeError if it is not `axes`, or is 0."""
     found = x.ndim - 2
     if found < 1 or (axes is not None and found != axes):
+        wanted = "one or more" if axes is None else axes
         raise ShapeError(
             f"{name} of an array of shape {shape_text(x.type.shape)}",
-            cause=f"its axes are (batch, channels, {'one' if axes is None else axes} or more of "
-            "space)" if axes is None else f"its axes are (batch, channels, {axes} of space)",
+            cause=f"its axes are (batch, channels, *space), of space {wanted}",
             remedy="insert axes of size 1 with x[None]",
-        )  # fmt: skip
+        )
     return found
 
 
