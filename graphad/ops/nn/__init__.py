@@ -1,5 +1,5 @@
 """Layers of networks: convolution, pooling, normalisation, activations, losses, attention."""
 
-from graphad.ops.nn import convolution, pooling
+from graphad.ops.nn import convolution, normalisation, pooling
 
-__all__ = ["convolution", "pooling"]
+__all__ = ["convolution", "normalisation", "pooling"]

@@ -108,7 +108,7 @@ def _direct(reduce: Callable[..., Any], fill: bool) -> Callable[..., Any]:
         y: Any = np.zeros((*x.shape[:2], *places), dtype)
         for p in np.ndindex(*places):
             rows = zip(p, s, d, w, strict=True)
-            at = (..., *[slice(i * t, i * t + (k - 1) * e + 1, e) for i, t, e, k in rows])
+            at: Any = (..., *[slice(i * t, i * t + (k - 1) * e + 1, e) for i, t, e, k in rows])
             for b, c in np.ndindex(*x.shape[:2]):
                 inside = x[b, c][at][here[b, c][at]]
                 y[(b, c, *p)] = reduce(inside)
