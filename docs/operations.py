@@ -32,11 +32,8 @@ the docstring says of derivatives and special points.
 
 def signature(entry: Entry) -> str:
     """The name with its parameters, without annotations."""
-    parameters = [
-        p.replace(annotation=p.empty)
-        for p in inspect.signature(entry.function).parameters.values()
-    ]
-    return f"{entry.name}{inspect.Signature(parameters)}"
+    given = inspect.signature(entry.function).parameters.values()
+    return f"{entry.name}{inspect.Signature([p.replace(annotation=p.empty) for p in given])}"
 
 
 def summary(entry: Entry) -> str:
