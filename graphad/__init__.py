@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from graphad.derivatives.checkpoint import checkpoint
     from graphad.derivatives.custom import custom_jvp, custom_vjp
     from graphad.derivatives.gates import grad_clip, grad_reverse, grad_scale
+    from graphad.derivatives.implicit import fixed_point, minimize, root
     from graphad.derivatives.primitive import primitive
 
 _LAZY = (
@@ -68,6 +69,7 @@ _LATER = {  # functions that few programs need, by the module that is loaded at 
     "checkpoint": "checkpoint", "custom_jvp": "custom", "custom_vjp": "custom",
     "grad_clip": "gates", "grad_reverse": "gates", "grad_scale": "gates",
     "primitive": "primitive",
+    "fixed_point": "implicit", "minimize": "implicit", "root": "implicit",
 }  # fmt: skip
 _PRIVATE = ("getitem_by", "scatter_add", "getitem")  # entries for rules, not for users
 _CORE = {name: e.function for name, e in OPS.loaded.items() if name not in _PRIVATE}
@@ -77,11 +79,12 @@ globals().update(_CORE)
 __all__ = [
     "OPS", "Apply", "Constant", "Dim", "Function", "Graph", "GraphadError", "Options", "Shared",
     "TensorType", "Variable", "__version__", "checkpoint", "constant", "cross_entropy",
-    "custom_jvp", "custom_vjp", "debugprint", "elementwise_grad", "errors", "fft", "function",
-    "ggnvp", "grad", "grad_clip", "grad_reverse", "grad_scale", "graph", "hessian", "hvp",
-    "jacobian", "jvp", "linalg", "listing", "log_softmax", "logsumexp", "matrix", "nn", "one_hot",
-    "ops", "primitive", "relu", "rewrite", "scalar", "scope", "shared", "sigmoid", "softmax",
-    "softplus", "special", "stats", "tensor", "testing", "tree", "vector", "viz", "vjp",
+    "custom_jvp", "custom_vjp", "debugprint", "elementwise_grad", "errors", "fft", "fixed_point",
+    "function", "ggnvp", "grad", "grad_clip", "grad_reverse", "grad_scale", "graph", "hessian",
+    "hvp", "jacobian", "jvp", "linalg", "listing", "log_softmax", "logsumexp", "matrix",
+    "minimize", "nn", "one_hot", "ops", "primitive", "relu", "rewrite", "root", "scalar", "scope",
+    "shared", "sigmoid", "softmax", "softplus", "special", "stats", "tensor", "testing", "tree",
+    "vector", "viz", "vjp",
 ]  # fmt: skip
 __all__ += [name for name in _CORE if name not in __all__]
 

@@ -76,6 +76,10 @@ class DisconnectedError(GradientError):
     """A derivative with respect to a variable on which the cost does not depend."""
 
 
+class ConvergenceError(GraphadError, RuntimeError):
+    """An iteration that did not find a solution."""
+
+
 class InputError(GraphadError, TypeError):
     """Arguments of a compiled function: missing, extra, or of the wrong type."""
 

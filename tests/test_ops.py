@@ -369,6 +369,7 @@ def test_every_family_is_reached() -> None:
         reached |= {node.op.name for node in Graph(*derivative_graph(case)).nodes}
     # What Jacobians are made of, and what users state: tests/derivatives
     others = {"map_rows", "marked", "checkpoint", "custom", "primitive", "grad_scale", "grad_clip"}
+    others |= {"solution"}
     assert set(OPS.families) - reached == others
 
 
