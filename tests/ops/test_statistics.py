@@ -125,20 +125,67 @@ def test_average_errors() -> None:
         ga.average(x, weights=[1.0, 2.0])
     with pytest.raises(ga.errors.ShapeError, match="for axis 0"):
         ga.average(x, 0, weights=[1.0, 2.0, 3.0])
+    for axis, weights in ((1, [0.0, 1.0, -1.0]), (0, [[1.0, 2.0, 1.0], [1.0, -2.0, 0.0]])):
+        with pytest.raises(ZeroDivisionError):
+            ga.average(x, axis, weights=weights)
 
 
 # ---- quantiles --------------------------------------------------------------------------------
 METHODS = ("linear interpolated_inverted_cdf hazen weibull median_unbiased normal_unbiased "
-           "lower higher nearest midpoint").split()  # fmt: skip
+           "lower higher nearest midpoint inverted_cdf averaged_inverted_cdf "
+           "closest_observation").split()  # fmt: skip
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_quantiles_of_many_sizes(method: str, run: Runner) -> None:
     rng = np.random.default_rng(0)
-    q = np.array([0.0, 0.01, 0.37, 0.5, 0.75, 0.99, 1.0])
+    q = np.array([0.0, 0.01, 0.25, 0.37, 0.5, 0.75, 0.99, 1.0])
     for n in (1, 2, 3, 4, 9, 40):
         agree("quantile", run, rng.normal(size=n), q=q, method=method)
         agree("percentile", run, rng.integers(0, 9, size=n), q=100 * q, method=method)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_quantiles_of_what_is_not_nan(method: str, run: Runner) -> None:
+    q = np.array([0.0, 0.25, 0.37, 0.5, 1.0])
+    rows = np.vstack([ROWS, np.full(4, NAN)])
+    agree("nanquantile", run, rows, q=q, axis=1, method=method)
+    agree("nanpercentile", run, rows, q=37.0, axis=0, method=method, keepdims=True)
+    agree("nanquantile", run, rows, q=q.reshape(5, 1), method=method)
+    slopes = gradient(lambda x: ga.nanquantile(x, [0.3], axis=1, method=method), run, rows)
+    assert np.all(np.array(slopes)[np.isnan(rows)] == 0)
+    assert np.sum(slopes, axis=1) == pytest.approx([1, 1, 1, 0])
+
+
+def test_nanmedian(run: Runner) -> None:
+    rows = np.vstack([ROWS, np.full(4, NAN)])
+    for keywords in ({"axis": 1}, {"axis": 0, "keepdims": True}, {"axis": (0, 1)}):
+        agree("nanmedian", run, rows, **keywords)
+        agree("nanmedian", run, rows + 1j, **keywords)
+    slopes = gradient(lambda x: ga.nanmedian(x, axis=1), run, rows)
+    assert slopes == [[0, 0, 0, 1], [0, 0, 0.5, 0.5], [0, 1, 0, 0], [0, 0, 0, 0]]
+
+
+def test_weighted_quantiles(run: Runner) -> None:
+    rng = np.random.default_rng(0)
+    rows, q = rng.normal(size=(3, 5)), np.array([[0.0, 0.1, 0.5], [0.75, 0.99, 1.0]])
+    row = np.array([0.0, 2.0, 1.0, 0.0, 0.5])
+    for keywords in (
+        {"q": 0.3, "weights": rng.uniform(size=(3, 5))},
+        {"q": q, "weights": row, "axis": 1},
+        {"q": q, "weights": rng.integers(0, 3, size=(3, 5)) + 1, "axis": 0},
+    ):
+        agree("quantile", run, rows, method="inverted_cdf", **keywords)
+        agree("quantile", run, np.float32(rows), method="inverted_cdf", **keywords)
+    holes = np.where(rng.uniform(size=(3, 5)) < 0.3, NAN, rows)
+    agree("nanquantile", run, holes, q=q, weights=np.tile(row + 1, (3, 1)), axis=1,
+          method="inverted_cdf")  # fmt: skip
+    weigh = {"weights": [1.0, 2.0, 1.0], "method": "inverted_cdf"}
+    assert gradient(lambda x: ga.quantile(x, [0.25, 0.26], **weigh), run, [3, 1, 2]) == [0, 2, 0]
+    assert gradient(lambda x: ga.nanquantile(x, 1.0, **weigh), run, [3, 1, NAN]) == [1, 0, 0]
+    x, w = ga.vector("x"), ga.vector("w")
+    found = run([x, w], [ga.quantile(x, 0.5, weights=w, method="inverted_cdf")])
+    assert np.isnan(found(np.arange(2.0), np.zeros(2))[0])
 
 
 def test_quantile_gives_slopes_to_what_it_picks(run: Runner) -> None:
@@ -183,9 +230,11 @@ def test_median_at_ties(run: Runner) -> None:
 
 def test_quantile_errors() -> None:
     x = ga.vector("x")
-    with pytest.raises(ga.errors.UseError, match="method='inverted_cdf'"):
-        ga.quantile(x, 0.5, method="inverted_cdf")
-    with pytest.raises(ga.errors.UseError, match="weights"):
+    with pytest.raises(ga.errors.UseError, match="method='best'"):
+        ga.quantile(x, 0.5, method="best")
+    with pytest.raises(ga.errors.UseError, match="negative weights"):
+        ga.quantile(x, 0.5, method="inverted_cdf", weights=[1.0, -1.0])
+    with pytest.raises(ga.errors.UseError, match="only one method is defined for weights"):
         np.quantile(x, 0.5, weights=[1.0], method="linear")
     with pytest.raises(ga.errors.UseError, match="between 0 and 1"):
         ga.quantile(x, 50)

@@ -1,5 +1,5 @@
 """Scans, differences, order statistics, moments."""
 
-from graphad.ops.statistics import differences, nan, quantiles, scans, sorting
+from graphad.ops.statistics import averages, differences, nan, quantiles, scans, sorting
 
-__all__ = ["differences", "nan", "quantiles", "scans", "sorting"]
+__all__ = ["averages", "differences", "nan", "quantiles", "scans", "sorting"]
