@@ -58,6 +58,61 @@ def test_unique_with_all_results(run: Runner) -> None:
             assert a.dtype == b.dtype
 
 
+def test_sets_with_nan_and_of_nothing(run: Runner) -> None:
+    x, y = ga.vector("x"), ga.vector("y")
+    first, second = np.array([NAN, 2.0, 0.0, 2.0, NAN]), np.array([5.0, NAN, 0.0])
+    nothing = np.zeros(0)
+    for name in ("intersect1d", "union1d", "setdiff1d", "setxor1d", "isin"):
+        call = run([x, y], [getattr(ga, name)(x, y)])
+        for a, b in ((first, second), (nothing, second), (first, nothing), (nothing, nothing)):
+            np.testing.assert_array_equal(call(a, b)[0], getattr(np, name)(a, b))
+    for name in ("unique_all", "unique_counts", "unique_inverse"):
+        call = run([x], getattr(ga, name)(x))
+        for a in (first, nothing):
+            for mine, theirs in zip(call(a), getattr(np, name)(a), strict=True):
+                np.testing.assert_array_equal(mine, theirs)
+    pair = np.array([3.0, 1.0, 2.0]), np.array([2.0, 7.0, 3.0])
+    for name in ("intersect1d", "setdiff1d", "setxor1d", "isin"):
+        found = run([x, y], [getattr(ga, name)(x, y, assume_unique=True)])(*pair)[0]
+        np.testing.assert_array_equal(found, getattr(np, name)(*pair, assume_unique=True))
+    counted = ga.unique_counts(x)
+    assert counted.values.type.shape == counted.counts.type.shape
+
+
+def test_unique_slices(run: Runner) -> None:
+    x = ga.tensor("x", (None, None, None))
+    array = np.random.default_rng(0).integers(0, 2, size=(6, 2, 2)).astype(float)
+    for axis in (0, 1, -1):
+        call = run([x], ga.unique(x, True, True, True, axis=axis))
+        for a in (array, array[:0], array[:, :0]):
+            for mine, theirs in zip(call(a), np.unique(a, True, True, True, axis), strict=True):
+                np.testing.assert_array_equal(mine, theirs)
+                assert (mine.dtype, mine.shape) == (theirs.dtype, theirs.shape)
+
+
+def test_set_functions_give_slopes_to_the_first(run: Runner) -> None:
+    ten = np.array([2.0, 9.0])
+    assert weighted(lambda x: ga.intersect1d(x, ten), [3], run, [7, 2, 2]) == [0, 3, 0]
+    assert weighted(lambda x: ga.union1d(x, ten), [3, 5, 0], run, [7, 2, 2]) == [5, 3, 0]
+    assert weighted(lambda x: ga.setdiff1d(x, ten), [3, 5], run, [7, 2, 1]) == [5, 0, 3]
+    assert weighted(lambda x: ga.setxor1d(x, ten), [3, 5, 0], run, [7, 2, 1]) == [5, 0, 3]
+    slices = weighted(
+        lambda x: ga.unique(x, axis=1), [[1, 2], [3, 4]], run, [[5, 1, 5], [0, 0, 0]]
+    )
+    assert slices == [[2, 1, 0], [4, 3, 0]]
+
+
+def test_lexsort_and_complex_order(run: Runner) -> None:
+    x, y = ga.vector("x"), ga.vector("y")
+    keys = np.array([3.0, 1, 2, 1]), np.array([1.0, 0, 1, 0])
+    (found,) = run([x, y], [ga.lexsort((x, y))])(*keys)
+    assert found.tolist() == [1, 3, 2, 0]
+    assert weighted(lambda x: ga.real(ga.sort_complex(x)), [1, 2, 3], run, [5, 9, 1]) == [2, 3, 1]
+    for dtype in ("int8", "uint16", "int32", "float32", "bool"):
+        values = np.array([2, 0, 1]).astype(dtype)
+        assert ga.sort_complex(values).dtype == np.sort_complex(values).dtype
+
+
 def test_unique_gives_the_slope_to_the_first(run: Runner) -> None:
     assert weighted(ga.unique, [10, 1], run, [3, 2, 3, 2]) == [1, 10, 0, 0]
 
@@ -101,5 +156,17 @@ def test_errors_name_what_is_wrong() -> None:
         ga.searchsorted(x, 1.0)
     with pytest.raises(ga.errors.UseError, match="side='middle'"):
         ga.searchsorted(x[0], 1.0, side="middle")
-    with pytest.raises(ga.errors.UseError, match="axis=0"):
-        ga.unique(x, axis=0)
+    with pytest.raises(ga.errors.AxisError, match="axis 2"):
+        ga.unique(x, axis=2)
+    with pytest.raises(ga.errors.UseError, match="without keys"):
+        ga.lexsort([])
+    with pytest.raises(ga.errors.ShapeError, match="keys of equal shape"):
+        ga.lexsort([x, x[0]])
+    with pytest.raises(ga.errors.DTypeError, match="digitize of complex"):
+        ga.digitize(ga.vector("z", dtype="complex128"), [0.0])
+    with pytest.raises(ga.errors.UseError, match="not monotonic"):
+        ga.digitize(x, [0.0, 2.0, 1.0])
+    with pytest.raises(ValueError, match="monotonic"):
+        ga.digitize(x, x[0]).eval({x: [[0.0, 2.0, 1.0]] * 2})
+    with pytest.raises(ga.errors.UseError, match="kind='hash'"):
+        ga.isin(x, x, kind="hash")

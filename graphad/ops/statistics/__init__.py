@@ -1,5 +1,16 @@
-"""Scans, differences, order statistics, moments."""
+"""Scans, differences, order statistics, moments, sets, histograms."""
 
-from graphad.ops.statistics import averages, differences, nan, quantiles, scans, sorting
+from graphad.ops.statistics import (
+    averages,
+    differences,
+    nan,
+    quantiles,
+    scans,
+    searching,
+    sets,
+    sorting,
+)
 
-__all__ = ["averages", "differences", "nan", "quantiles", "scans", "sorting"]
+__all__ = [
+    "averages", "differences", "nan", "quantiles", "scans", "searching", "sets", "sorting",
+]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Order: sort, argsort, partition, topk, unique, searchsorted, take_along_axis.
+"""Order: sort, argsort, lexsort, partition, topk, take_along_axis.
 
 A derivative flows to the element that stands in the result; where elements are equal (ties) the
 order is stable, so each place of the result belongs to exactly one of them.
@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import AxisError, ShapeError, UseError
-from graphad.ir.families.common import Declared, normalize_axis, public
+from graphad.ir.families.common import Declared, broadcast_shapes, normalize_axis, public
 from graphad.ir.families.indexing import check_integer
 from graphad.ir.op import OPS, Sample
-from graphad.ir.types import TensorType
+from graphad.ir.types import Shape, TensorType
 from graphad.ir.variable import Apply, Variable, as_variable, describe
 
 _KINDS = (None, "quicksort", "heapsort", "mergesort", "stable")
@@ -71,20 +71,7 @@ class Sort(Declared):
         return [None if tangents[0] is None else take_along_axis(tangents[0], order, axis)]
 
 
-class Search(Declared):
-    """Where the elements of the second operand would stand in the first, which is sorted."""
-
-    def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
-        return (types[1].with_dtype(np.intp),)
-
-    def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
-        return xp.asarray(xp.searchsorted(arrays[0], arrays[1], side=params["side"]))
-
-    def cuts(self, position: int) -> bool:
-        return True
-
-
-_argsort, _sort, _searchsorted = Order("argsort"), Sort("sort"), Search("searchsorted")
+_argsort, _sort = Order("argsort"), Sort("sort")
 
 
 def _prepared(a: Any, axis: Any, name: str, kind: Any, order: Any) -> tuple[Variable, int]:
@@ -97,6 +84,33 @@ def _prepared(a: Any, axis: Any, name: str, kind: Any, order: Any) -> tuple[Vari
     if axis is None:
         return OPS["ravel"](variable), 0
     return variable, normalize_axis(axis, variable.ndim, name)
+
+
+class LexicalOrder(Declared):
+    """The places that sort by the last operand, then the one before it, …; stable.
+
+    Parameter rows: the one operand holds the keys along its first axis.
+    """
+
+    def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
+        if params["rows"]:
+            return (TensorType(np.intp, types[0].shape[1:]),)
+        shape = broadcast_shapes("lexsort", [t.shape for t in types])
+        return (TensorType(np.intp, shape),)
+
+    def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        if not params["rows"]:
+            return xp.lexsort(tuple(arrays), axis=params["axis"])
+        (keys,) = arrays
+        if keys.nbytes == 0 and keys.shape[0] == 0:  # on arrays only
+            raise ShapeError("lexsort without keys", remedy="give at least one")
+        return xp.lexsort(keys, axis=params["axis"])
+
+    def cuts(self, position: int) -> bool:
+        return True
+
+
+_lexsort = LexicalOrder("lexsort")
 
 
 # ---- sort and its indices --------------------------------------------------------------------
@@ -137,6 +151,63 @@ def argsort(
     variable, along = _prepared(a, axis, "argsort", kind, order)
     result: Variable = _argsort(variable, axis=along, kth=None)
     return result
+
+
+@public(np.sort_complex, topic="sorting", samples=lambda rng: [
+    Sample((rng.permutation(12).reshape(3, 4) / 4,))])  # fmt: skip
+def sort_complex(a: Any) -> Variable:
+    """Sorted along the last axis, by real and then imaginary part, as ``np.sort_complex``.
+
+    The result is complex: complex64 for integers of up to 16 bits, else complex128.
+    Raises AxisError for an array without axes.
+
+    >>> import graphad as ga
+    >>> ga.sort_complex(ga.constant([2.0, 1.0])).eval()
+    array([1.+0.j, 2.+0.j])
+    """
+    ordered = sort(a)
+    if ordered.dtype.kind == "c":
+        return ordered
+    small = ordered.dtype.kind in "iu" and ordered.dtype.itemsize <= 2
+    long = ordered.dtype == np.longdouble
+    found: Variable = ordered.astype("F" if small else "G" if long else "D")
+    return found
+
+
+@public(np.lexsort, topic="sorting", differentiable=False, samples=lambda rng: [
+    Sample(((np.array([3.0, 1.0, 2.0, 0.0]), np.array([1.0, 0.0, 1.0, 0.0])),)),
+    Sample((np.array([[3.0, 1.0, 2.0], [1.0, 0.0, 1.0]]),)),
+    Sample((rng.integers(0, 2, size=(3, 4, 2)) * 1.0,), {"axis": 0})])  # fmt: skip
+def lexsort(keys: Any, axis: int = -1) -> Variable:
+    """The indices that sort by several keys, the last one first of all, as ``np.lexsort``.
+
+    keys: a list of arrays of equal shape, or an array (k, …); the result has the shape of one key.
+    Stable. Raises ShapeError for keys of different shapes, UseError for none, AxisError.
+
+    >>> import graphad as ga
+    >>> ga.lexsort([ga.constant([3, 1, 2]), ga.constant([1, 0, 1])]).eval()
+    array([1, 2, 0])
+    """
+    listed = isinstance(keys, list | tuple)
+    operands = [as_variable(key) for key in keys] if listed else [as_variable(keys)]
+    if not operands or (not listed and operands[0].type.shape[:1] == (0,)):
+        raise UseError("lexsort without keys", remedy="give at least one")
+    ndim = operands[0].ndim - (not listed)
+    along = normalize_axis(axis, ndim, "lexsort")
+    for key in operands:
+        if not _same_shape(key.type.shape, operands[0].type.shape):
+            raise ShapeError(f"lexsort: keys {[v.type for v in operands]}",
+                             remedy="give keys of equal shape")  # fmt: skip
+    result: Variable = _lexsort(*operands, axis=along, rows=not listed)
+    return result
+
+
+def _same_shape(first: Shape, second: Shape) -> bool:
+    """Can these be equal, as far as sizes are known?"""
+    return len(first) == len(second) and all(
+        a == b or not (isinstance(a, int) and isinstance(b, int))
+        for a, b in zip(first, second, strict=True)
+    )
 
 
 def _places(kth: Any, variable: Variable, axis: int, name: str) -> tuple[int, ...]:
@@ -304,76 +375,3 @@ def along_axis(variable: Variable, indices: Any, axis: int, name: str) -> tuple[
         index.append(OPS["expand_dims"](grid, tuple(range(1, variable.ndim - i))))
     index[along] = chosen
     return tuple(index)
-
-
-@public(np.searchsorted, topic="sorting", differentiable=False, samples=lambda rng: [
-    Sample((np.array([0.0, 1.0, 1.0, 2.5]), np.array([[1.0, -1.0], [3.0, 2.0]]))),
-    Sample((np.array([0.0, 1.0, 1.0, 2.5]), np.float64(1.0)), {"side": "right"}),
-    Sample((np.array([1.0, 0.0, 2.5]), np.array([0.5])), {"sorter": [1, 0, 2]})])  # fmt: skip
-def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Variable:
-    """Where the elements of `v` would be inserted into the sorted `a`, as ``np.searchsorted``.
-
-    a (n,), v any shape; integers 0 … n in the shape of v. side: before or behind equal elements.
-    `sorter`: indices that sort a.  Raises ShapeError unless a has one axis, UseError for `side`.
-
-    >>> import graphad as ga
-    >>> ga.searchsorted(ga.constant([1.0, 2.0, 3.0]), [0.5, 2.0]).eval()
-    array([0, 1])
-    """
-    row, values = as_variable(a), as_variable(v)
-    if side not in ("left", "right"):
-        raise UseError(f"searchsorted: side={side!r}", remedy='use "left" or "right"')
-    if row.ndim != 1:
-        raise ShapeError(
-            f"searchsorted: {describe(row)} has {row.ndim} axes", remedy="use ga.ravel, or a row"
-        )
-    if sorter is not None:
-        row = OPS["take"](row, sorter, axis=0)
-    result: Variable = _searchsorted(row, values, side=side)
-    return result
-
-
-# ---- unique ----------------------------------------------------------------------------------
-def _first_of_equals(row: Variable, equal_nan: bool) -> Variable:
-    """Is this the first of the equal neighbours? For a sorted row."""
-    new = row[1:] != row[:-1]
-    if equal_nan and row.dtype.kind in "fc":
-        new = new & ~(OPS["isnan"](row[1:]) & OPS["isnan"](row[:-1]))
-    return OPS["concatenate"]([OPS["full_like"](row[:1], True, dtype=bool), new])
-
-
-@public(np.unique, topic="sorting", differentiable=False, samples=lambda rng: [
-    Sample((np.array([[3.0, 1.0, 2.0], [1.0, 3.0, 3.0]]),)),
-    Sample((np.array([2.0, 1.0, 2.0]),), {"equal_nan": False})])  # fmt: skip
-def unique(
-    ar: Any, return_index: bool = False, return_inverse: bool = False,
-    return_counts: bool = False, axis: None = None, *, equal_nan: bool = True,
-) -> Any:  # fmt: skip
-    """The different elements, ascending, as ``np.unique``: (k,) with k known only at run time.
-
-    With return_index, return_inverse, return_counts a tuple of this and the indices of the first
-    occurrences (k,), the places of all elements among them (shape of `ar`), their numbers (k,).
-    Derivatives flow to the first of equal elements (the op table lists it as not differentiable,
-    because the number of results jumps). Raises UseError for `axis`.
-
-    >>> import graphad as ga
-    >>> ga.unique(ga.constant([3.0, 1.0, 3.0])).eval()
-    array([1., 3.])
-    """
-    if axis is not None:
-        raise UseError(f"unique: axis={axis!r}", remedy="only axis=None has a symbolic form")
-    variable = as_variable(ar)
-    flat = OPS["ravel"](variable)
-    order = argsort(flat)
-    row = flat[order]
-    first = _first_of_equals(row, equal_nan)
-    results = [row[first]]
-    if return_index:
-        results.append(order[first])
-    if return_inverse:
-        rank = OPS["cumsum"](first) - 1
-        results.append(OPS["reshape"](rank[argsort(order)], variable.shape))
-    if return_counts:
-        starts = OPS["arange"](flat.shape[0])[first]
-        results.append(OPS["diff"](starts, append=as_variable(flat.size)))
-    return results[0] if len(results) == 1 else tuple(results)
