@@ -37,6 +37,7 @@ def function(
     rules: Sequence[Rule] = (),
     unused: str = "raise",
     debug: bool = False,
+    threads: int | None = None,
 ) -> Function:
     """Compile `outputs` as a function of `inputs`.
 
@@ -50,10 +51,11 @@ def function(
         before the call and swapped together after the outputs are there, or not at all.
     givens: {variable: what stands for it}, applied before compiling; values may use other keys.
     name: for messages and repr.
-    backend: "auto", "numpy" or "interpreter"; see `ga.Options`.
+    backend: "auto", "numpy", "llvm" or "interpreter"; see `ga.Options`.
     rules: own rewrite rules, made by `ga.rewrite.rule`.
     unused: "raise" or "ignore" inputs on which nothing depends.
     debug: check the graph after each stage of the compiler.
+    threads: how many threads a native kernel may use (None: all); results are the same.
 
     Raises GraphError for missing, unused or doubled inputs and cyclic givens, UseError for what is
     no Variable, DTypeError and ShapeError for updates and givens of another type.
@@ -75,7 +77,7 @@ def function(
     labels = [p for label, (_, s) in arguments for p in s.paths(label)]
     shared = _close(flat, labels, targets, unused, bool(givens))
     graph = Graph([*flat, *shared], targets)
-    options = Options(backend, _checked_rules(rules), debug)
+    options = Options(backend, _checked_rules(rules), debug, threads)
     title = _title(name, results)
     compiled = compile_graph(graph, options, title)
     shapes = [(label, s) for label, (_, s) in arguments]

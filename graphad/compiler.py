@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphad.codegen.floats import generate_floats, is_scalar_plan
+from graphad.codegen.native import Native, fused_plan
 from graphad.codegen.program import Program, generate
 from graphad.errors import UseError
 from graphad.ir.check import check
@@ -21,22 +22,26 @@ from graphad.plan import Plan, make_plan
 from graphad.rewrite.passes import simplify
 from graphad.rewrite.pattern import Rule
 
-BACKENDS = ("auto", "numpy", "interpreter")
+BACKENDS = ("auto", "numpy", "llvm", "interpreter")
 
 
 @dataclass(frozen=True)
 class Options:
     """How to compile; a frozen value, no global state.
 
-    backend: "auto" (plain floats for graphs of scalars, else NumPy), "numpy", "interpreter" (the
-        reference: no rewriting, node by node).
+    backend: "auto" (plain floats for graphs of scalars, else NumPy), "numpy", "llvm" (native
+        kernels for fused groups; needs llvmlite), "interpreter" (the reference: no rewriting,
+        node by node).
     rules: the user's own rewrite rules (`ga.rewrite.rule`), applied besides the default ones.
     debug: check the graph after every stage.
+    threads: how many threads a native kernel may use; None: as many as there are processors.
+        Results do not depend on it.
     """
 
     backend: str = "auto"
     rules: tuple[Rule, ...] = ()
     debug: bool = False
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
@@ -64,6 +69,24 @@ class Compiled:
         if self.options.backend == "interpreter":
             return None
         return generate(self.plan, self.name, inner_compiler(self.options))
+
+    @functools.cached_property
+    def native(self) -> Native | None:
+        """The program with native kernels, for backend "llvm"; None where it has none."""
+        fused = fused_plan(self.graph) if self.options.backend == "llvm" else None
+        if fused is None or self.program is None:
+            return None
+        inner = inner_compiler(self.options)
+        return Native(fused, self.name, inner, self.program, self.options.threads)
+
+    @property
+    def runner(self) -> Native | Program | None:
+        """What runs on arrays; None: the interpreter."""
+        return self.native or self.program
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without machine code, which is made anew."""
+        return {k: v for k, v in self.__dict__.items() if k != "native"}
 
 
 def compile_graph(graph: Graph, options: Options | None = None, name: str = "program") -> Compiled:
@@ -93,6 +116,9 @@ def compile_graph(graph: Graph, options: Options | None = None, name: str = "pro
     if floats is None:
         _ = compiled.program
     clock.mark("generate")
+    if options.backend == "llvm":
+        _ = compiled.native
+        clock.mark("kernels")
     return compiled
 
 
@@ -100,10 +126,10 @@ def inner_compiler(options: Options) -> Callable[[Graph], Callable[..., Sequence
     """What compiles the inner graphs of ops: the same pipeline."""
 
     def compile_inner(graph: Graph) -> Callable[..., Sequence[Any]]:
-        program = compile_graph(graph, options, "inner").program
+        program = compile_graph(graph, options, "inner").runner
         if program is None:
             return functools.partial(_interpret, graph)
-        return program
+        return program.run
 
     return compile_inner
 

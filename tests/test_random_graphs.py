@@ -21,7 +21,7 @@ from graphad.testing.programs import RandomProgram
 
 NUMBERS = st.lists(st.integers(0, 2**16 - 1), min_size=40, max_size=200)
 EXAMPLES = 300
-BACKENDS = ("auto", "numpy", "interpreter")
+BACKENDS = ("auto", "numpy", "llvm", "interpreter")
 
 
 def compiled(inputs: Sequence[Any], outputs: Any, backend: str = "auto") -> ga.Function:
@@ -78,7 +78,7 @@ def test_gradients(numbers: list[int]) -> None:
     slopes = ga.grad(cost, made.inputs, disconnected="zero")
     expected = compiled(made.inputs, slopes, "interpreter")(*made.arrays)
     scale = max([1.0, *[float(np.max(np.abs(g), initial=0)) for g in expected]])
-    for backend in ("auto", "numpy"):
+    for backend in ("auto", "numpy", "llvm"):
         found = compiled(made.inputs, slopes, backend)(*made.arrays)
         assert_close([g / scale for g in found], [g / scale for g in expected], 1e-11)
     directions = [np.sin(1 + np.arange(a.size)).reshape(a.shape) for a in made.arrays]

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from graphad.codegen.calls import arguments, is_in_order, kernel_lines
 from graphad.codegen.naming import Names, is_plain
 from graphad.codegen.recording import Instruction, Recorder, Traced, Unrecordable
 from graphad.codegen.statements import inline, is_mixed, place_of, takes_out
@@ -30,13 +31,15 @@ from graphad.codegen.vocabulary import (
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.graph import Graph
 from graphad.ir.op import Op
-from graphad.ir.variable import Constant
+from graphad.ir.variable import Constant, Variable
+from graphad.plan.group import Group
 from graphad.plan.plan import Plan, Step, Value
 
 CHUNK = 1000  # steps in one generated function
 LARGE = 1 << 16  # bytes from which a dead array is dropped before the program ends
 
 Run = Callable[..., Sequence[Any]]
+Kernels = Mapping[Group, Callable[..., Any]]
 _serial = itertools.count(1)
 
 
@@ -75,14 +78,18 @@ class Program:
 class Writer:
     """Writes the statements of a plan for NumPy; collects what the source must have bound."""
 
-    def __init__(self, plan: Plan, compile_inner: Callable[[Graph], Run]) -> None:
-        self.plan, self.compile_inner = plan, compile_inner
+    def __init__(
+        self, plan: Plan, compile_inner: Callable[[Graph], Run], kernels: Kernels
+    ) -> None:  # fmt: skip
+        self.plan, self.compile_inner, self.kernels = plan, compile_inner, kernels
         self.names = Names()
         self.imports: set[str] = set()
         self.bound: dict[str, Any] = {}
         self._constants: dict[int, str] = {}
         self._numbers: dict[tuple[str, bytes], str] = {}
         self._sites: dict[Any, Any] = {}
+        self._calls = 0
+        self._fused: set[int] = set()
         for value in plan.values[: len(plan.graph.inputs)]:
             self.names.value(value)
 
@@ -125,6 +132,8 @@ class Writer:
     # -- one step ------------------------------------------------------------------------------
     def step(self, step: Step) -> list[str]:
         """The statements of one step."""
+        if step.group is not None:
+            return self._kernel(step, step.group)
         recorder = Recorder(self.names.temporary)
         traced = [
             Traced(recorder, self.operand(n, step), self.plan.values[n].type) for n in step.inputs
@@ -139,6 +148,22 @@ class Writer:
             return self._recorded(step, recorder.instructions, result)
         except Unrecordable:
             return [self._opaque(step)]
+
+    def _kernel(self, step: Step, group: Group) -> list[str]:
+        """A call of a native kernel."""
+        kernel = self.names.unique(f"kernel{self._calls}")
+        self.bound[kernel] = self.kernels[group]
+        self._calls += 1
+        self._fused.update(step.outputs)
+        numbers = dict(zip(group.inputs, step.inputs, strict=True))
+        names = {v: self.operand(numbers[v], None) for v in arguments(group)}
+        results = [self.names.value(self.plan.values[n]) for n in step.outputs]
+        values, fused = self.plan.values, self._fused
+
+        def ordered(variable: Variable) -> bool:
+            return is_in_order(values[numbers[variable]], fused)
+
+        return kernel_lines(step, kernel, names, results, ordered, self.imports)
 
     def _opaque(self, step: Step) -> str:
         """A call of the op as a whole."""
@@ -282,9 +307,11 @@ def _place(step: Step, sites: dict[Any, Any]) -> str:
     return place_of(node, sites[raw] if raw in sites else sites.setdefault(raw, node.site))
 
 
-def generate(plan: Plan, name: str, compile_inner: Callable[[Graph], Run]) -> Program:
-    """The NumPy program of a plan."""
-    writer = Writer(plan, compile_inner)
+def generate(
+    plan: Plan, name: str, compile_inner: Callable[[Graph], Run], kernels: Kernels | None = None
+) -> Program:
+    """The program of a plan; `kernels` are the callables of its groups."""
+    writer = Writer(plan, compile_inner, kernels or {})
     inputs = [writer.names.value(v) for v in plan.values[: len(plan.graph.inputs)]]
     parts: list[str] = []
     if len(plan.steps) <= CHUNK:

@@ -1,9 +1,11 @@
 """Graph → Plan: in which order to compute, what to keep, what to overwrite, what to copy.
 
-order · liveness and aliases (alias) · the printable Plan (plan). Fusion groups will be formed
-here as well, as steps that hold several nodes.
+order · which nodes share a loop nest (group, fuse) · liveness and aliases (alias) · the printable
+Plan (plan).
 """
 
+from graphad.plan.fuse import fuse
+from graphad.plan.group import Group, Role
 from graphad.plan.plan import Plan, Step, Value, make_plan
 
-__all__ = ["Plan", "Step", "Value", "make_plan"]
+__all__ = ["Group", "Plan", "Role", "Step", "Value", "fuse", "make_plan"]

@@ -10,11 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from graphad.ir.variable import Apply
+from graphad.plan.group import Group
+
+Draft = tuple[Apply | Group, tuple[int, ...], tuple[int, ...]]  # what runs, inputs, outputs
+
 
 class Aliases:
     """The decisions, one entry per step: `reuse` and `frees`; and `copies`, output positions."""
 
-    def __init__(self, values: Sequence[Any], drafts: Sequence[tuple], results: Sequence[int]):
+    def __init__(self, values: Sequence[Any], drafts: Sequence[Draft], results: Sequence[int]):
         self.values = values
         self.last_read = self._last_reads(drafts)
         self.kept = {values[n].root for n in results}
@@ -26,7 +31,7 @@ class Aliases:
         self.frees = self._frees(drafts)
         self.copies = self._copies(results)
 
-    def _last_reads(self, drafts: Sequence[tuple]) -> dict[int, int]:
+    def _last_reads(self, drafts: Sequence[Draft]) -> dict[int, int]:
         """For each root, the last step that reads it or a view of it."""
         last: dict[int, int] = {}
         for i, (_, inputs, _) in enumerate(drafts):
@@ -34,12 +39,12 @@ class Aliases:
                 last[self.values[number].root] = i
         return last
 
-    def _parts(self, drafts: Sequence[tuple]) -> set[int]:
+    def _parts(self, drafts: Sequence[Draft]) -> set[int]:
         """Views of some elements of their root only, or of some several times, or read-only."""
         parts: set[int] = set()
         for node, inputs, outputs in drafts:
             value = self.values[outputs[0]]
-            if value.root == value.number:
+            if isinstance(node, Group) or value.root == value.number:
                 continue
             source = self.values[inputs[0]]
             same = (value.type.dtype, value.type.size) == (source.type.dtype, source.type.size)
@@ -48,9 +53,9 @@ class Aliases:
         return parts
 
     def _reuse(
-        self, i: int, node: Any, inputs: Sequence[int], outputs: Sequence[int]
+        self, i: int, node: Apply | Group, inputs: Sequence[int], outputs: Sequence[int]
     ) -> int | None:
-        if not node.op.family.is_elementwise or len(outputs) != 1:
+        if isinstance(node, Group) or not node.op.family.is_elementwise or len(outputs) != 1:
             return None
         result = self.values[outputs[0]]
         if result.type.ndim == 0 or result.root != result.number:
@@ -67,7 +72,7 @@ class Aliases:
                 return number
         return None
 
-    def _frees(self, drafts: Sequence[tuple]) -> list[tuple[int, ...]]:
+    def _frees(self, drafts: Sequence[Draft]) -> list[tuple[int, ...]]:
         """Values (with all their views) that die after each step.
 
         Of a value whose memory the result takes over, only the views die.

@@ -5,7 +5,7 @@ A plan is data: it can be printed, counted and checked before anything runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from graphad.errors import UseError
@@ -13,7 +13,8 @@ from graphad.ir.dims import Dim
 from graphad.ir.graph import Graph
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Constant, Variable
-from graphad.plan.alias import Aliases
+from graphad.plan.alias import Aliases, Draft
+from graphad.plan.group import Group
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,15 @@ class Value:
 @dataclass(frozen=True)
 class Step:
     """One application: reads `inputs`, writes `outputs`; `reuse` is the value whose memory the
-    result takes over; `frees` are values that nobody reads afterwards."""
+    result takes over; `frees` are values that nobody reads afterwards. A step with a `group` is
+    one call of a native kernel; its node is the last of the group."""
 
     node: Apply
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     reuse: int | None
     frees: tuple[int, ...]
+    group: Group | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,11 @@ class Plan:
                 notes.append(f"view of {self._operand(value.root)}")
             notes += [f"frees {', '.join(f'v{n}' for n in step.frees)}"] if step.frees else []
             note = f"  # {'; '.join(notes)}" if notes else ""
-            rows.append(f"{i:>4}  {outputs} = {step.node.op}({inputs}): {value.type}{note}")
+            what = step.node.op if step.group is None else step.group
+            types = ", ".join(str(self.values[n].type) for n in step.outputs)
+            rows.append(f"{i:>4}  {outputs} = {what}({inputs}): {types}{note}")
+            if step.group is not None:
+                rows.append(f"          of {', '.join(n.op.name for n in step.group.nodes)}")
         results = [
             self._operand(n) + (" (copied)" if i in self.copies else "")
             for i, n in enumerate(self.outputs)
@@ -141,8 +148,11 @@ class Plan:
         return f"v{number}"
 
 
-def make_plan(graph: Graph) -> Plan:
-    """The plan of a graph: its nodes in order, with aliases, reuse and copies decided."""
+def make_plan(graph: Graph, units: Sequence[Apply | Group] | None = None) -> Plan:
+    """The plan of a graph: its nodes in order, with aliases, reuse and copies decided.
+
+    `units` are the nodes of the graph with those that share a loop nest as groups (`fuse`).
+    """
     numbers: dict[Variable, int] = {}
     values: list[Value] = []
 
@@ -155,24 +165,27 @@ def make_plan(graph: Graph) -> Plan:
 
     for variable in graph.inputs:
         add(variable, "input")
-    drafts: list[tuple[Apply, tuple[int, ...], tuple[int, ...]]] = []
-    for node in graph.nodes:
-        for variable in node.inputs:
+    drafts: list[Draft] = []
+    for unit in graph.nodes if units is None else units:
+        for variable in unit.inputs:
             if variable not in numbers:
                 add(variable, "constant")
-        inputs = tuple([numbers[v] for v in node.inputs])
-        view = node.op.family.views(node.op.params) and values[inputs[0]].root
+        inputs = tuple([numbers[v] for v in unit.inputs])
+        view = False if isinstance(unit, Group) else (
+            unit.op.family.views(unit.op.params) and values[inputs[0]].root)  # fmt: skip
         outputs = tuple(
             [numbers[v] if v in numbers else add(v, "step", view if view is not False else None)
-             for v in node.outputs])  # fmt: skip
-        drafts.append((node, inputs, outputs))
+             for v in unit.outputs])  # fmt: skip
+        drafts.append((unit, inputs, outputs))
     for variable in graph.outputs:
         if variable not in numbers:
             add(variable, "constant")
     results = tuple([numbers[v] for v in graph.outputs])
     aliases = Aliases(values, drafts, results)
     steps = [
-        Step(node, inputs, outputs, aliases.reuse[i], aliases.frees[i])
-        for i, (node, inputs, outputs) in enumerate(drafts)
+        Step(unit, inputs, outputs, aliases.reuse[i], aliases.frees[i])
+        if not isinstance(unit, Group)
+        else Step(unit.nodes[-1], inputs, outputs, aliases.reuse[i], aliases.frees[i], unit)
+        for i, (unit, inputs, outputs) in enumerate(drafts)
     ]
     return Plan(graph, tuple(values), tuple(steps), results, aliases.copies)

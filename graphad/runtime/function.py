@@ -83,7 +83,7 @@ class Function:
         self._pack_floats = packer(self._outputs, numbers) if self._run_floats else None
 
     def _array_program(self) -> Any:
-        program = self._compiled.program
+        program = self._compiled.runner
         return program.run if program is not None else self._interpret
 
     def _interpret(self, *arrays: Any) -> Sequence[Any]:
@@ -224,8 +224,9 @@ class Function:
 
     @property
     def plan(self) -> Any:
-        """The plan: steps, memory that is reused, peak bytes."""
-        return self._compiled.plan
+        """The plan: steps, fused groups, memory that is reused, peak bytes."""
+        native = self._compiled.native
+        return self._compiled.plan if native is None else native.plan
 
     @property
     def source(self) -> str:
@@ -233,7 +234,7 @@ class Function:
         if self.options.backend == "interpreter":
             return "# interpreted, no program was generated\n" + listing(self.graph)
         floats = self._compiled.floats
-        return self._compiled.program.source if floats is None else floats.source
+        return self._compiled.runner.source if floats is None else floats.source
 
     @property
     def report(self) -> Any:

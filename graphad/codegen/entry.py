@@ -1,0 +1,381 @@
+"""The entry of a kernel: a C function of Python objects that checks arrays and runs the nest.
+
+It is a METH_FASTCALL function, called as ``kernel(operands…, results…)``: operands are arrays in
+C order (numbers for operands without axes), results are fresh arrays. Sizes are compared; where
+they do not fit, or an array is not in C order, it raises `Unfit` and nothing has been written.
+
+Many elements are worked on without the interpreter lock; more still are handed to
+``self.share(nest, parameters, chunks)``, which divides the chunks among threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from graphad.codegen.calls import arguments
+from graphad.codegen.nest import BLOCK, CHUNK, Nest
+from graphad.codegen.scalars import BOOL
+from graphad.codegen.vectors import Text, element, identity, literal
+from graphad.ir.variable import Variable
+from graphad.plan.group import Axes
+
+RELEASE = 20_000  # elements × weight from which the interpreter lock is released
+SHARE = 1_000_000  # elements × weight from which threads share the work
+MOST_CHUNKS = 4096
+COLUMN_CHUNKS = 8  # each has a row of sums of its own
+IN_ORDER = 0x101  # NumPy's flags: C-contiguous, aligned
+
+DECLARED = {
+    "PyFloat_AsDouble": "declare double @PyFloat_AsDouble(ptr)",
+    "PyLong_AsLongLong": "declare i64 @PyLong_AsLongLong(ptr)",
+    "PyObject_IsTrue": "declare i32 @PyObject_IsTrue(ptr)",
+    "PyErr_SetNone": "declare void @PyErr_SetNone(ptr)",
+    "Py_IncRef": "declare void @Py_IncRef(ptr)",
+    "Py_DecRef": "declare void @Py_DecRef(ptr)",
+    "PyEval_SaveThread": "declare ptr @PyEval_SaveThread()",
+    "PyEval_RestoreThread": "declare void @PyEval_RestoreThread(ptr)",
+    "PyObject_CallMethod": "declare ptr @PyObject_CallMethod(ptr, ptr, ptr, ...)",
+    "malloc": "declare ptr @malloc(i64)",
+    "free": "declare void @free(ptr)",
+}
+GLOBALS = [
+    "@graphad_unfit = external global i8",
+    "@_Py_NoneStruct = external global i8",
+    '@graphad_share = private constant [6 x i8] c"share\\00"',
+    '@graphad_three = private constant [4 x i8] c"nnn\\00"',
+]
+
+
+class Entry:
+    """Writes the entry ``name(self, arguments, count)`` for a nest."""
+
+    def __init__(self, nest: Nest, name: str, layout: Mapping[str, int]) -> None:
+        self.nest, self.name, self.layout = nest, name, layout
+        self.text = Text(1, nest.text.declared)
+        self.text.declared.update(DECLARED)
+        self.sizes: dict[int, str] = {
+            axis: str(size) for axis, size in enumerate(nest.group.frame) if isinstance(size, int)
+        }
+        self.bad = "false"
+        self.counters: list[str] = []
+
+    def write(self) -> list[str]:
+        t = self.text
+        t.label("start")
+        t.do(f"%p = alloca [{len(self.nest.slots.index) + 8} x i64], align 8")
+        fields = self._operands()
+        fields |= self._results(len(arguments(self.nest.group)))
+        self._geometry()
+        elements = self._elements()
+        empty = t.put(f"icmp eq i64 {elements}, 0")
+        bad = t.put(f"or i1 {self.bad}, {empty}")
+        t.do(f"br i1 {bad}, label %unfit, label %fit")
+        t.label("fit")
+        chunks = self._chunks(elements)
+        self._parameters(fields, chunks)
+        self._run(elements, chunks)
+        self._finish(chunks)
+        t.do("call void @Py_IncRef(ptr @_Py_NoneStruct)")
+        t.do("ret ptr @_Py_NoneStruct")
+        t.label("unfit")
+        t.do("call void @PyErr_SetNone(ptr @graphad_unfit)")
+        t.do("ret ptr null")
+        head = f"define ptr @{self.name}(ptr %self, ptr %arguments, i64 %count) {{"
+        return [head, t.lines[0], *self.counters, *t.lines[1:], "}"]
+
+    # -- reading objects -----------------------------------------------------------------------
+    def _field(self, base: str, offset: int, kind: str = "ptr") -> str:
+        t = self.text
+        place = t.put(f"getelementptr i8, ptr {base}, i64 {offset}")
+        return t.put(f"load {kind}, ptr {place}")
+
+    def _wrong(self, condition: str) -> None:
+        self.bad = self.text.put(f"or i1 {self.bad}, {condition}")
+
+    def _operands(self) -> dict[str, str]:
+        """The pointer and strides of each operand, by the names of parameters."""
+        nest = self.nest
+        places: dict[Variable, int] = {v: i for i, v in enumerate(arguments(nest.group))}
+        read: dict[Variable, tuple[str, str, str]] = {}
+        fields: dict[str, str] = {}
+        for i, operand in enumerate(nest.loop.operands):
+            variable = operand.variable
+            if variable not in places:
+                continue
+            if variable not in read:
+                read[variable] = self._object(variable, places[variable])
+            pointer, sizes, strides = read[variable]
+            fields[f"operand{i}"] = pointer
+            for position, axis in enumerate(operand.axes):
+                if axis is not None:
+                    self._size(axis, self._field(sizes, 8 * position, "i64"))
+            fields |= self._strides(f"operand{i}", operand.axes, strides)
+        return fields
+
+    def _object(self, variable: Variable, place: int) -> tuple[str, str, str]:
+        """(data, sizes, strides) of an argument; a number is put into memory."""
+        t = self.text
+        one = self._field("%arguments", 8 * place)
+        if not variable.ndim:
+            return self._number(one, variable.dtype), "", ""
+        flags = self._field(one, self.layout["flags"], "i32")
+        order = t.put(f"and i32 {flags}, {IN_ORDER}")
+        self._wrong(t.put(f"icmp ne i32 {order}, {IN_ORDER}"))
+        data, sizes, strides = (self._field(one, self.layout[k])
+                                for k in ("data", "sizes", "strides"))  # fmt: skip
+        return data, sizes, strides
+
+    def _number(self, one: str, dtype: np.dtype) -> str:
+        t = self.text
+        place, kind = t.put("alloca i64"), element(dtype)
+        if dtype.kind == "f":
+            value = t.put(f"call double @PyFloat_AsDouble(ptr {one})")
+            value = t.put(f"fptrunc double {value} to float") if kind == "float" else value
+        elif dtype == BOOL:
+            truth = t.put(f"call i32 @PyObject_IsTrue(ptr {one})")
+            value, kind = t.put(f"trunc i32 {truth} to i8"), "i8"
+        else:
+            value = t.put(f"call i64 @PyLong_AsLongLong(ptr {one})")
+            value = value if kind == "i64" else t.put(f"trunc i64 {value} to {kind}")
+        t.do(f"store {kind} {value}, ptr {place}")
+        return place
+
+    def _size(self, axis: int, size: str) -> None:
+        if axis in self.sizes:
+            self._wrong(self.text.put(f"icmp ne i64 {size}, {self.sizes[axis]}"))
+        else:
+            self.sizes[axis] = size
+
+    def _results(self, first: int) -> dict[str, str]:
+        fields: dict[str, str] = {}
+        for i, result in enumerate(self.nest.group.results):
+            one = self._field("%arguments", 8 * (first + i))
+            fields[f"result{i}"] = self._field(one, self.layout["data"])
+            strides = self._field(one, self.layout["strides"])
+            fields |= self._strides(f"result{i}", result.axes, strides)
+        return fields
+
+    def _strides(self, name: str, axes: Axes, strides: str) -> dict[str, str]:
+        """Bytes from one row to the next along each outer axis; a flat nest has chunks."""
+        if self.nest.is_flat:
+            return {f"{name}.stride0": "flat" if any(a is not None for a in axes) else "0"}
+        places = {a: position for position, a in enumerate(axes) if a is not None}
+        return {
+            f"{name}.stride{a}": self._field(strides, 8 * places[a], "i64") if a in places else "0"
+            for a in range(self.nest.outer)
+        }
+
+    # -- geometry ------------------------------------------------------------------------------
+    def _product(self, axes: range) -> str:
+        whole = "1"
+        for axis in axes:
+            whole = self.text.put(f"mul i64 {whole}, {self.sizes[axis]}")
+        return whole
+
+    def _geometry(self) -> None:
+        group = self.nest.group
+        self.rows = self._product(range(group.inner))
+        self.length = self._product(range(group.inner, len(group.frame)))
+
+    def _elements(self) -> str:
+        return self.text.put(f"mul i64 {self.rows}, {self.length}")
+
+    def _rounded(self, value: str, by: str) -> str:
+        """value / by, rounded up."""
+        t = self.text
+        less = t.put(f"sub i64 {by}, 1")
+        return t.put(f"udiv i64 {t.put(f'add i64 {value}, {less}')}, {by}")
+
+    def _larger(self, a: str, b: str) -> str:
+        t = self.text
+        return t.put(f"select i1 {t.put(f'icmp ugt i64 {a}, {b}')}, i64 {a}, i64 {b}")
+
+    def _chunks(self, elements: str) -> str:
+        """How many chunks there are; their size depends on the number of elements alone."""
+        t, nest = self.text, self.nest
+        if nest.is_flat:
+            many = self._rounded(elements, str(MOST_CHUNKS * BLOCK))
+            self.length = self._larger(str(CHUNK), t.put(f"mul i64 {many}, {BLOCK}"))
+            self.rows = self._rounded(elements, self.length)
+            self.per_chunk = "1"
+            return self.rows
+        per_chunk = self._larger("1", t.put(f"udiv i64 {CHUNK}, {self.length}"))
+        most = COLUMN_CHUNKS if nest.columns else MOST_CHUNKS
+        self.per_chunk = self._larger(per_chunk, self._rounded(self.rows, str(most)))
+        return self._rounded(self.rows, self.per_chunk)
+
+    # -- parameters ----------------------------------------------------------------------------
+    def _set(self, name: str, kind: str, value: str) -> None:
+        t = self.text
+        if name in self.nest.slots.index:
+            offset = 8 * self.nest.slots[name]
+            t.do(f"store {kind} {value}, ptr {t.put(f'getelementptr i8, ptr %p, i64 {offset}')}")
+
+    def _parameters(self, fields: Mapping[str, str], chunks: str) -> None:
+        t, nest = self.text, self.nest
+        self.fields = dict(fields)
+        for name, value in (("rows", self.rows), ("length", self.length),
+                            ("per_chunk", self.per_chunk)):  # fmt: skip
+            self._set(name, "i64", value)
+        for axis in range(nest.outer):
+            self._set(f"size{axis}", "i64", self.sizes.get(axis, "1"))
+        for name, value in fields.items():
+            if ".stride" in name:
+                step = value
+                if value == "flat":
+                    step = t.put(f"mul i64 {self.length}, {self._itemsize(name)}")
+                self._set(name, "i64", step)
+            else:
+                self._set(name, "ptr", value)
+        size = t.put(f"mul i64 {chunks}, 8")
+        for i in range(len(nest.totals)):
+            self.fields[f"partial{i}"] = t.put(f"alloca i8, i64 {size}, align 8")
+            self._set(f"partial{i}", "ptr", self.fields[f"partial{i}"])
+        for store in nest.columns:
+            self._column_buffer(store.position, store.combine, chunks)
+
+    def _itemsize(self, name: str) -> int:
+        head = name.partition(".")[0]
+        if head.startswith("operand"):
+            return self.nest.loop.operands[int(head[7:])].variable.dtype.itemsize
+        return self.nest.group.results[int(head[6:])].variable.dtype.itemsize
+
+    def _column_buffer(self, position: int, combine: str, chunks: str) -> None:
+        """Sums over outer axes: one array of them for each chunk, filled with what is neutral."""
+        t, result = self.text, self.nest.group.results[position]
+        count = "1"
+        for axis in result.axes:
+            if axis is not None:
+                count = t.put(f"mul i64 {count}, {self.sizes[axis]}")
+        size = t.put(f"mul i64 {count}, {result.variable.dtype.itemsize}")
+        whole = t.put(f"mul i64 {size}, {chunks}")
+        buffer = t.put(f"call ptr @malloc(i64 {whole})")
+        self.fields[f"column{position}"], self.fields[f"count{position}"] = buffer, count
+        self._set(f"result{position}", "ptr", buffer)
+        self._set(f"result{position}.bytes", "i64", size)
+        neutral = identity(combine, result.variable.dtype)
+        total = t.put(f"mul i64 {count}, {chunks}")
+        with_bytes = element(result.variable.dtype) if neutral.dtype != BOOL else "i8"
+        value = literal(neutral) if neutral.dtype != BOOL else str(int(neutral))
+
+        def fill(i: str) -> None:
+            place = t.put(f"getelementptr {with_bytes}, ptr {buffer}, i64 {i}")
+            t.do(f"store {with_bytes} {value}, ptr {place}")
+
+        self._loop("0", total, fill)
+
+    # -- running -------------------------------------------------------------------------------
+    def _loop(self, first: str, last: str, body: Callable[[str], None]) -> None:
+        """``for i in range(first, last): body(i)``; the counter lies in memory."""
+        t = self.text
+        tag = f"loop{t.count}"
+        place = f"%{tag}.counter"
+        self.counters.append(f"  {place} = alloca i64")
+        t.do(f"store i64 {first}, ptr {place}")
+        t.do(f"br label %{tag}")
+        t.label(tag)
+        i = t.put(f"load i64, ptr {place}")
+        more = t.put(f"icmp ult i64 {i}, {last}")
+        t.do(f"br i1 {more}, label %{tag}.body, label %{tag}.end")
+        t.label(f"{tag}.body")
+        body(i)
+        t.do(f"store i64 {t.put(f'add i64 {i}, 1')}, ptr {place}")
+        t.do(f"br label %{tag}")
+        t.label(f"{tag}.end")
+
+    def _run(self, elements: str, chunks: str) -> None:
+        """Alone with the lock, alone without it, or shared by threads."""
+        t, nest = self.text, self.nest
+        self._set("elements", "i64", elements)
+        weight = max(1, nest.weight)
+        large = t.put(f"icmp ugt i64 {elements}, {SHARE // weight}")
+        several = t.put(f"icmp ugt i64 {chunks}, 1")
+        t.do(f"br i1 {t.put(f'and i1 {large}, {several}')}, label %shared, label %alone")
+        t.label("shared")
+        result = t.put(
+            "call ptr (ptr, ptr, ptr, ...) @PyObject_CallMethod(ptr %self, ptr @graphad_share, "
+            f"ptr @graphad_three, i64 ptrtoint (ptr @{nest.name} to i64), "
+            f"i64 {t.put('ptrtoint ptr %p to i64')}, i64 {chunks})"
+        )
+        failed = t.put(f"icmp eq ptr {result}, null")
+        t.do(f"br i1 {failed}, label %failed, label %shared.done")
+        t.label("failed")
+        self._release()
+        t.do("ret ptr null")
+        t.label("shared.done")
+        t.do(f"call void @Py_DecRef(ptr {result})")
+        t.do("br label %done")
+        t.label("alone")
+        medium = t.put(f"icmp ugt i64 {elements}, {RELEASE // weight}")
+        t.do(f"br i1 {medium}, label %unlocked, label %locked")
+        run = f"call void @{nest.name}(ptr %p, i64 0, i64 {chunks})"
+        t.label("unlocked")
+        state = t.put("call ptr @PyEval_SaveThread()")
+        t.do(run)
+        t.do(f"call void @PyEval_RestoreThread(ptr {state})")
+        t.do("br label %done")
+        t.label("locked")
+        t.do(run)
+        t.do("br label %done")
+        t.label("done")
+
+    def _release(self) -> None:
+        for store in self.nest.columns:
+            self.text.do(f"call void @free(ptr {self.fields[f'column{store.position}']})")
+
+    # -- results of chunks ---------------------------------------------------------------------
+    def _finish(self, chunks: str) -> None:
+        """Partial results combined in the order of the chunks."""
+        for i, total in enumerate(self.nest.totals):
+            dtype = total.value.dtype
+            target = self.fields[f"result{total.position}"]
+            self._combined(
+                total.combine, dtype, target, self.fields[f"partial{i}"], "1", chunks, 8
+            )
+        for store in self.nest.columns:
+            name = store.position
+            dtype, count = store.value.dtype, self.fields[f"count{name}"]
+            target, source = self.fields[f"result{name}"], self.fields[f"column{name}"]
+            self._combined(store.combine, dtype, target, source, count, chunks, dtype.itemsize)
+        self._release()
+
+    def _combined(
+        self, combine: str, dtype: np.dtype, target: str, source: str, count: str, chunks: str,
+        step: int,
+    ) -> None:  # fmt: skip
+        """target[i] = source[0][i] ⊕ source[1][i] ⊕ …, for `count` numbers in `chunks` rows."""
+        t = self.text
+
+        def one(i: str) -> None:
+            place = t.put(f"getelementptr i8, ptr {target}, i64 {t.put(f'mul i64 {i}, {step}')}")
+            self._move(place, self._load(source, i, step, dtype), dtype)
+
+            def add(c: str) -> None:
+                index = t.put(f"add i64 {t.put(f'mul i64 {c}, {count}')}, {i}")
+                before = self._read(place, dtype)
+                after = t.combine(combine, before, self._load(source, index, step, dtype), dtype)
+                self._move(place, after, dtype)
+
+            self._loop("1", chunks, add)
+
+        self._loop("0", count, one)
+
+    def _load(self, base: str, index: str, step: int, dtype: np.dtype) -> str:
+        t = self.text
+        offset = t.put(f"mul i64 {index}, {step}")
+        return self._read(t.put(f"getelementptr i8, ptr {base}, i64 {offset}"), dtype)
+
+    def _read(self, place: str, dtype: np.dtype) -> str:
+        t = self.text
+        if dtype == BOOL:
+            return t.put(f"trunc i8 {t.put(f'load i8, ptr {place}')} to i1")
+        return t.put(f"load {element(dtype)}, ptr {place}")
+
+    def _move(self, place: str, value: str, dtype: np.dtype) -> None:
+        t = self.text
+        if dtype == BOOL:
+            t.do(f"store i8 {t.put(f'zext i1 {value} to i8')}, ptr {place}")
+        else:
+            t.do(f"store {element(dtype)} {value}, ptr {place}")

@@ -1,0 +1,116 @@
+"""Native kernels: the groups of one program as one module of machine code, and its callables."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
+
+from graphad.codegen import llvm, mathlib
+from graphad.codegen.arrays import layout
+from graphad.codegen.entry import GLOBALS, Entry
+from graphad.codegen.loops import Loop
+from graphad.codegen.nest import Nest
+from graphad.plan.group import Group
+
+FASTCALL = 0x80  # CPython's METH_FASTCALL
+
+
+class _Method(ctypes.Structure):
+    """CPython's PyMethodDef."""
+
+    _fields_ = (
+        ("name", ctypes.c_char_p), ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int), ("doc", ctypes.c_char_p),
+    )  # fmt: skip
+
+
+class Kernels:
+    """Machine code of the groups of a program; `functions` take operands, then result arrays.
+
+    `text` is the module in LLVM's language, `loops` the instructions it was made from.
+    """
+
+    def __init__(self, groups: Sequence[Group], threads: int | None = None) -> None:
+        self.threads = threads or available_threads()
+        self.loops = [Loop(group) for group in groups]
+        declared: dict[str, str] = {}
+        functions: list[str] = []
+        self.nests = []
+        offsets = layout()
+        assert offsets is not None
+        for i, loop in enumerate(self.loops):
+            nest = Nest(loop, f"nest{i}", llvm.width(), declared)
+            functions += nest.write()
+            functions += Entry(nest, f"kernel{i}", offsets).write()
+            self.nests.append(nest)
+        self.text = llvm.module_text(functions, declared, GLOBALS)
+        llvm.add_math(declared)
+        self._library = llvm.Library(self.text)
+        self._methods = [
+            _Method(f"kernel{i}".encode(), self._library.address(f"kernel{i}"), FASTCALL, b"")
+            for i in range(len(self.loops))
+        ]
+        new = ctypes.pythonapi.PyCFunction_NewEx
+        create = ctypes.PYFUNCTYPE(
+            ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p
+        )(ctypes.cast(new, ctypes.c_void_p).value or 0)
+        self.share_with = Sharing(self._library, self._methods, self.threads)
+        self.functions = [
+            create(ctypes.addressof(method), self.share_with, None) for method in self._methods
+        ]
+
+
+class Sharing:
+    """What a kernel holds on to: its machine code, and how its chunks are divided."""
+
+    def __init__(self, library: llvm.Library, methods: Sequence[Any], threads: int) -> None:
+        self.keep = (library, methods)
+        self.threads = threads
+
+    def share(self, nest: int, parameters: int, chunks: int) -> None:
+        """Run all chunks, each exactly once, on up to `threads` threads; wait for all of them."""
+        run = _as_function(nest)
+        parts = min(self.threads, chunks)
+        if parts == 1:
+            run(parameters, 0, chunks)
+            return
+        bounds = [chunks * i // parts for i in range(parts + 1)]
+        pool = _pool(self.threads)
+        futures = [pool.submit(run, parameters, bounds[i], bounds[i + 1]) for i in range(1, parts)]
+        try:
+            run(parameters, 0, bounds[1])
+        finally:
+            wait(futures)
+
+
+@functools.lru_cache(maxsize=1024)
+def _as_function(address: int) -> Any:
+    """A nest as a function; ctypes releases the interpreter lock while it runs."""
+    kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+    return kind(address)
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(1, threads - 1), thread_name_prefix="graphad")
+
+
+def available_threads() -> int:
+    """How many threads this process may run at once."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (
+        os.cpu_count() or 1)  # fmt: skip
+
+
+@functools.cache
+def is_possible() -> bool:
+    """Are there vector registers, and arrays as expected? Raises without llvmlite."""
+    return llvm.width() > 0 and layout() is not None
+
+
+def functions() -> frozenset[str]:
+    """The math functions that kernels can call."""
+    return mathlib.available(llvm.width())

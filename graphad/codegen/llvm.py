@@ -1,0 +1,106 @@
+"""LLVM text → machine code: the only file that imports llvmlite, on first use.
+
+Code is made for the processor of this machine, by the code generator alone: the text is already
+in the form that optimisation passes would produce, and leaving them out halves the time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from graphad.codegen import mathlib
+from graphad.errors import MissingLibraryError
+
+_lock = threading.RLock()  # LLVM's global state: symbols, and one context for all modules
+_PYTHON = (
+    "PyFloat_AsDouble", "PyFloat_FromDouble", "PyLong_AsLongLong", "PyObject_IsTrue",
+    "PyErr_SetNone", "Py_IncRef", "Py_DecRef", "PyEval_SaveThread", "PyEval_RestoreThread",
+    "PyObject_CallMethod",
+)  # fmt: skip
+
+
+class Unfit(Exception):
+    """Arrays that a kernel was not made for: the NumPy program runs instead."""
+
+
+@functools.cache
+def binding() -> Any:
+    """llvmlite's binding, set up; raises MissingLibraryError without it."""
+    try:
+        import llvmlite.binding as llvm
+    except ImportError as error:
+        raise MissingLibraryError(
+            "native kernels need llvmlite", cause=str(error),
+            remedy='install it: pip install "graphad[jit]", or use backend="numpy"',
+        ) from error  # fmt: skip
+    if llvm.llvm_version_info[0] < 15:
+        raise MissingLibraryError(
+            f"native kernels need LLVM 15 or later, this llvmlite has {llvm.llvm_version_info[0]}",
+            remedy='pip install --upgrade "llvmlite>=0.44"',
+        )
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    for name in _PYTHON:
+        function = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p)
+        llvm.add_symbol(name, function.value)
+    process = ctypes.CDLL(None)
+    for name in ("malloc", "free"):
+        llvm.add_symbol(name, ctypes.cast(getattr(process, name), ctypes.c_void_p).value)
+    llvm.add_symbol("graphad_unfit", id(Unfit))
+    llvm.add_symbol("_Py_NoneStruct", id(None))
+    return llvm
+
+
+def target() -> Any:
+    """A code generator for this processor; an engine takes hold of it."""
+    llvm = binding()
+    return llvm.Target.from_default_triple().create_target_machine(
+        opt=2, cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten()
+    )
+
+
+@functools.cache
+def width() -> int:
+    """Bits of the vector registers; 0 where no kernels can be made."""
+    features = binding().get_host_cpu_features()
+    if features.get("avx512f") and features.get("avx512dq") and features.get("avx512bw"):
+        return 512
+    if features.get("avx2"):
+        return 256
+    return 128 if features.get("sse4.1") else 0
+
+
+class Library:
+    """Machine code of one module; functions live as long as this object."""
+
+    def __init__(self, text: str) -> None:
+        llvm = binding()
+        with _lock:
+            module = llvm.parse_assembly(text)
+            self._engine = llvm.create_mcjit_compiler(module, target())
+            self._engine.finalize_object()
+
+    def address(self, name: str) -> int:
+        found: int = self._engine.get_function_address(name)
+        return found
+
+    def __reduce__(self) -> tuple:
+        raise TypeError("machine code is made anew, it is not pickled")
+
+
+def module_text(functions: Iterable[str], declared: Mapping[str, str], head: Iterable[str]) -> str:
+    """A module of the functions and what they need declared."""
+    with_math = [line for name, line in sorted(declared.items())]
+    return "\n".join([*head, *with_math, "", *functions]) + "\n"
+
+
+def add_math(declared: Iterable[str]) -> None:
+    """Tell LLVM where the vector math functions lie."""
+    for name in declared:
+        place = mathlib.address(name) if name.startswith("_ZGV") else None
+        if place is not None:
+            binding().add_symbol(name, place)

@@ -1,0 +1,165 @@
+"""Fusion: which nodes share a loop nest, and in which order groups and single nodes run.
+
+Nodes are placed in order. Each value has a *stage*: what a group computes is in its stage, and
+can be read outside from the next stage on. A node joins the groups of those operands that are in
+its stage; edges within a stage therefore stay within a group, and no cycle can arise.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Sequence
+
+from graphad.ir.graph import Graph
+from graphad.ir.variable import Apply, Variable
+from graphad.plan.group import LARGEST, Axes, Group, Growing, Role
+
+Roles = Callable[[Apply], Role | None]
+
+
+def fuse(graph: Graph, roles: Roles) -> list[Apply | Group]:
+    """The nodes of a graph in order, those that share a loop nest as groups."""
+    placing = _Placing(roles)
+    for node in graph.nodes:
+        placing.place(node)
+    return _in_order(graph, placing)
+
+
+class _Placing:
+    """Which group each node belongs to, and in which stage each value can be read."""
+
+    def __init__(self, roles: Roles) -> None:
+        self.roles = roles
+        self.stage: dict[Variable, int] = {}
+        self.group_of: dict[Variable, Growing] = {}
+        self.views: dict[Variable, tuple[Variable, Axes]] = {}
+        self.groups: dict[Growing, None] = {}
+
+    def _stage(self, variable: Variable) -> int:
+        """The stage in which a value from outside can be read."""
+        while variable in self.views:
+            variable = self.views[variable][0]
+        group = self.group_of.get(variable)
+        return self.stage.get(variable, 0) if group is None else group.stage + 1
+
+    def _ready(self, node: Apply) -> int:
+        """The stage in which a node can run that is no part of a group."""
+        return max([self.stage[v] if v in self.views else self._stage(v) for v in node.inputs],
+                   default=0)  # fmt: skip
+
+    def place(self, node: Apply) -> None:
+        role = self.roles(node)
+        if role is None or not self._join(node, role):
+            self.stage.update(dict.fromkeys(node.outputs, self._ready(node)))
+
+    def _join(self, node: Apply, role: Role) -> bool:
+        read = node.inputs[:1] if role.kind == "view" else node.inputs
+        groups = dict.fromkeys(self.group_of[v] for v in read if v in self.group_of)
+        if role.kind == "view":
+            self.stage[node.output(0)] = self._ready(node)
+            self.views[node.output(0)] = (node.inputs[0], role.source)
+            if not groups:
+                return False
+        outside = max([self._stage(v) for v in read if v not in self.group_of], default=0)
+        stage = max([outside, *[g.stage for g in groups]])
+        joined = self._merged([g for g in groups if g.stage == stage], node, role)
+        if joined is None and role.kind != "view":
+            joined = Growing(max([stage, *[g.stage + 1 for g in groups]]), self.views)
+            if not joined.add(node, role):
+                return False
+            self.groups[joined] = None
+        if joined is None:
+            return False
+        self.group_of[node.output(0)] = joined
+        return True
+
+    def _merged(self, groups: Sequence[Growing], node: Apply, role: Role) -> Growing | None:
+        """One group with the nodes of all, and this one; None if that is not possible."""
+        if not groups:
+            return None
+        first, *others = sorted(groups, key=lambda g: -len(g.nodes))
+        if not others:
+            return first if first.add(node, role) else None
+        whole = Growing(first.stage, self.views)
+        if sum(len(g.nodes) for g in groups) >= LARGEST:
+            return None
+        for group in (first, *others):
+            for member, its_role in zip(group.nodes, group.roles, strict=True):
+                if not whole.add(member, its_role):
+                    return None
+        if not whole.add(node, role):
+            return None
+        for group in groups:
+            del self.groups[group]
+            self.group_of.update({member.output(0): whole for member in group.nodes})
+        self.groups[whole] = None
+        return whole
+
+
+def _in_order(graph: Graph, placing: _Placing) -> list[Apply | Group]:
+    """Groups and single nodes that are needed, each after what it reads."""
+    position = {node: i for i, node in enumerate(graph.nodes)}
+    members = {
+        node.output(0): (group, role)
+        for group in placing.groups
+        if group.is_sound
+        for node, role in zip(group.nodes, group.roles, strict=True)
+    }
+    units: dict[Growing | Apply, dict[Variable, None]] = {}  # with the results that are read
+    stack = [*reversed(graph.outputs)]
+    reads: dict[Growing | Apply, list[Variable]] = {}
+    unit_of: dict[Variable, Growing | Apply] = {}
+    while stack:
+        variable = stack.pop()
+        if variable.owner is None or variable in unit_of:
+            continue
+        group, role = members.get(variable, (None, None))
+        unit: Growing | Apply = variable.owner
+        if group is not None and role is not None and role.kind != "view":
+            unit = group
+        unit_of[variable] = unit
+        units.setdefault(unit, {})[variable] = None
+        if unit not in reads:
+            if isinstance(unit, Growing):
+                reads[unit] = [o.variable for o in unit.operands]
+            else:
+                reads[unit] = list(unit.inputs)
+            stack += reversed(reads[unit])
+    return _sorted(units, reads, unit_of, position)
+
+
+def _sorted(
+    units: dict[Growing | Apply, dict[Variable, None]],
+    reads: dict[Growing | Apply, list[Variable]],
+    unit_of: dict[Variable, Growing | Apply],
+    position: dict[Apply, int],
+) -> list[Apply | Group]:
+    """Each unit after what it reads; among those that are ready, in the order of the graph."""
+
+    def place(unit: Growing | Apply) -> int:
+        return max(position[n] for n in unit.nodes) if isinstance(unit, Growing) else (
+            position[unit])  # fmt: skip
+
+    readers: dict[Growing | Apply, list[Growing | Apply]] = {unit: [] for unit in units}
+    missing: dict[Growing | Apply, int] = {}
+    for unit, variables in reads.items():
+        needed = dict.fromkeys(unit_of[v] for v in variables if v in unit_of)
+        missing[unit] = len(needed)
+        for other in needed:
+            readers[other].append(unit)
+    ready = [(place(unit), i, unit) for i, unit in enumerate(units) if not missing[unit]]
+    heapq.heapify(ready)
+    order: list[Apply | Group] = []
+    while ready:
+        _, _, unit = heapq.heappop(ready)
+        if isinstance(unit, Growing):
+            wanted = sorted(units[unit], key=lambda v: position[v.owner])  # type: ignore[index]
+            order.append(unit.finish(wanted))
+        else:
+            order.append(unit)
+        for reader in readers[unit]:
+            missing[reader] -= 1
+            if not missing[reader]:
+                heapq.heappush(ready, (place(reader), len(order) + len(units), reader))
+    assert len(order) == len(units)
+    return order
