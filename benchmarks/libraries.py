@@ -7,6 +7,7 @@ and returns `call`; ``call()`` gives (value, gradients) when they are really the
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ Call = Callable[[], tuple[Any, Any]]
 Build = Callable[[], Call]
 
 
-def with_graphad(workload: Workload) -> Build:
+def with_graphad(workload: Workload, backend: str = "auto") -> Build:
     """A static graph with named sizes; NumPy arrays in, NumPy arrays out."""
     import graphad as ga
 
@@ -30,7 +31,8 @@ def with_graphad(workload: Workload) -> Build:
             for name, v in values.items()
         ]
         loss = workload.losses["graphad"](ga, *inputs)
-        function = ga.function(inputs, [loss, ga.grad(loss, inputs[: workload.wrt])])
+        gradients = ga.grad(loss, inputs[: workload.wrt])
+        function = ga.function(inputs, [loss, gradients], backend=backend)
         arguments = list(values.values())
         return lambda: function(*arguments)
 
@@ -117,6 +119,8 @@ def with_torch(workload: Workload) -> Build:
 
 LIBRARIES: dict[str, Callable[[Workload], Build]] = {
     "graphad": with_graphad,
+    "graphad-numpy": functools.partial(with_graphad, backend="numpy"),
+    "graphad-llvm": functools.partial(with_graphad, backend="llvm"),
     "autograd": with_autograd,
     "jax": with_jax,
     "pytensor": with_pytensor,

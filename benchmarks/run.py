@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             first = measure.time_first(WORKLOADS[name], options.libraries, repeats)
             results["first"][name] = first
             row(WORKLOADS[name].title, first)
-        modules = ("numpy", *options.libraries)
+        modules = ("numpy", *dict.fromkeys(n.partition("-")[0] for n in options.libraries))
         results["imports"] = measure.time_imports(modules, starts)
         heading("import", modules)
         row("fresh process, bytecode cached", results["imports"], modules[0])
@@ -95,7 +95,7 @@ def duration(seconds: float) -> str:
 
 def machine(libraries: Sequence[str]) -> str:
     """What was measured on what."""
-    packages = ("numpy", *libraries)
+    packages = dict.fromkeys(("numpy", *[name.partition("-")[0] for name in libraries]))
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
     cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
     head = f"Python {platform.python_version()}, {versions}\n{cores} cores, load {load:.1f}"

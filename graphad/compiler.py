@@ -126,16 +126,25 @@ def inner_compiler(options: Options) -> Callable[[Graph], Callable[..., Sequence
     """What compiles the inner graphs of ops: the same pipeline."""
 
     def compile_inner(graph: Graph) -> Callable[..., Sequence[Any]]:
-        program = compile_graph(graph, options, "inner").runner
-        if program is None:
-            return functools.partial(_interpret, graph)
-        return program.run
+        return Inner(compile_graph(graph, options, "inner"))
 
     return compile_inner
 
 
-def _interpret(graph: Graph, *arrays: Any) -> Sequence[Any]:
-    return evaluate(graph, arrays)
+class Inner:
+    """A compiled inner graph as a callable; pickled without machine code."""
+
+    __slots__ = ("compiled",)
+
+    def __init__(self, compiled: Compiled) -> None:
+        self.compiled = compiled
+
+    def __call__(self, *arrays: Any) -> Sequence[Any]:
+        runner = self.compiled.runner
+        return evaluate(self.compiled.graph, arrays) if runner is None else runner.run(*arrays)
+
+    def __reduce__(self) -> tuple:
+        return Inner, (self.compiled,)
 
 
 class _Clock:

@@ -4,11 +4,24 @@ A workload gives the loss once for each library, side by side: ``loss(xp, *argum
 library's namespace of functions. Libraries that spell it the same share one function.
 """
 
-from benchmarks.workloads import logistic, network, rosenbrock, scalar
+from benchmarks.workloads import (
+    distances,
+    elementwise,
+    layernorm,
+    logistic,
+    network,
+    polynomial,
+    rosenbrock,
+    scalar,
+    softmax,
+)
 from benchmarks.workloads.table import Workload
 
-WORKLOADS: dict[str, Workload] = {
-    module.WORKLOAD.name: module.WORKLOAD for module in (scalar, logistic, network, rosenbrock)
-}
+ALL = (
+    scalar.WORKLOAD, logistic.WORKLOAD, network.WORKLOAD, rosenbrock.WORKLOAD, elementwise.SMALL,
+    elementwise.LARGE, polynomial.WORKLOAD, softmax.WORKLOAD, layernorm.WORKLOAD,
+    distances.WORKLOAD,
+)  # fmt: skip
+WORKLOADS: dict[str, Workload] = {workload.name: workload for workload in ALL}
 
 __all__ = ["WORKLOADS", "Workload"]
