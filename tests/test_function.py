@@ -233,7 +233,7 @@ HIDDEN = ga.exp(X)
     ([X], [X, object()], {}, DTypeError, "object"), ([X], lambda: X, {}, DTypeError, "function"),
     ([X], X, {"name": 3}, UseError, "name=3 is no string"),
     ([X], X, {"unused": "no"}, UseError, "unused='no'"),
-    ([X], X, {"backend": "gpu"}, UseError, "choose one of auto, numpy, interpreter"),
+    ([X], X, {"backend": "gpu"}, UseError, "choose one of auto, numpy, llvm, interpreter"),
     ([X], X * Y, {"givens": {Y: Y * X}}, GraphError, "givens form a cycle through y"),
     ([X], X * Y, {"givens": {Y: Z, Z: Y}}, GraphError, "givens form a cycle through y, z"),
     ([X], HIDDEN, {"givens": {HIDDEN: HIDDEN + 1}}, GraphError, "givens form a cycle"),

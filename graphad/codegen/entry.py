@@ -195,6 +195,9 @@ class Entry:
     def _chunks(self, elements: str) -> str:
         """How many chunks there are; their size depends on the number of elements alone."""
         t, nest = self.text, self.nest
+        if nest.is_whole:
+            self.length, self.rows, self.per_chunk = elements, "1", "1"
+            return "1"
         if nest.is_flat:
             many = self._rounded(elements, str(MOST_CHUNKS * BLOCK))
             self.length = self._larger(str(CHUNK), t.put(f"mul i64 {many}, {BLOCK}"))

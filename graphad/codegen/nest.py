@@ -44,6 +44,7 @@ class Nest:
         self.group = loop.group
         self.outer = max(1, self.group.inner)
         self.is_flat = self.group.inner == 0
+        self.is_whole = self.is_flat and loop.turns > 1  # one row
         self.names: dict[Scalar, str] = {}
         self.pointers: dict[str, str] = {}
         self.totals = [s for s in loop.stores if s.kind in ("total", "row total")]
@@ -59,12 +60,6 @@ class Nest:
     def _at(self, base: str, offset: str | int) -> str:
         return self.text.put(f"getelementptr i8, ptr {base}, i64 {offset}")
 
-    def _variable(self, name: str, kind: str, first: str) -> str:
-        """A variable in memory, for what changes outside the innermost loop."""
-        self.text.do(f"{name} = alloca {kind}")
-        self.text.do(f"store {kind} {first}, ptr {name}")
-        return name
-
     # -- the whole -----------------------------------------------------------------------------
     def write(self) -> list[str]:
         t = self.text
@@ -76,8 +71,9 @@ class Nest:
             t.do(f"%total{i} = alloca {t.type(self._kind(self.totals[i]))}")
         self._row_accumulators()
         self._scratch_rows()
-        self._variable("%chunk", "i64", "%first")
+        t.do("%chunk = alloca i64")
         t.do("%row = alloca i64")
+        t.do("store i64 %first, ptr %chunk")
         t.do("br label %chunks")
         t.label("chunks")
         chunk = t.put("load i64, ptr %chunk")
@@ -133,8 +129,9 @@ class Nest:
             offset = t.put(f"mul i64 {size}, {i}")
             self.pointers[f"scratch{id(value)}"] = self._at("%scratch", offset)
 
-    def _kind(self, store: Store) -> np.dtype:
-        return self.group.results[store.position].variable.dtype
+    @staticmethod
+    def _kind(store: Store) -> np.dtype:
+        return store.value.dtype
 
     # -- a chunk -------------------------------------------------------------------------------
     def _chunk(self, chunk: str) -> None:

@@ -50,6 +50,8 @@ def _role(op: Op, types: Types, result: TensorType, functions: Container[str]) -
         return None
     if isinstance(family, Elementwise):
         return Role("map") if result.ndim else None
+    if len(types) != 1:
+        return None  # where=, initial=
     axis = op.params["axis"]
     axes = axis if isinstance(axis, tuple) else (axis,)
     calls, _ = recorded(op, types)

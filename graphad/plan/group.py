@@ -247,7 +247,7 @@ class Growing:
         self, node: Apply, role: Role, sources: tuple[Variable | Operand, ...], axes: Axes,
         frame: list[Size], end: str | None = None,
     ) -> bool:  # fmt: skip
-        if not self._legal(frame, axes if end is None else ()):
+        if not self._legal(frame, axes if end is None else (), sources):
             return False
         self.frame = frame
         self.nodes.append(node)
@@ -258,14 +258,23 @@ class Growing:
             self.ends[node.output(0)] = end
         return True
 
-    def _legal(self, frame: Sequence[Size], axes: Axes) -> bool:
-        """With rows, what is computed runs along all axes, or along outer ones only."""
+    def _legal(
+        self, frame: Sequence[Size], axes: Axes, sources: Sequence[Variable | Operand]
+    ) -> bool:
+        """With rows, what is computed runs along all axes, or along outer ones only; an operand
+        along all inner axes, or none."""
         if len(frame) > len(self.frame) and (self.ends or any(r.axes for r in self.roles)):
             return False
         if self.rows is None:
             return True
         outer = len(frame) - self.rows
         if outer < self.outer or self.exact not in (None, outer):
+            return False
+        met = [s for s in sources if isinstance(s, Operand)]
+        inner = {
+            sum(a is not None and a >= outer for a in o.axes) for o in self.operands + tuple(met)
+        }
+        if not inner <= {0, self.rows}:
             return False
         counts = {sum(a is not None for a in known) for v, known in self.axes.items()
                   if v not in self.ends}  # fmt: skip
