@@ -6,7 +6,6 @@ import ctypes
 import functools
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 from graphad.codegen import llvm, mathlib
@@ -84,7 +83,8 @@ class Sharing:
         try:
             run(parameters, 0, bounds[1])
         finally:
-            wait(futures)
+            for future in futures:
+                future.result()
 
 
 @functools.lru_cache(maxsize=1024)
@@ -95,7 +95,9 @@ def _as_function(address: int) -> Any:
 
 
 @functools.cache
-def _pool(threads: int) -> ThreadPoolExecutor:
+def _pool(threads: int) -> Any:
+    from concurrent.futures import ThreadPoolExecutor  # takes a while to load
+
     return ThreadPoolExecutor(max(1, threads - 1), thread_name_prefix="graphad")
 
 
