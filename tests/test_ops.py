@@ -310,9 +310,9 @@ def test_jvp_against_numpy(case: Case, run: Runner) -> None:
     """NumPy's own function, differentiated numerically: to full precision where it is analytic."""
     variables, outputs = derivative_graph(case)
     arrays = random_inputs(case, variables)
-    count = sum(a.dtype.kind == "f" for a in case.arrays)
+    count = sum(a.dtype.kind in "fc" for a in case.arrays)
     moving = iter(arrays[-count:])
-    directions = [next(moving) if a.dtype.kind == "f" else np.zeros_like(a) for a in case.arrays]
+    directions = [next(moving) if a.dtype.kind in "fc" else np.zeros_like(a) for a in case.arrays]
     slopes, precision = slope(lambda *xs: smooth(case.reference(*xs)), case.arrays, directions)
     found = run(variables, outputs[count : len(outputs) - count])(*arrays)
     for computed, expected in zip(found, slopes, strict=True):

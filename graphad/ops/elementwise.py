@@ -95,7 +95,7 @@ def _power_base(z: Variable, x: Variable, y: Variable) -> Any:
                 else y * power(x, Constant(np.asarray(exponent - 1, y.dtype)))
             )
         )
-    return y * power(x, where(y == 0, 1, y - 1))
+    return strong_multiply(y, power(x, where(y == 0, 1, y - 1)))  # 0 for y = 0 and x = NaN
 
 
 def _power_exponent(z: Variable, x: Variable, y: Variable) -> Any:

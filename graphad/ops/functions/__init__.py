@@ -4,7 +4,12 @@ from graphad.ops.functions import (
     aliases,
     arithmetic,
     comparing,
+    convolution,
+    cross,
+    interpolation,
     parts,
+    polynomials,
+    roots,
     running,
     selecting,
     sinc,
@@ -12,5 +17,6 @@ from graphad.ops.functions import (
 )
 
 __all__ = [
-    "aliases", "arithmetic", "comparing", "parts", "running", "selecting", "sinc", "windows",
+    "aliases", "arithmetic", "comparing", "convolution", "cross", "interpolation", "parts",
+    "polynomials", "roots", "running", "selecting", "sinc", "windows",
 ]  # fmt: skip
