@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.fft
 
 import graphad as ga
 from graphad.errors import AxisError, DTypeError, ShapeError, UseError
@@ -143,6 +144,39 @@ def test_unused_imaginary_parts_have_no_derivative() -> None:
     assert gradient[0].imag == 0 and gradient[2].imag == 0 and gradient[1].imag != 0
 
 
+@pytest.mark.parametrize("orthogonalize", [None, True, False])
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("kind", [1, 2, 3, 4])
+@pytest.mark.parametrize("name", ["dct", "idct", "dst", "idst"])
+def test_cosine_and_sine(name: str, kind: int, norm: Any, orthogonalize: Any) -> None:
+    """Values as SciPy's, inverses, and the transpose for every type, norm and parity."""
+    inverse = name[1:] if name.startswith("i") else f"i{name}"
+    options: dict[str, Any] = {"type": kind, "norm": norm, "orthogonalize": orthogonalize}
+    for n in (1, 2, 5, 6):
+        if n == 1 and kind == 1 and "dct" in name:
+            continue
+        signal = np.random.default_rng(n).normal(size=n)
+        theirs = lambda v: getattr(scipy.fft, name)(v, **options)  # noqa: E731
+        for sizes in ((n,), (None,)):
+            x, g = ga.tensor("x", sizes), ga.tensor("g", sizes)
+            y = getattr(ga.fft, name)(x, **options)
+            back = getattr(ga.fft, inverse)(y, **options)
+            run = ga.function([x, g], [y, back, *ga.vjp([y], [x], [g])])
+            value, again, transposed = run(signal, signal[::-1])
+            np.testing.assert_allclose(value, theirs(signal), rtol=1e-13, atol=1e-13)
+            np.testing.assert_allclose(again, signal, rtol=1e-12, atol=1e-13)
+            expected = matrix_of(theirs, signal).T @ signal[::-1]
+            np.testing.assert_allclose(transposed, expected, rtol=1e-12, atol=1e-13)
+
+
+def test_cosine_transforms_of_complex_numbers_are_linear() -> None:
+    x = SIGNALS[5]
+    for options in ({"norm": "ortho", "orthogonalize": False}, {"orthogonalize": True}):
+        parts = [ga.fft.dct(ga.constant(part), **options).eval() for part in (x.real, x.imag)]
+        whole = ga.fft.dct(ga.constant(x), **options).eval()
+        np.testing.assert_allclose(whole, parts[0] + 1j * parts[1], rtol=1e-13)
+
+
 @pytest.mark.parametrize(
     ("build", "error", "message"),
     [
@@ -159,6 +193,10 @@ def test_unused_imaginary_parts_have_no_derivative() -> None:
         (lambda x: ga.fft.fftshift(x, axes=2), AxisError, "axis 2"),
         (lambda x: ga.fft.fftfreq(0), ShapeError, "0 points"),
         (lambda x: ga.fft.fftfreq(4, device="gpu"), UseError, "gpu"),
+        (lambda x: ga.fft.dct(x, type=5), UseError, "type=5"),
+        (lambda x: ga.fft.dct(x[:1], type=1), ShapeError, "2 points or more"),
+        (lambda x: ga.fft.dst(x, n=0), ShapeError, "size 0"),
+        (lambda x: ga.fft.dct(x, workers=2), UseError, "workers=2"),
     ],
 )
 def test_errors(build: Callable[[Any], Any], error: type, message: str) -> None:
