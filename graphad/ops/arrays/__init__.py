@@ -5,10 +5,19 @@ from graphad.ops.arrays import (
     folding,
     making,
     matrix,
+    padding,
+    places,
     placing,
+    reflecting,
     resizing,
+    splitting,
     stacking,
     updates,
 )
 
-__all__ = ["extrema", "folding", "making", "matrix", "placing", "resizing", "stacking", "updates"]
+# fmt: off
+__all__ = [
+    "extrema", "folding", "making", "matrix", "padding", "places", "placing",
+    "reflecting", "resizing", "splitting", "stacking", "updates",
+]
+# fmt: on
