@@ -1,8 +1,11 @@
 """Rearranging, joining, splitting, padding and changing: the rest of what NumPy has."""
 
 from graphad.ops.arrays import (
+    applying,
+    asking,
     extrema,
     folding,
+    grids,
     making,
     matrix,
     padding,
@@ -17,7 +20,7 @@ from graphad.ops.arrays import (
 
 # fmt: off
 __all__ = [
-    "extrema", "folding", "making", "matrix", "padding", "places", "placing",
-    "reflecting", "resizing", "splitting", "stacking", "updates",
+    "applying", "asking", "extrema", "folding", "grids", "making", "matrix", "padding",
+    "places", "placing", "reflecting", "resizing", "splitting", "stacking", "updates",
 ]
 # fmt: on

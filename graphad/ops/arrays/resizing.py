@@ -69,7 +69,8 @@ def _flattened(arr: Any, axis: int | None, name: str) -> tuple[Variable, int]:
 
 
 def _is_mask(obj: Any) -> bool:
-    return bool((obj.dtype if isinstance(obj, Variable) else np.asarray(obj).dtype) == bool)
+    dtype = obj.dtype if isinstance(obj, Variable) else np.asarray(obj).dtype
+    return bool(dtype.kind == "b")
 
 
 def _places(obj: Any, size: Any, room: int, name: str) -> Variable:
@@ -167,7 +168,7 @@ def _delete_samples(rng: np.random.Generator) -> list[Sample]:
 
 @public(np.delete, topic="shape", samples=_delete_samples)
 def delete(arr: Any, obj: Any, axis: int | None = None) -> Variable:
-    """`arr` without the places `obj` along `axis` (None: of the flattened array), as ``np.delete``.
+    """`arr` without the places `obj` along `axis`, as ``np.delete``; None: arr is flattened.
 
     obj: an int, a slice, a list of integers or a mask. What is deleted has the derivative 0.
     Raises IndexingError for places out of range (at run time if the size is not known before),

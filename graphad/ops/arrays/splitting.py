@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ def _cut(x: Variable, places: Any, axis: int, name: str) -> list[Variable]:
         if isinstance(place, bool) or not (isinstance(place, int | np.integer) or symbolic):
             raise UseError(f"{name}: a cut at {place!r}", remedy="cut at integers")
     bounds = [0, *places, None]
-    return [x[_along(axis, a, b)] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [x[_along(axis, a, b)] for a, b in itertools.pairwise(bounds)]
 
 
 def _places(value: Any) -> list[Any] | None:
@@ -234,8 +235,8 @@ def block(arrays: Any) -> Variable:
     """One array from nested lists of blocks, as ``np.block``: [[a, b], [c, d]].
 
     The innermost lists are joined along the last axis, the next along the one before, and so on;
-    blocks with fewer axes get leading axes of size 1. Raises UseError for lists of different depth,
-    tuples and empty lists, ShapeError for blocks that do not fit.
+    blocks with fewer axes get leading axes of size 1. Raises UseError for lists of different
+    depth, tuples and empty lists, ShapeError for blocks that do not fit.
 
     >>> import graphad as ga
     >>> ga.block([[ga.eye(2), ga.zeros((2, 1))], [ga.ones((1, 3))]]).type
