@@ -139,8 +139,8 @@ VALUES: dict[str, Case] = {
     "np.float64": (lambda: np.float64(ga.scalar("s")), UseError, ("s", "ga.stack")),
     "out=": (lambda: np.exp(v, out=np.zeros(3)), UseError, ("np.exp(..., out=...)",)),
     "no symbolic form": (lambda: np.packbits(i), UseError, ("packbits has no symbolic form",)),
-    "ufunc without form": (lambda: np.frexp(v), UseError, ("np.frexp has no symbolic form",)),
-    "ufunc method": (lambda: np.add.outer(v, v), UseError, ("np.add.outer has no symbolic form",)),
+    "ufunc without form": (lambda: np.isnat(v), UseError, ("np.isnat has no symbolic form",)),
+    "ufunc method": (lambda: np.add.reduceat(v, [0]), UseError, ("np.add.reduceat has",)),
     "ufunc.at": (lambda: np.add.at(v, 0, 1.0), UseError, ("np.add.at",)),
     "array += variable": (lambda: np.zeros(3).__iadd__(v), UseError, ("np.add(..., out=...)",)),
 }  # fmt: skip

@@ -96,7 +96,7 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Variable]:
     >>> import graphad as ga
     >>> a, b = ga.split(ga.vector("x", shape=("n",)), 2)
     >>> a.type
-    float64[n//2]
+    float64[floordiv(n, 2)]
     """
     variable = as_variable(ary)
     along = normalize_axis(axis, variable.ndim, "split")
