@@ -67,7 +67,9 @@ remainder = elementwise(
     "remainder", lambda xp, x, y: xp.remainder(x, y), (1, lambda z, x, y: -floor_divide(x, y)),
     reference=np.remainder, numpy_names=[np.mod], domain=(NONZERO, np.array([0.8, 1.7])),
     hazard_of=_division_hazard,
-    doc="x1 - x2·floor(x1 / x2), with the sign of x2. The jumps are ignored.")  # fmt: skip
+    doc="x1 - x2·floor(x1 / x2), with the sign of x2.\n\n"
+    "    The derivatives are 1 and -floor(x1 / x2); the jumps at multiples of x2 are ignored.",
+)  # fmt: skip
 negative = elementwise(
     "negative", lambda xp, x: xp.negative(x), (-1,), reference=np.negative, doc="-x."
 )
@@ -107,7 +109,9 @@ power = elementwise(
     "power", lambda xp, x, y: xp.power(x, y), (_power_base, _power_exponent),
     reference=np.power, numpy_names=[np.pow] if hasattr(np, "pow") else [],
     domain=(POSITIVE, (-2.0, 2.0)), hazard_of=_power_hazard,
-    doc="x1 ** x2. At x1 = 0 the derivative by x2 is 0 for x2 ≥ 0; x1**0 has derivative 0.",
+    doc="x1 ** x2.\n\n"
+    "    x1**0 is 1 and x1**1 is x1, with derivatives 0 and 1 by x1 for every x1. At x1 = 0 the\n"
+    "    derivative by x1 is infinite for 0 < x2 < 1, 0 for x2 > 1; by x2 it is 0 for x2 ≥ 0.",
 )  # fmt: skip
 square = elementwise(
     "square", lambda xp, x: xp.square(x), (lambda y, x: 2 * x,), reference=np.square, doc="x * x."
@@ -158,12 +162,13 @@ logaddexp = elementwise(
 # ---- absolute value, sign, extrema -----------------------------------------------------------
 sign = elementwise(
     "sign", lambda xp, x: xp.sign(x), None, reference=np.sign, domain=(NONZERO,),
-    doc="-1, 0 or 1; x/|x| for complex x. The derivative of a real x is zero, also at 0.",
+    doc="-1, 0 or 1; x/|x| for complex x, 0 at 0.\n\n    The derivative by a real x is zero, also "
+    "at 0; by a complex x it is that of x/|x|, 0 at 0.",
     vjp=lambda g, y, x: (_turned(g, OPS["conj"](y), x) if x.dtype.kind == "c" else None,),
     jvp=lambda t, y, x: _turned(t[0], y, x) if x.dtype.kind == "c" else None)  # fmt: skip
 abs_ = elementwise(
     "abs", lambda xp, x: xp.abs(x), None, reference=np.absolute,
-    domain=(NONZERO,), doc="|x|. The derivative at 0 is 0.",
+    domain=(NONZERO,), doc="|x|, also of complex x. The derivative at 0 is 0.",
     vjp=lambda g, y, x: (_abs_vjp(g, y, x),),
     jvp=lambda t, y, x: _abs_jvp(t[0], y, x))  # fmt: skip
 
@@ -210,7 +215,8 @@ maximum = elementwise(
     (lambda z, x, y: _share(x, y), lambda z, x, y: _share(y, x)),
     reference=np.maximum,
     domain=(NONZERO, np.array([-1.7, -0.1, 0.9, 2.7])),
-    doc="The larger of x1 and x2. At ties each gets half of the derivative.",
+    doc="The larger of x1 and x2, NaN if one is.\n\n"
+    "    At ties each gets half of the derivative, where one is NaN none gets any.",
 )
 minimum = elementwise(
     "minimum",
@@ -218,7 +224,8 @@ minimum = elementwise(
     (lambda z, x, y: _share(y, x), lambda z, x, y: _share(x, y)),
     reference=np.minimum,
     domain=(NONZERO, np.array([-1.7, -0.1, 0.9, 2.7])),
-    doc="The smaller of x1 and x2. At ties each gets half of the derivative.",
+    doc="The smaller of x1 and x2, NaN if one is.\n\n"
+    "    At ties each gets half of the derivative, where one is NaN none gets any.",
 )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from graphad.ir.families.elementwise import elementwise
+from graphad.ir.families.elementwise import Elementwise, as_ufunc, elementwise
 from graphad.ir.op import RISKY
 from graphad.ir.variable import Variable
 from graphad.ops.elementwise import NONZERO, POSITIVE, reciprocal, sqrt, square
@@ -32,15 +33,32 @@ arccos = elementwise(
 arctan = elementwise(
     "arctan", lambda xp, x: xp.arctan(x), (lambda y, x: reciprocal(1 + square(x)),),
     reference=np.arctan, doc="Inverse tangent.")  # fmt: skip
+# x / z, and 0 where z = 0: the coordinates of a direction
+_ratio: Any = Elementwise(
+    "ratio", lambda xp, x, z: xp.divide(x, xp.where(xp.equal(z, 0), 1, z)),
+    (lambda q, x, z: _ratio((z != 0).astype(z.dtype), z), lambda q, x, z: -_ratio(q, z)),
+    dtype=as_ufunc(np.divide))  # fmt: skip
+hypot = elementwise(
+    "hypot", lambda xp, x, y: xp.hypot(x, y),
+    (lambda z, x, y: _ratio(x, z), lambda z, x, y: _ratio(y, z)),
+    reference=np.hypot, domain=(NONZERO, NONZERO),
+    doc="√(x1² + x2²), without overflow. At (0, 0) all derivatives are 0.")  # fmt: skip
 arctan2 = elementwise(
     "arctan2", lambda xp, y, x: xp.arctan2(y, x),
-    (lambda z, y, x: x / (square(x) + square(y)), lambda z, y, x: -y / (square(x) + square(y))),
+    (lambda z, y, x: _per_radius(x, y, x), lambda z, y, x: -_per_radius(y, y, x)),
     reference=np.arctan2, domain=(NONZERO, POSITIVE),
-    doc="Angle of the point (x2, x1), in (-π, π].")  # fmt: skip
-hypot = elementwise(
-    "hypot", lambda xp, x, y: xp.hypot(x, y), (lambda z, x, y: x / z, lambda z, x, y: y / z),
-    reference=np.hypot, domain=(NONZERO, NONZERO), doc="√(x1² + x2²), without overflow.",
+    doc="Angle of the point (x2, x1), in (-π, π].\n\n"
+    "    At (0, 0), which has no direction, all derivatives are 0; the jump is ignored.",
 )  # fmt: skip
+
+
+def _per_radius(t: Variable, y: Variable, x: Variable) -> Variable:
+    """t / (x² + y²), without overflow."""
+    radius = hypot(y, x)
+    found: Variable = _ratio(_ratio(t, radius), radius)
+    return found
+
+
 sinh: Callable[..., Variable] = elementwise(
     "sinh", lambda xp, x: xp.sinh(x), (lambda y, x: cosh(x),),
     reference=np.sinh, hazard=RISKY, doc="Hyperbolic sine.")  # fmt: skip
@@ -54,7 +72,7 @@ arcsinh = elementwise(
     "arcsinh", lambda xp, x: xp.arcsinh(x), (lambda y, x: reciprocal(sqrt(square(x) + 1)),),
     reference=np.arcsinh, doc="Inverse hyperbolic sine.")  # fmt: skip
 arccosh = elementwise(
-    "arccosh", lambda xp, x: xp.arccosh(x), (lambda y, x: reciprocal(sqrt(square(x) - 1)),),
+    "arccosh", lambda xp, x: xp.arccosh(x), (lambda y, x: reciprocal(sqrt(x - 1) * sqrt(x + 1)),),
     reference=np.arccosh, domain=((1.2, 3.0),), hazard=RISKY,
     doc="Inverse hyperbolic cosine.")  # fmt: skip
 arctanh = elementwise(

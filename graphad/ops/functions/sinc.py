@@ -57,12 +57,12 @@ sinc = elementwise(
 
 # ---- the modified Bessel function ------------------------------------------------------------
 def _bessel(order: Any, x: Array) -> Array:
-    """I_n(x) = I_0(x) Π r_k, with the ratios r_k = I_k / I_{k-1} = x / (2k + x r_{k+1}).
+    """I_n = I_{-n} = I_0(x) Π r_k with the ratios r_k = I_k / I_{k-1} = x / (2k + x r_{k+1}).
 
     The recurrence runs down from a k so high that r = 0 will do: its errors are multiplied by
     r² < 1 at each step, with r_k ≈ 1 - k/|x| for large x (NIST DLMF 10.33.1).
     """
-    n, wide = int(order), np.asarray(x, np.result_type(x, np.float64))
+    n, wide = abs(int(order)), np.asarray(x, np.result_type(x, np.float64))
     z = np.where(np.isnan(wide), 0, np.clip(wide, -_LARGEST, _LARGEST))
     start = n + 16 + int(7 * np.sqrt(np.max(np.abs(z), initial=0)))
     ratio, product = np.zeros_like(z), np.ones_like(z)
