@@ -16,6 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from graphad.derivatives.checkpoint import checkpoint
+from graphad.derivatives.custom import custom_vjp
+from graphad.derivatives.gates import grad_clip
+from graphad.derivatives.higher import elementwise_grad, jacobian
+from graphad.derivatives.primitive import Primitive
+from graphad.ir.families.common import weigh
 from graphad.ir.op import OPS
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Variable
@@ -39,6 +45,39 @@ def _norm(x: Any, axis: Any = None) -> Any:
     return OPS["linalg.norm"](x, axis=axis)
 
 
+def _sloped(y: Any, x: Any) -> Any:
+    """A derivative inside of the cost."""
+    return elementwise_grad(y, x)
+
+
+def _own_slopes(y: Any, x: Any) -> Any:
+    """Of each row of y, the slopes by the same row of x, added up."""
+    return np.diagonal(jacobian(y, x).sum(axis=2))
+
+
+@custom_vjp
+def _own_root(x: Any) -> Any:
+    return np.sqrt(x)
+
+
+def _half(y: Any, g: Any) -> Any:
+    return (weigh(g, 0.5 / y),)
+
+
+def _opaque(x: Array) -> Array:
+    return np.sqrt(x)
+
+
+_own_root.defvjp(lambda x: (_own_root(x), _own_root(x)), _half)
+_opaque_root = Primitive(_opaque, outputs=lambda x: x)
+_opaque_root.defvjp(lambda ans, x: lambda g: weigh(g, 0.5 / ans))
+
+
+def _matrices(x: Any) -> Any:
+    """Rows as matrices, regular where the row is good."""
+    return 2 * np.eye(3) + 0.3 * x[:, :, None] * x[:, None, :]
+
+
 # Elementwise, on rows that are dirty: layouts stay.
 RISKY: list[Callable[[Any], Any]] = [
     lambda x: np.sqrt(x), lambda x: -np.log(x), lambda x: 0.3 / x, lambda x: x**0.5,
@@ -52,6 +91,14 @@ RISKY: list[Callable[[Any], Any]] = [
     lambda x: OPS["softplus"](x), lambda x: OPS["relu"](x), lambda x: np.tanh(x / (x - x * x)),
     lambda x: OPS["where"](x > 0.1, np.log(x), 3.0 * x), lambda x: np.clip(x, 0.01, 0.99),
     lambda x: np.log(np.sqrt(x)), lambda x: 1 / np.sqrt(x), lambda x: np.exp(-1 / x),
+    lambda x: OPS["sinc"](x), lambda x: OPS["i0"](x), lambda x: np.log10(x),
+    lambda x: OPS["special.gammaln"](x), lambda x: OPS["special.digamma"](x),
+    lambda x: OPS["special.erfinv"](x), lambda x: OPS["special.logit"](x),
+    lambda x: OPS["special.ndtri"](x), lambda x: OPS["special.entr"](x),
+    lambda x: OPS["special.xlogy"](x, x), lambda x: OPS["special.log1mexp"](-x),
+    lambda x: OPS["special.erfcx"](5 * x), lambda x: OPS["nan_to_num"](np.log(x)),
+    lambda x: checkpoint(lambda v: np.log(v) / v)(x), lambda x: _sloped(np.sqrt(x) / x, x),
+    lambda x: grad_clip(np.sqrt(x), -5, 5), lambda x: _own_root(x), lambda x: _opaque_root(x),
 ]  # fmt: skip
 # On two values of one layout, elementwise.
 PAIRS: list[Callable[[Any, Any], Any]] = [
@@ -59,6 +106,10 @@ PAIRS: list[Callable[[Any, Any], Any]] = [
     lambda a, b: a**b, lambda a, b: np.maximum(a, b), lambda a, b: np.minimum(a, b),
     lambda a, b: np.hypot(a, b), lambda a, b: np.arctan2(a, b), lambda a, b: np.logaddexp(a, b),
     lambda a, b: OPS["where"](a > b, a * b, a / b), lambda a, b: a * b * b, lambda a, b: b * a / a,
+    lambda a, b: np.logaddexp2(a, b), lambda a, b: np.fmax(a, b), lambda a, b: np.fmin(a, b),
+    lambda a, b: OPS["special.xlogy"](a, b), lambda a, b: OPS["special.rel_entr"](a, b),
+    lambda a, b: OPS["special.kl_div"](a, b), lambda a, b: np.float_power(a, b),
+    lambda a, b: checkpoint(lambda u, v: u**v / v)(a, b), lambda a, b: _sloped(a**b, b),
     lambda a, b: np.exp(a) / (np.exp(a) + np.exp(b)), lambda a, b: np.fmod(a, b + 1.0),
 ]  # fmt: skip
 # Layout of the operands -> operations: (layout of the result, function); rows stay apart.
@@ -77,6 +128,22 @@ ROWS_APART: dict[tuple[str, ...], list[tuple[str, Callable[..., Any]]]] = {
         ("rc", lambda x: x.ravel().reshape(x.shape)), ("rc", lambda x: x[:, np.array([2, 0, 0])]),
         ("rc", lambda x: np.concatenate([x[:, 1:], x[:, :1] * x[:, 1:2]], axis=1)),
         ("rc", lambda x: np.sort(x, axis=1)), ("rc", lambda x: np.cumprod(x, axis=1)),
+        ("r", lambda x: np.median(x, axis=1)), ("r", lambda x: np.quantile(x, 0.3, axis=1)),
+        ("r", lambda x: np.nansum(x, axis=1)), ("r", lambda x: np.nanmean(x, axis=1)),
+        ("r", lambda x: np.nanmax(x, axis=1)), ("r", lambda x: np.ptp(x, axis=1)),
+        ("r", lambda x: np.trapezoid(x, axis=1)), ("r", lambda x: np.average(x, axis=1)),
+        ("rc", lambda x: np.gradient(x, axis=1)), ("rc", lambda x: np.fft.fft(x, axis=1).real),
+        ("rc", lambda x: np.abs(np.fft.fft(x, axis=1))), ("rc", lambda x: np.tril(x[:, :3])),
+        ("r", lambda x: OPS["linalg.vector_norm"](x, axis=1, ord=3)),
+        ("r", lambda x: OPS["linalg.vector_norm"](x, axis=1, ord=1)),
+        ("r", lambda x: OPS["linalg.vector_norm"](x, axis=1, ord=np.inf)),
+        ("rc", lambda x: OPS["cummax"](x, axis=1)), ("r", lambda x: OPS["logprod"](x, axis=1)),
+        ("rc", lambda x: OPS["take_along_axis"](x, np.argsort(x, axis=1), axis=1)),
+        ("rc", lambda x: OPS["nn.layer_norm"](x)), ("rc", lambda x: OPS["nn.rms_norm"](x)),
+        ("rc", lambda x: np.linalg.inv(_matrices(x))[:, 0]),
+        ("rc", lambda x: np.linalg.solve(_matrices(x), x[:, :, None])[:, :, 0]),
+        ("rc", lambda x: checkpoint(lambda v: np.log(v) / v.sum(axis=1, keepdims=True))(x)),
+        ("r", lambda x: _own_slopes(np.log(x).sum(axis=1) * x.sum(axis=1), x)),
         ("rc", lambda x: np.einsum("rc,rd->rd", x, x)),
     ],
     ("r",): [

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.ir.families.common import broadcast_shapes, clash, public
+from graphad.ir.families.common import broadcast_shapes, clash, needs_strong, public
 from graphad.ir.families.decomposition import (
     Cotangents,
     MatrixOp,
@@ -97,8 +97,17 @@ def _solve_vjp(node: Apply, gs: Cotangents) -> Rules:
     """X = A⁻¹B;  B̄ = A⁻ᵀ X̄,  Ā = -B̄ Xᵀ."""
     (a, _), x, g = node.inputs, node.output(0), gs[0]
     assert g is not None
-    to_b = _solve(a.mT, g)
+    to_b = _solved(a.mT, g)
     return lambda: -times(to_b, x.mT), lambda: to_b
+
+
+def _solved(a: Variable, g: Variable) -> Variable:
+    """a⁻¹g of a cotangent g, whose matrices that are all zero give zero, whatever `a` holds."""
+    found: Variable = _solve(a, g)
+    if not needs_strong(g, a):
+        return found
+    some = OPS["any"](OPS["not_equal"](g, 0), axis=(-2, -1), keepdims=True)
+    return OPS["where"](some, found, 0)
 
 
 _solve = MatrixOp("solve", types=_solve_types, value=np.linalg.solve, vjp=_solve_vjp, hazard=RISKY)
