@@ -346,9 +346,9 @@ def call_numpy(function: Any, case: Case, arrays: Sequence[Any]) -> Any:
     given = signature.bind(*positional, **named, **case.keywords)
     try:
         parameters = inspect.signature(function).parameters
+        known = {n for n, p in parameters.items() if p.kind is not p.POSITIONAL_ONLY}
     except ValueError:  # written in C
-        parameters = {}
-    known = {n for n, p in parameters.items() if p.kind is not p.POSITIONAL_ONLY}
+        known = set(case.keywords) if isinstance(function, np.ufunc) else set()
     keywords = {n: v for n, v in {**named, **case.keywords}.items() if n in known}
     rest: list[Any] = []
     for name, value in given.arguments.items():

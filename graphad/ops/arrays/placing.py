@@ -22,6 +22,8 @@ def _x(*shape: int) -> np.ndarray:
 def _put_reference(arr: Any, indices: Any, values: Any, axis: Any) -> Any:
     if np.iscomplexobj(values) and not np.iscomplexobj(arr):
         raise TypeError("complex values for a real array")
+    if not np.size(values) and np.size(indices):  # let pass before NumPy 2.3
+        raise ValueError("no values for some indices")
     changed = np.array(arr, order="C")
     np.put_along_axis(changed, indices, values, axis)
     return changed

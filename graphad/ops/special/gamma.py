@@ -176,7 +176,7 @@ def factorial(n: Any, exact: bool = False) -> Variable:
     reference=lambda N, k, repetition=False: scipy("special").comb(N, k, repetition=repetition),
     samples=lambda rng: [
         Sample((np.array([4.5, 5.0]), np.array([2.2, 1.7]))),
-        Sample((np.array([3.5]), np.array([[1.3], [2.4]])), {"repetition": True}),
+        Sample((np.array([3.5]), np.array([[1.25], [2.5]])), {"repetition": True}),
     ],
 )  # fmt: skip
 def comb(N: Any, k: Any, *, exact: bool = False, repetition: bool = False) -> Variable:
