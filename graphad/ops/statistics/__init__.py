@@ -2,7 +2,10 @@
 
 from graphad.ops.statistics import (
     averages,
+    counts,
     differences,
+    histograms,
+    moments,
     nan,
     quantiles,
     scans,
@@ -12,5 +15,6 @@ from graphad.ops.statistics import (
 )
 
 __all__ = [
-    "averages", "differences", "nan", "quantiles", "scans", "searching", "sets", "sorting",
+    "averages", "counts", "differences", "histograms", "moments", "nan", "quantiles", "scans",
+    "searching", "sets", "sorting",
 ]  # fmt: skip
