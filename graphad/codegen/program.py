@@ -6,6 +6,7 @@ more than `CHUNK` steps are cut into parts that hand values on through a list.
 
 from __future__ import annotations
 
+import ast
 import functools
 import itertools
 import linecache
@@ -212,8 +213,8 @@ class Writer:
         """The arguments of a `where`, Python numbers among them as NumPy scalars of the result."""
         condition, *options = choice.arguments
         return condition, *[
-            option if isinstance(option, Traced) else self._bound_number(dtype.type(option))
-            for option in options
+            option if number is None else self._bound_number(dtype.type(number))
+            for option, number in zip(options, map(_number, options), strict=True)
         ]
 
     def _bound_number(self, number: np.generic) -> Traced:
@@ -284,6 +285,16 @@ class Writer:
             self.imports.add("array")
             return f"array({text})"
         return text
+
+
+def _number(option: Any) -> Any:
+    """The Python number that an operand is written as; None if it has a name."""
+    if not isinstance(option, Traced):
+        return option
+    try:
+        return ast.literal_eval(option.text)
+    except (ValueError, SyntaxError):
+        return None
 
 
 def _call_op(op: Op, *arrays: Any) -> Any:

@@ -175,3 +175,14 @@ def test_the_callers_error_state_stays_as_it_was() -> None:
         assert np.geterr()["divide"] == "raise"
         with pytest.raises(FloatingPointError):
             np.log(np.float64(0.0))
+
+
+def test_a_constant_that_is_chosen_stays_a_numpy_scalar() -> None:
+    """Where a cotangent is a constant, the choice between it and a product is an array all the
+    same, which has shape and methods."""
+    x, t = ga.vector("x", shape=(4,)), ga.vector("t", shape=(4,))
+    y = ga.where(np.array(False), ga.corrcoef(x), 0.0)
+    g = ga.grad(y, x)
+    f = ga.function([x, t], [g, ga.jvp(g, x, t)], backend="numpy")
+    for found in f(np.array([np.nan, 1.0, 2.0, 3.0]), np.ones(4)):
+        np.testing.assert_array_equal(found, np.zeros(4))
