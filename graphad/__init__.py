@@ -49,7 +49,7 @@ from graphad.rewrite.stable import stabilise
 from graphad.runtime.function import Function
 
 if TYPE_CHECKING:
-    from graphad import fft, linalg, nn, special, stats, testing, viz
+    from graphad import fft, linalg, nn, signal, special, stats, testing, viz
     from graphad.derivatives.checkpoint import checkpoint
     from graphad.derivatives.custom import custom_jvp, custom_vjp
     from graphad.derivatives.gates import grad_clip, grad_reverse, grad_scale
@@ -60,6 +60,7 @@ _LAZY = (
     "fft",
     "linalg",
     "nn",
+    "signal",
     "special",
     "stats",
     "testing",
@@ -83,8 +84,8 @@ __all__ = [
     "function", "ggnvp", "grad", "grad_clip", "grad_reverse", "grad_scale", "graph", "hessian",
     "hvp", "jacobian", "jvp", "linalg", "listing", "log_softmax", "logsumexp", "matrix",
     "minimize", "nn", "one_hot", "ops", "primitive", "relu", "rewrite", "root", "scalar", "scope",
-    "shared", "sigmoid", "softmax", "softplus", "special", "stats", "tensor", "testing", "tree",
-    "vector", "viz", "vjp",
+    "shared", "sigmoid", "signal", "softmax", "softplus", "special", "stats", "tensor", "testing",
+    "tree", "vector", "viz", "vjp",
 ]  # fmt: skip
 __all__ += [name for name in _CORE if name not in __all__]
 

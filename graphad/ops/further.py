@@ -3,6 +3,7 @@
 from graphad.ops import (
     arrays,
     fft,
+    filters,
     functions,
     linalg,
     logprod,
@@ -16,6 +17,7 @@ from graphad.ops import (
 __all__ = [
     "arrays",
     "fft",
+    "filters",
     "functions",
     "linalg",
     "logprod",
