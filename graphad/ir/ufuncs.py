@@ -7,6 +7,7 @@ of the op table their keywords to `with_keywords`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -109,6 +110,21 @@ def with_keywords(
     if dtype is not None or casting != "same_kind":
         inputs = _for_loop(ufunc, inputs, dtype, casting)
     return target(*inputs, **rest)
+
+
+def as_ufunc_call(ufunc: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator: the function also takes the keywords of this ufunc."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def called(*inputs: Any, **keywords: Any) -> Any:
+            if not keywords:
+                return function(*inputs)
+            return with_keywords(ufunc, function, inputs, keywords)
+
+        return called
+
+    return decorate
 
 
 def _for_loop(ufunc: Any, inputs: Sequence[Any], dtype: Any, casting: str) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 from graphad.ir.families.common import public
 from graphad.ir.families.elementwise import elementwise
 from graphad.ir.op import OPS, RISKY, Sample
+from graphad.ir.ufuncs import as_ufunc_call
 from graphad.ir.variable import Variable, as_variable
 from graphad.ops.elementwise import (
     NONZERO,
@@ -44,6 +45,7 @@ fmod = elementwise(
     Sample((np.array([5.3, -5.3, 0.4]), np.array([2.0, 2.0, 3.0]))),
     Sample((np.array([[7.5], [-7.5]]), np.array([2.0, -2.0]))),
 ])  # fmt: skip
+@as_ufunc_call(np.divmod)
 def divmod_(x1: Any, x2: Any, /) -> tuple[Variable, Variable]:
     """``(x1 // x2, x1 % x2)``, as ``np.divmod``; also what ``divmod(x1, x2)`` gives.
 
@@ -72,6 +74,7 @@ lcm = elementwise(
     Sample((rng.uniform(*POSITIVE, (2, 1)), rng.uniform(-2, 2, 3))),
     Sample((np.array([1.5, 2.5]), np.array(2))),
 ])  # fmt: skip
+@as_ufunc_call(np.float_power)
 def float_power(x1: Any, x2: Any, /) -> Variable:
     """``x1 ** x2`` in float64 at least, as ``np.float_power``: integers may have negative powers.
 

@@ -36,8 +36,7 @@ def _data(xp: Any, fp: Any) -> tuple[Variable, Variable]:
         raise ShapeError(f"interp: {n} points xp, {m} values fp",
                          remedy="give one value for each point, at least one")  # fmt: skip
     if n != m:  # checked at run time: arrays that are stacked are of the same size
-        size = OPS["stack"]([points, OPS["real"](values)]).shape[1]
-        points = OPS["broadcast_to"](points, (size,))
+        points = OPS["stack"]([points, OPS["real"](values)])[0]
     return points, values
 
 

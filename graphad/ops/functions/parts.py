@@ -13,6 +13,7 @@ from graphad.errors import DTypeError, UseError
 from graphad.ir.families.common import normalize_axis, public
 from graphad.ir.families.elementwise import Elementwise, as_ufunc, elementwise
 from graphad.ir.op import OPS, Sample
+from graphad.ir.ufuncs import as_ufunc_call
 from graphad.ir.variable import Variable, as_variable
 from graphad.ops.elementwise import NONZERO, where
 from graphad.ops.functions.arithmetic import ldexp
@@ -58,6 +59,7 @@ _exponent = Elementwise(
 @public(np.modf, topic="elementwise", samples=lambda rng: [
     Sample((_HALVES,)), Sample((np.array([[2.5, -3.25]]),)),
 ])  # fmt: skip
+@as_ufunc_call(np.modf)
 def modf(x: Any, /) -> tuple[Variable, Variable]:
     """(fraction, integral part), both with the sign of x, as ``np.modf``.
 
@@ -76,6 +78,7 @@ def modf(x: Any, /) -> tuple[Variable, Variable]:
 @public(np.frexp, topic="elementwise", samples=lambda rng: [
     Sample((_HALVES,)), Sample((np.array([[12.3, -0.01]]),)),
 ])  # fmt: skip
+@as_ufunc_call(np.frexp)
 def frexp(x: Any, /) -> tuple[Variable, Variable]:
     """(mantissa, exponent) with ``x = mantissa · 2**exponent`` and ½ ≤ |mantissa| < 1, as NumPy.
 
