@@ -90,20 +90,16 @@ class Row:
 
 # ---- derivatives, tried out ------------------------------------------------------------------
 def modes_of(entry: Entry) -> dict[str, str]:
-    """Which derivatives the samples of an entry have: "yes", "zero", or "-" for integers.
+    """Which derivatives the samples of an entry have: "yes", "zero", "-" for integers.
 
     >>> modes_of(OPS.entries["exp"])
     {'vjp': 'yes', 'jvp': 'yes', 'second order': 'yes'}
     """
-    cases = cases_of(entry)
-    smooth = [c for c in cases if any(a.dtype.kind in "fc" for a in c.arrays)]
-    if not entry.differentiable or not smooth:
-        floats = smooth and any(v.dtype.kind in "fc" for v in _results(smooth[0])[1])
-        return dict.fromkeys(("vjp", "jvp", "second order"), "zero" if floats else "-")
-    for case in smooth:  # the first whose results are floats
-        arguments, results = _results(case)
-        if results:
-            return _tried(case, arguments, results)
+    for case in cases_of(entry):  # the first with float arguments and results
+        if any(a.dtype.kind in "fc" for a in case.arrays):
+            arguments, results = _results(case)
+            if results:
+                return _tried(case, arguments, results)
     return dict.fromkeys(("vjp", "jvp", "second order"), "-")
 
 
@@ -119,21 +115,23 @@ def _tried(
     seeds, moves = ([Variable(v.type) for v in vs] for vs in (results, wrt))
     rng = np.random.default_rng(0)
     inputs = [*arguments, *seeds, *moves]
-    drawn = [np.asarray(rng.normal(size=v.type.shape)) for v in (*seeds, *moves)]
+    made_now = interpret(arguments, results)(*case.arrays)  # sizes may depend on values
+    like = [*made_now, *[a for a in case.arrays if a.dtype.kind in "fc"]]
+    drawn = [np.asarray(rng.normal(size=np.shape(a))) for a in like]
     pairs = zip(drawn, inputs[-len(drawn) :], strict=True)
     values = [*case.arrays, *[a.astype(v.dtype) for a, v in pairs]]
     first = vjp(list(results), wrt, seeds)
-    made = {
+    made: dict[str, Any] = {
         "vjp": first,
         "jvp": jvp(list(results), wrt, moves),
-        "second order": vjp(first, wrt, moves) if case.entry.order > 1 else [],
+        "second order": vjp(first, wrt, moves),
     }
     found = {}
     for mode, variables in made.items():
         try:
             outputs = interpret(inputs, variables)(*values)
             finite = all(np.isfinite(value).all() for value in outputs)
-            found[mode] = "yes" if variables and finite else "no"
+            found[mode] = "no" if not finite else "yes" if any(map(np.any, outputs)) else "zero"
         except (GraphadError, np.linalg.LinAlgError):
             found[mode] = "no"
     return found
@@ -167,8 +165,8 @@ def numpy_rows(module: ModuleType, prefix: str = "") -> Iterator[Row]:
         if entry is not None:
             note = "" if entry.name == full else f"`ga.{entry.name}`"
             yield Row(full, True, modes_of(entry), note)
-        elif function is not None:
-            yield Row(full, True, {}, "built of other functions, or refused with what to write")
+        elif function is not None and reason is None:
+            yield Row(full, True, {}, "built of other functions")
         else:
             yield Row(full, False, {}, reason or "MISSING")
 
