@@ -13,6 +13,7 @@ from graphad.ops import (
     indexing,
     joining,
     logical,
+    logsum,
     reduction,
     shape,
     trigonometric,
@@ -20,5 +21,5 @@ from graphad.ops import (
 
 __all__ = [
     "activation", "contraction", "creation", "elementwise", "extrema", "indexing",
-    "joining", "logical", "reduction", "shape", "trigonometric",
+    "joining", "logical", "logsum", "reduction", "shape", "trigonometric",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from graphad.ir.families.elementwise import as_float, elementwise, real_float
 from graphad.ir.families.reduction import Reduction, Scan, only
 from graphad.ir.op import OPS, RISKY, Sample
 from graphad.ir.variable import Variable, as_variable
+from graphad.ops.logsum import weighted_logsum
 
 
 def _real(x: np.ndarray) -> np.ndarray:
@@ -84,7 +85,10 @@ def _shifted(xp: Any, x: Any, axis: Any) -> tuple[Any, Any, Any]:
 
 
 def _weight(xp: Any, x: Any, y: Any) -> Any:
-    return xp.exp(xp.subtract(x, xp.where(xp.isfinite(y), y, xp.zeros_like(y))))
+    """exp(x - y), for infinities its limit: both are bounded by the largest float."""
+    bound = float(np.finfo(np.result_type(x.dtype, y.dtype)).max)
+    level = xp.where(xp.isneginf(y), 0, xp.minimum(y, bound))
+    return xp.exp(xp.subtract(xp.minimum(x, bound), level))
 
 
 share = elementwise(
@@ -92,7 +96,7 @@ share = elementwise(
     reference=lambda x, y: np.exp(_real(x) - _real(y)), dtype=real_float, floats=True,
     domain=((-2.0, 0.0), (0.1, 2.0)), arity=2,
     doc="exp(x1 - x2) for x1 ≤ x2: the share of a term in a log-sum-exp x2, never more than 1; "
-    "0 where x1 = x2 = -∞.")  # fmt: skip
+    "0 where x1 = x2 = -∞, 1 where x1 = x2 = ∞.")  # fmt: skip
 
 
 def _lse_vjp(g: Variable, y: Variable, x: Variable, axis: tuple[int, ...]) -> Variable:
@@ -105,28 +109,67 @@ _logsumexp = Reduction("logsumexp", _lse, vjp=_lse_vjp, dtype=only("f", "logsume
 
 
 def _axis_samples(rng: np.random.Generator) -> list[Sample]:
-    return [Sample((rng.normal(size=(3, 4)),), {"axis": axis}) for axis in (0, 1, -1)] + [
-        Sample((rng.normal(size=5),))
-    ]
+    axes: list[Any] = [0, 1, -1, (0, 1), None]
+    return [Sample((rng.normal(size=(3, 4)),), {"axis": axis}) for axis in axes] + [
+        Sample((rng.normal(size=5),)), Sample((rng.normal(size=(2, 3, 2)),), {"axis": (-1, 0)}),
+    ]  # fmt: skip
 
 
-def _logsumexp_reference(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return np.log(np.sum(np.exp(_real(x)), axis=axis, keepdims=keepdims))
+def _logsumexp_reference(
+    a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False
+) -> Any:
+    if b is not None and np.iscomplexobj(b):
+        raise TypeError("complex weights")
+    terms = np.exp(_real(a)) if b is None else _real(b) * np.exp(_real(a))
+    total = np.sum(terms, axis=axis, keepdims=keepdims)
+    with np.errstate(all="ignore"):
+        return (np.log(np.abs(total)), np.sign(total)) if return_sign else np.log(total)
 
 
-@public(topic="reduction", reference=_logsumexp_reference, samples=_axis_samples)
-def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
-    """log Σ exp(x) over `axis` (an int, a tuple, None for all), without overflow.
+def _logsumexp_samples(rng: np.random.Generator) -> list[Sample]:
+    x, weights = rng.normal(size=(3, 4)), rng.uniform(0.5, 2, size=(3, 4))
+    signs = np.array([[1.5], [-1.0], [2.0]])
+    return [*_axis_samples(rng), Sample((x,), {"axis": 1}, {"b": weights}),
+            Sample((x,), {"axis": 1, "return_sign": True}, {"b": signs}),
+            Sample((x,), {"keepdims": True}, {"b": weights[0]})]  # fmt: skip
 
-    x (…): float. Rows of all -inf give -inf and gradient 0. Raises AxisError for a wrong axis.
+
+@public(topic="reduction", reference=_logsumexp_reference, samples=_logsumexp_samples)
+def logsumexp(
+    a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False
+) -> Any:
+    """log Σ b·exp(a) over `axis` (an int, a tuple, None for all), without overflow, as SciPy.
+
+    a (…): float; b: weights that broadcast with a (none: 1), may be 0, and negative. Where b is 0,
+    a is left out. Negative sums give NaN, or with `return_sign` a pair (log |Σ b·exp(a)|, sign).
+    The derivative is 0 where all a are -∞; where some are ∞ it is 1 for these, 0 for others (times
+    b, by a). Raises AxisError for a wrong axis, DTypeError for complex numbers.
 
     >>> import graphad as ga
     >>> float(ga.logsumexp(ga.constant([1000.0, 1000.0])).eval())
     1000.6931471805599
     """
-    variable = as_float(x)
-    axes = normalize_axes(axis, variable.ndim, "logsumexp")
-    return _logsumexp(variable, axis=axes, keepdims=bool(keepdims))
+    variable = as_float(a)
+    if b is None:
+        axes = normalize_axes(axis, variable.ndim, "logsumexp")
+        value = _logsumexp(variable, axis=axes, keepdims=bool(keepdims))
+        if not return_sign:
+            return value
+        none = OPS["where"](OPS["isnan"](value), value, 0)
+        return value, OPS["where"](value > -np.inf, 1, OPS["stop_gradient"](none))
+    weights = as_float(b)
+    for operand in (variable, weights):
+        if operand.dtype.kind == "c":
+            raise DTypeError(f"logsumexp is not defined for dtype {operand.dtype}", remedy=_ROWS)
+    axes = normalize_axes(axis, max(variable.ndim, weights.ndim), "logsumexp")
+    value, sign = weighted_logsum(variable, weights, axes, bool(keepdims))
+    return (value, sign) if return_sign else OPS["where"](sign < 0, np.nan, value)
+
+
+def _chosen_axes(variable: Variable, axis: Any, name: str) -> Any:
+    """One axis as an int, several as a tuple."""
+    axes = normalize_axes(axis, variable.ndim, name)
+    return axes[0] if len(axes) == 1 else axes
 
 
 def _softmax_value(xp: Any, x: Any, axis: int) -> Any:
@@ -143,20 +186,22 @@ def _softmax_vjp(g: Variable, y: Variable, x: Variable, axis: int) -> Variable:
 _softmax = Scan("softmax", _softmax_value, vjp=_softmax_vjp, dtype=only("f", "softmax", _ROWS))
 
 
-def _softmax_reference(x: Any, axis: int = -1) -> Any:
+def _softmax_reference(x: Any, axis: Any = -1) -> Any:
     return np.exp(_real(x)) / np.sum(np.exp(_real(x)), axis=axis, keepdims=True)
 
 
 @public(topic="activation", reference=_softmax_reference, samples=_axis_samples)
-def softmax(x: Any, axis: int = -1) -> Variable:
-    """exp(x) / Σ exp(x) along `axis`, without overflow; sums to 1.
+def softmax(x: Any, axis: Any = -1) -> Variable:
+    """exp(x) / Σ exp(x) over `axis` (an int, a tuple, None for all), without overflow; sums to 1.
+
+    NaN where all x are -∞, or one is ∞. Raises AxisError, DTypeError for complex numbers.
 
     >>> import graphad as ga
     >>> ga.softmax(ga.constant([0.0, 0.0])).eval()
     array([0.5, 0.5])
     """
     variable = as_float(x)
-    return _softmax(variable, axis=normalize_axis(axis, variable.ndim, "softmax"))
+    return _softmax(variable, axis=_chosen_axes(variable, axis, "softmax"))
 
 
 def _log_softmax_value(xp: Any, x: Any, axis: int) -> Any:
@@ -178,15 +223,17 @@ _log_softmax = Scan(
     topic="activation", samples=_axis_samples,
     reference=lambda x, axis=-1: np.log(_softmax_reference(x, axis)),
 )  # fmt: skip
-def log_softmax(x: Any, axis: int = -1) -> Variable:
-    """x - logsumexp(x) along `axis`: the logarithm of `softmax`, accurate where that is tiny.
+def log_softmax(x: Any, axis: Any = -1) -> Variable:
+    """x - logsumexp(x) over `axis`: the logarithm of `softmax`, accurate where that is tiny.
+
+    `axis`: an int, a tuple, None for all. Raises AxisError, DTypeError for complex numbers.
 
     >>> import graphad as ga
     >>> ga.log_softmax(ga.constant([0.0, -1000.0])).eval()
     array([    0., -1000.])
     """
     variable = as_float(x)
-    return _log_softmax(variable, axis=normalize_axis(axis, variable.ndim, "log_softmax"))
+    return _log_softmax(variable, axis=_chosen_axes(variable, axis, "log_softmax"))
 
 
 @public(

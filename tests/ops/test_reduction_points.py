@@ -279,3 +279,67 @@ def test_std_and_var(run: Runner) -> None:
     assert value(ga.var, run, z) == pytest.approx(np.var(z))
     assert value(ga.std, run, z).dtype == np.float64
     check_grads(ga.var, z, runner=run)
+
+
+# ---- log-sum-exp, softmax ---------------------------------------------------------------------
+def test_logsumexp_at_infinities(run: Runner) -> None:
+    assert value(ga.logsumexp, run, [-INF, -INF]) == -INF
+    assert value(ga.logsumexp, run, [INF, 1]) == INF
+    assert gradient(ga.logsumexp, run, [-INF, -INF]) == [0, 0]
+    assert gradient(ga.logsumexp, run, [-INF, 2]) == [0, 1]
+    assert gradient(ga.logsumexp, run, [INF, 1, -INF]) == [1, 0, 0]
+    assert np.isnan(gradient(ga.logsumexp, run, [NAN, 1])).all()
+    assert gradient(ga.logsumexp, run, [-INF, 2], 2) == [0, 0]
+    # p = softmax: Hessian diag(p) - p pᵀ
+    x = ga.vector("x")
+    (found,) = run([x], [ga.hessian(ga.logsumexp(x), x)])(np.array([7.0, 7.0]))
+    np.testing.assert_allclose(found, [[0.25, -0.25], [-0.25, 0.25]], rtol=1e-14)
+
+
+def test_logsumexp_with_weights(run: Runner) -> None:
+    def both(a: Any, b: Any) -> list[Any]:
+        given = [np.asarray(v, float) for v in (a, b)]
+        inputs = [ga.vector("a"), ga.vector("b")]
+        results = ga.logsumexp(inputs[0], b=inputs[1], return_sign=True)
+        plain = ga.logsumexp(inputs[0], b=inputs[1])
+        return [float(v) for v in run(inputs, [*results, plain])(*given)]
+
+    assert both([0, 0], [3, -1]) == [np.log(2), 1, np.log(2)]
+    for a, b, expected in (
+        ([0, 0], [1, -3], [np.log(2), -1, NAN]),
+        ([1, 1], [1, -1], [-INF, 0, -INF]),
+        ([1, NAN], [1, 0], [1, 1, 1]),
+        ([INF, 1], [0, 1], [1, 1, 1]),
+        ([INF, 1], [2, 1], [INF, 1, INF]),
+        ([-INF, -INF], [2, 1], [-INF, 0, -INF]),
+        ([1000, 1000], [0.5, 0.5], [1000, 1, 1000]),
+    ):
+        np.testing.assert_array_equal(both(a, b), expected)
+    assert value(lambda a: ga.logsumexp(a, return_sign=True)[1], run, [-INF]) == 0
+    assert value(lambda a: ga.logsumexp(a, return_sign=True)[1], run, [-2000.0]) == 1
+
+    def slopes(a: Any, b: Any) -> list[Any]:
+        inputs = [ga.vector("a"), ga.vector("b")]
+        y = ga.logsumexp(inputs[0], b=inputs[1], return_sign=True)[0]
+        found = run(inputs, ga.grad(y, inputs))(np.array(a, float), np.array(b, float))
+        return [v.tolist() for v in found]
+
+    # Σ = 4: ∂/∂a = b eᵃ / Σ, ∂/∂b = eᵃ / Σ
+    assert slopes([0, 0, 0], [1, 3, 0]) == [[0.25, 0.75, 0], [0.25, 0.25, 0.25]]
+    assert slopes([0, 0], [1, -5]) == [[-0.25, 1.25], [-0.25, -0.25]]
+    assert slopes([0, NAN], [4, 0])[0] == [1, 0]
+    assert slopes([-INF, -INF], [1, 2]) == [[0, 0], [0, 0]]
+    assert slopes([INF, 0], [1, 2])[0] == [1, 0]
+
+
+def test_softmax_over_axes(run: Runner) -> None:
+    x = np.random.default_rng(0).normal(size=(2, 3, 2))
+    for axis in (None, (0, 2), (1,), ()):
+        shares = np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True)
+        found = value(lambda x, a=axis: ga.softmax(x, axis=a), run, x)
+        np.testing.assert_allclose(found, shares, rtol=1e-14)
+        found = value(lambda x, a=axis: ga.log_softmax(x, axis=a), run, x)
+        np.testing.assert_allclose(found, np.log(shares), rtol=1e-13, atol=1e-15)
+    for f in (ga.softmax, ga.log_softmax):
+        check_grads(lambda x, f=f: f(x, axis=(0, 2)), x, runner=run, sizes="unknown")
+    assert value(lambda x: ga.log_softmax(x), run, [0.0, -1000.0]).tolist() == [0, -1000]

@@ -15,11 +15,11 @@ import numpy as np
 from graphad.ir.families.common import normalize_axes, public
 from graphad.ir.families.elementwise import as_float, elementwise, real_float
 from graphad.ir.op import OPS, RISKY, Sample
-from graphad.ir.variable import Variable, as_variable
+from graphad.ir.variable import Variable
 from graphad.libraries import scipy
 from graphad.ops.activation import logsumexp as plain_logsumexp
 from graphad.ops.activation import softplus
-from graphad.ops.elementwise import exp, expm1, log, square, where
+from graphad.ops.elementwise import exp, expm1, square
 from graphad.ops.special.declare import refuse_complex, special
 
 _SLOPE = 2 / math.sqrt(math.pi)
@@ -148,9 +148,7 @@ def softmax(x: Any, axis: Any = None) -> Variable:
     array([[0.5, 0.5]])
     """
     variable, axes = _joined(x, axis, "softmax")
-    if len(axes) == 1:
-        return OPS["softmax"](variable, axis=axes[0])
-    return exp(log_softmax(variable, axis=axes))
+    return OPS["softmax"](variable, axis=axes)
 
 
 @public(namespace="special", reference=_like_input("log_softmax"), samples=_rows)
@@ -164,7 +162,7 @@ def log_softmax(x: Any, axis: Any = None) -> Variable:
     array([    0., -1000.])
     """
     variable, axes = _joined(x, axis, "log_softmax")
-    return variable - plain_logsumexp(variable, axis=axes, keepdims=True)
+    return OPS["log_softmax"](variable, axis=axes)
 
 
 def _weighted_samples(rng: np.random.Generator) -> list[Sample]:
@@ -181,10 +179,12 @@ def _weighted_samples(rng: np.random.Generator) -> list[Sample]:
 
 def _logsumexp_reference(a: Any, b: Any = None, **keywords: Any) -> Any:
     array = _floating(a)
+    b = None if b is None else refuse_complex(b)
     if array.size:
         return scipy("special").logsumexp(array, b=b, **keywords)
-    keywords.pop("return_sign", None)  # SciPy fails on no elements and several axes
-    return np.log(np.sum(np.exp(array) * (1 if b is None else b), **keywords))
+    signed = keywords.pop("return_sign", False)  # SciPy fails on no elements and several axes
+    total = np.sum(np.exp(array) * (1 if b is None else b), **keywords)
+    return (np.log(np.abs(total)), np.sign(total)) if signed else np.log(total)
 
 
 @public(namespace="special", reference=_logsumexp_reference, samples=_weighted_samples)
@@ -200,23 +200,4 @@ def logsumexp(
     >>> float(ga.special.logsumexp(ga.constant([1000.0, 1000.0]), b=[2.0, 1.0]).eval().round(6))
     1001.098612
     """
-    variable, axes = _joined(a, axis, "logsumexp")
-    if b is None:
-        plain = plain_logsumexp(variable, axis=axes, keepdims=keepdims)
-        return (
-            (plain, where(plain > -np.inf, 1, OPS["zeros_like"](plain))) if return_sign else plain
-        )
-    weights = as_variable(b)
-    target = np.result_type(variable.dtype, weights.dtype)
-    used = weights.astype(target) if weights.dtype != target else weights
-    shape = (variable + used).shape
-    if variable.ndim != len(shape):
-        axes = normalize_axes(axis, len(shape), "logsumexp")
-    grid = OPS["broadcast_to"](where(used == 0, -np.inf, variable), shape)
-    top = OPS["stop_gradient"](plain_logsumexp(grid, axis=axes, keepdims=True))
-    top = where(OPS["isfinite"](top), top, 0)
-    total = OPS["sum"](used * exp(grid - top), axis=axes, keepdims=keepdims)
-    level = top if keepdims else OPS["squeeze"](top, axis=axes)
-    if not return_sign:
-        return log(total) + level
-    return log(OPS["abs"](total)) + level, OPS["sign"](total)
+    return plain_logsumexp(a, axis, b, keepdims, return_sign)
