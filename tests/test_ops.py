@@ -381,9 +381,9 @@ def test_every_family_is_reached() -> None:
         reached |= {node.op.name for node in Graph(variables, case.build(*variables)).nodes}
     for case in SMOOTH:
         reached |= {node.op.name for node in Graph(*derivative_graph(case)).nodes}
-    # What users state: tests/derivatives
+    # What users state: tests/derivatives; no derivative: tests/ops/test_linalg_points.py
     others = {"marked", "checkpoint", "custom", "primitive", "grad_scale", "grad_clip"}
-    others |= {"solution"}
+    others |= {"solution", "qr_complete", "qr_raw", "svd_full"}
     assert set(OPS.families) - reached == others
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from graphad.errors import DTypeError, ShapeError
 from graphad.ir.dimtext import shape_text
-from graphad.ir.families.common import Declared, fit
+from graphad.ir.families.common import Declared, add_up, fit
 from graphad.ir.op import OPS
 from graphad.ir.sizes import joint_size
 from graphad.ir.types import Shape, Size, TensorType
@@ -28,6 +28,8 @@ class MatrixOp(Declared):
     value  ``(*arrays, **params) -> array``, a tuple of arrays if there are several outputs
     vjp    ``(node, cotangents) -> what makes the cotangent of each operand``; a cotangent is None
            where nothing arrives, at least one is there
+    jvp    ``(node, tangents) -> tangents of the outputs``; a tangent is None where an operand does
+           not move, at least one does. Without it the tangents are derived from the vjp.
     """
 
     def __init__(
@@ -37,10 +39,12 @@ class MatrixOp(Declared):
         types: Callable[..., Sequence[TensorType]],
         value: Callable[..., Any],
         vjp: Callable[[Apply, Cotangents], Sequence[Callable[[], Variable | None]]],
+        jvp: Callable[[Apply, Cotangents], Sequence[Variable | None]] | None = None,
         hazard: int = 0,
     ) -> None:
         super().__init__(name)
-        self.types, self.value, self.vjp_rule, self.hazard = types, value, vjp, hazard
+        self.types, self.value, self.hazard = types, value, hazard
+        self.vjp_rule, self.jvp_rule = vjp, jvp
 
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
         return tuple(self.types(*types, **params))
@@ -59,6 +63,11 @@ class MatrixOp(Declared):
             fit(rule(), x) if need else None
             for rule, x, need in zip(rules, node.inputs, wanted, strict=True)
         ]
+
+    def jvp(
+        self, node: Apply, tangents: Sequence[Variable | None]
+    ) -> Sequence[Variable | None] | None:
+        return None if self.jvp_rule is None else self.jvp_rule(node, tangents)
 
 
 # ---- type rules ------------------------------------------------------------------------------
@@ -129,6 +138,13 @@ def triangle(x: Variable, sign: str, other: Any = 0) -> Variable:
     return OPS["where"](OPS[sign](rows[:, None], columns), x, other)
 
 
+def total(terms: Sequence[Variable | None]) -> Variable:
+    """The sum of the terms that exist, at least one."""
+    found = add_up(terms)
+    assert found is not None
+    return found
+
+
 def diagonal_matrix(x: Variable) -> Variable:
     """(…, n) as diagonal matrices (…, n, n)."""
     index = OPS["arange"](x.shape[-1])
@@ -140,8 +156,28 @@ def diagonal_of(x: Variable) -> Variable:
     return OPS["sum"](triangle(x, "equal"), axis=-1)
 
 
+def fold(h: Variable, uplo: str = "L") -> Variable:
+    """The cotangent of one triangle, from that of the Hermitian matrix that it stands for."""
+    both = triangle(h + adjoint(h), "greater" if uplo == "L" else "less")
+    middle = triangle(h, "equal")
+    return both + (OPS["real"](middle) if h.dtype.kind == "c" else middle)
+
+
+def unfold(x: Variable, uplo: str = "L") -> Variable:
+    """The Hermitian matrix that one triangle of `x` stands for."""
+    half = triangle(x, "greater" if uplo == "L" else "less")
+    middle = triangle(x, "equal")
+    return half + adjoint(half) + (OPS["real"](middle) if x.dtype.kind == "c" else middle)
+
+
 def reciprocal_or_zero(x: Variable, scale: Variable) -> Variable:
     """1/x, and 0 where x is zero up to the rounding error of numbers of size `scale`."""
     tolerance = 16 * float(np.finfo(x.dtype).eps)
     far = OPS["abs"](x) > OPS["stop_gradient"](scale) * tolerance
     return OPS["where"](far, 1 / OPS["where"](far, x, 1), 0)
+
+
+def gaps(s: Variable) -> Variable:
+    """1 / (s_j - s_i), and 0 for equal ones."""
+    scale = OPS["sum"](OPS["abs"](s), axis=-1, keepdims=True)[..., None]
+    return reciprocal_or_zero(s[..., None, :] - s[..., :, None], scale)

@@ -1,5 +1,33 @@
 """Linear algebra on stacks of matrices, by LAPACK."""
 
-from graphad.ops.linalg import chains, decompositions, inverses, norms, systems
+from graphad.ops.linalg import (
+    chains,
+    cholesky,
+    determinants,
+    eigen,
+    equations,
+    functions,
+    inverses,
+    lstsq,
+    norms,
+    qr,
+    svd,
+    systems,
+    triangular,
+)
 
-__all__ = ["chains", "decompositions", "inverses", "norms", "systems"]
+__all__ = [
+    "chains",
+    "cholesky",
+    "determinants",
+    "eigen",
+    "equations",
+    "functions",
+    "inverses",
+    "lstsq",
+    "norms",
+    "qr",
+    "svd",
+    "systems",
+    "triangular",
+]

@@ -1,4 +1,4 @@
-"""More inverses: pinv, tensorinv, tensorsolve, and the inverse that is NaN where there is none."""
+"""More inverses: pinv, tensorinv, tensorsolve."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import AxisError, ShapeError, UseError
-from graphad.ir.families.common import normalize_axis, public
+from graphad.ir.families.common import broadcast_shapes, normalize_axis, public
 from graphad.ir.families.decomposition import (
     Cotangents,
     MatrixOp,
@@ -17,54 +17,27 @@ from graphad.ir.families.decomposition import (
     lapack_dtype,
     matrix_shape,
     square_shape,
+    unfold,
 )
-from graphad.ir.op import OPS, RISKY, Sample
+from graphad.ir.op import OPS, Sample
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Variable, as_variable
-from graphad.ops.linalg.systems import inv, regular, solve
+from graphad.ops.linalg.systems import definite, inv, regular, solve
 
 Rules = Sequence[Callable[[], Variable | None]]
 
 
-# ---- inverses of singular and rectangular matrices -------------------------------------------
-def _inverse_value(a: Any) -> Any:
-    """The inverse; NaN for singular matrices."""
-    try:
-        return np.linalg.inv(a)
-    except np.linalg.LinAlgError:
-        if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
-            raise
-        if a.ndim == 2:
-            return np.full(a.shape, np.nan, np.linalg.inv(np.eye(1, dtype=a.dtype)).dtype)
-        return np.stack([_inverse_value(part) for part in a])
-
-
-def _inverse_types(a: TensorType) -> Sequence[TensorType]:
-    stack, n = square_shape("inv", a)
-    return (TensorType(lapack_dtype("inv", a), (*stack, n, n)),)
-
-
-def _inverse_vjp(node: Apply, gs: Cotangents) -> Rules:
-    """Y = A⁻¹;  Ā = -Yᵀ Ȳ Yᵀ."""
-    y, g = node.output(0).mT, gs[0]
-    assert g is not None
-    return (lambda: -(y @ g @ y),)
-
-
-inverse_or_nan = MatrixOp(
-    "inverse_or_nan", types=_inverse_types, value=_inverse_value, vjp=_inverse_vjp, hazard=RISKY
-)
-
-
-def _pinv_types(a: TensorType, rcond: float | None) -> Sequence[TensorType]:
+# ---- inverses of rectangular matrices --------------------------------------------------------
+def _pinv_types(a: TensorType, rcond: TensorType | None = None) -> Sequence[TensorType]:
     stack, m, n = matrix_shape("pinv", a)
+    if rcond is not None:
+        broadcast_shapes("pinv", [stack, rcond.shape])
     return (TensorType(lapack_dtype("pinv", a), (*stack, n, m)),)
 
 
 def _pinv_vjp(node: Apply, gs: Cotangents) -> Rules:
-    """dY = -Y dA Y + Y Yᴴ dAᴴ (1 - A Y) + (1 - Y A) dAᴴ Yᴴ Y, at constant rank; G. Golub and
-    V. Pereyra, "The differentiation of pseudo-inverses …" (1973), equation 4.12."""
-    (a,), y, g = node.inputs, node.output(0), gs[0]
+    """The transpose of `_pinv_jvp`."""
+    a, y, g = node.inputs[0], node.output(0), gs[0]
     assert g is not None
 
     def to_a() -> Variable:
@@ -74,31 +47,71 @@ def _pinv_vjp(node: Apply, gs: Cotangents) -> Rules:
         right = yh @ y @ plain
         return conj(left - a @ (y @ left) + right - (right @ y) @ a) - y.mT @ g @ y.mT
 
-    return (to_a,)
+    return [to_a, *[lambda: None for _ in node.inputs[1:]]]
+
+
+def _pinv_jvp(node: Apply, ts: Cotangents) -> Sequence[Variable | None]:
+    """dY = -Y dA Y + Y Yᴴ dAᴴ (1 - A Y) + (1 - Y A) dAᴴ Yᴴ Y, at constant rank; G. Golub and
+    V. Pereyra, "The differentiation of pseudo-inverses …" (1973), equation 4.12."""
+    a, y, t = node.inputs[0], node.output(0), ts[0]
+    if t is None:
+        return (None,)
+    yh, th = adjoint(y), adjoint(t)
+    left, right = (y @ yh) @ th, th @ (yh @ y)
+    return (left - (left @ a) @ y + right - y @ (a @ right) - y @ t @ y,)
 
 
 _pinv = MatrixOp(
-    "pinv", types=_pinv_types, vjp=_pinv_vjp,
-    value=lambda a, rcond: np.linalg.pinv(a, rcond=rcond))  # fmt: skip
+    "pinv", types=_pinv_types, vjp=_pinv_vjp, jvp=_pinv_jvp,
+    value=lambda a, rcond=1e-15: np.linalg.pinv(a, rcond=rcond))  # fmt: skip
 
 
-@public(np.linalg.pinv, namespace="linalg", samples=lambda rng: [
+def pinv_by_size(a: Variable) -> Variable:
+    """Of singular values below max(m, n)·ε times the largest as 0."""
+    sizes = [as_variable(n) for n in a.shape[-2:]]
+    eps = float(np.finfo(lapack_dtype("pinv", a.type)).eps)
+    return _pinv(a, OPS["maximum"](*sizes) * eps)
+
+
+_DEFAULT = object()
+
+
+def _pinv_reference(a: Any, **keywords: Any) -> Any:
+    """NumPy's, which asks for the precision of integers if rtol is None."""
+    a = np.asarray(a)
+    return np.linalg.pinv(a if a.dtype.kind in "fc" else a.astype(float), **keywords)
+
+
+@public(np.linalg.pinv, namespace="linalg", reference=_pinv_reference, samples=lambda rng: [
     *[Sample((regular(rng, *s),)) for s in [(3, 3), (2, 2, 2), (1, 1)]],
     Sample((regular(rng, 3, 3)[:2],)), Sample((regular(rng, 2, 3, 3)[..., :2],)),
-    Sample((regular(rng, 2, 2),), {"rcond": 1e-10})])  # fmt: skip
-def pinv(a: Any, rcond: float | None = None) -> Variable:
+    Sample((regular(rng, 2, 2),), {"rcond": 1e-10}), Sample((regular(rng, 2, 2),), {"rtol": None}),
+    Sample((regular(rng, 3, 3),), {"rtol": 0.125}),
+    Sample((definite(rng, 3, 3),), {"hermitian": True}),
+])  # fmt: skip
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _DEFAULT) -> Variable:
     """Moore-Penrose inverse of each matrix: (…, m, n) gives (…, n, m), as ``np.linalg.pinv``.
 
-    Singular values below rcond times the largest count as 0 (None: NumPy's bound). The derivative
-    is the one at constant rank: where the rank of `a` is not full, pinv itself jumps.
+    Singular values below rcond (or rtol, an array (…) or a number; by default 1e-15, with
+    rtol=None max(m, n)·ε) times the largest count as 0. hermitian: `a` is Hermitian, only its
+    lower triangle is read. The derivative is the one at constant rank, and takes what counts as 0
+    for 0: there pinv itself jumps. Raises UseError for both `rcond` and `rtol`.
 
     >>> import graphad as ga
     >>> ga.linalg.pinv(ga.constant([[2.0], [0.0]])).eval()
     array([[0.5, 0. ]])
     """
-    if rcond is not None and not isinstance(rcond, int | float | np.number):
-        raise UseError(f"pinv: rcond={rcond!r} is not a number")
-    return _pinv(a, rcond=None if rcond is None else float(rcond))
+    variable = as_variable(a)
+    matrix_shape("pinv", variable.type)
+    if rcond is not None and rtol is not _DEFAULT:
+        raise UseError("pinv: rcond= and rtol= are given", remedy="give one of them")
+    if hermitian:
+        square_shape("pinv", variable.type)
+        variable = unfold(variable)
+    if rcond is None and rtol is None:
+        return pinv_by_size(variable)
+    bound = rtol if rcond is None else rcond
+    return _pinv(variable) if bound is _DEFAULT else _pinv(variable, as_variable(bound))
 
 
 # ---- tensor equations ------------------------------------------------------------------------

@@ -14,19 +14,12 @@ import numpy as np
 from graphad.errors import AxisError, UseError
 from graphad.ir.families.common import normalize_axes, public
 from graphad.ir.families.decomposition import matrix_shape, square_shape
-from graphad.ir.families.reduction import Reduction
 from graphad.ir.op import OPS, Sample
 from graphad.ir.variable import Variable, as_variable
-from graphad.ops.extrema import extremum_vjp
-from graphad.ops.linalg.decompositions import svdvals
-from graphad.ops.linalg.inverses import inverse_or_nan
-from graphad.ops.linalg.systems import regular
+from graphad.ops.linalg.svd import largest, svdvals
+from graphad.ops.linalg.systems import inverse_or_nan, regular
 
 _Axes = tuple[int, ...]
-
-_largest = Reduction(
-    "largest", lambda xp, x, axis, keepdims: xp.max(x, axis=axis, keepdims=keepdims, initial=0),
-    vjp=extremum_vjp)  # fmt: skip
 
 
 def _floating(x: Any) -> Variable:
@@ -35,9 +28,9 @@ def _floating(x: Any) -> Variable:
 
 
 def _root_at(total: Variable, root: Any) -> Variable:
-    """`root(total)`, with derivative 0 where total = 0."""
-    positive = total > 0
-    return OPS["where"](positive, root(OPS["where"](positive, total, 1)), total)
+    """`root(total)`, with value and derivative 0 where total = 0."""
+    zero = total == 0
+    return OPS["where"](zero, 0, root(OPS["where"](zero, 1, total)))
 
 
 def _euclidean(x: Variable, axes: _Axes, keepdims: bool) -> Variable:
@@ -62,12 +55,16 @@ def _vector(x: Variable, order: Any, axes: _Axes, keepdims: bool) -> Variable:
         return OPS["sum"]((x != 0).astype(OPS["real"](x).dtype), **keywords)
     size = OPS["abs"](x)
     if order == np.inf:
-        return _largest(size, **keywords)
+        return largest(size, **keywords)
     if order == -np.inf:
         return OPS["min"](size, **keywords)
     if order == 1:
         return OPS["sum"](size, **keywords)
-    total = OPS["sum"](size ** float(order), **keywords)
+    if 0 < order < 1:  # |x|^p has the slopes -∞ and ∞ at 0: the derivative counts as 0
+        powers = OPS["where"](size == 0, 0, OPS["where"](size == 0, 1, size) ** float(order))
+    else:
+        powers = size ** float(order)
+    total = OPS["sum"](powers, **keywords)
     return _root_at(total, lambda t: t ** (1.0 / float(order)))
 
 
@@ -95,7 +92,7 @@ def _matrix(x: Variable, order: Any, axes: _Axes, keepdims: bool) -> Variable:
         parts, along = svdvals(OPS["moveaxis"](x, axes, (-2, -1))), (x.ndim - 2,)
     else:
         parts, along = OPS["sum"](OPS["abs"](x), axis=rows), (columns - (columns > rows),)
-    result = _largest(parts, axis=along, keepdims=False) if kind == "largest" else (
+    result = largest(parts, axis=along, keepdims=False) if kind == "largest" else (
         OPS[kind](parts, axis=along))  # fmt: skip
     return OPS["expand_dims"](result, tuple(sorted(axes))) if keepdims else result
 
