@@ -78,7 +78,8 @@ def _pairs(*shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> Callable[..., li
     return lambda rng: [Sample((rng.normal(size=a), rng.normal(size=b))) for a, b in shapes]
 
 
-@public(np.matmul, topic="contraction", samples=_pairs(
+@public(np.matmul, np.linalg.matmul, aliases=("linalg.matmul",), topic="contraction",
+        samples=_pairs(
     ((2, 3), (3, 4)), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((5, 2, 3), (3, 4)),
     ((2, 3), (5, 3, 4)), ((3,), (5, 3, 4)), ((5, 2, 3), (3,)), ((2, 1, 2, 3), (4, 3, 2)),
     ((0, 3), (3, 2)), ((2, 0), (0, 2))))  # fmt: skip
@@ -154,7 +155,8 @@ def vdot(a: Any, b: Any) -> Variable:
     return _matmul(OPS["conj"](first) if first.dtype.kind == "c" else first, second)
 
 
-@public(np.tensordot, topic="contraction", samples=lambda rng: [
+@public(np.tensordot, np.linalg.tensordot, aliases=("linalg.tensordot",), topic="contraction",
+        samples=lambda rng: [
     Sample((rng.normal(size=(2, 3, 4)), rng.normal(size=(3, 4, 5)))),
     Sample((rng.normal(size=(2, 3)), rng.normal(size=(3, 4))), {"axes": 1}),
     Sample((rng.normal(size=2), rng.normal(size=3)), {"axes": 0}),

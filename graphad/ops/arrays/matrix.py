@@ -162,7 +162,13 @@ def diagflat(v: Any, k: int = 0) -> Variable:
 
 
 # ---- turning and rolling ---------------------------------------------------------------------
-@public(np.matrix_transpose, topic="shape", samples=lambda rng: [Sample((_x(2, 3, 4),))])
+@public(
+    np.matrix_transpose,
+    np.linalg.matrix_transpose,
+    aliases=("linalg.matrix_transpose",),
+    topic="shape",
+    samples=lambda rng: [Sample((_x(2, 3, 4),))],
+)
 def matrix_transpose(x: Any, /) -> Variable:
     """The last two axes exchanged, (…, n, m) to (…, m, n), as ``np.matrix_transpose``.
 

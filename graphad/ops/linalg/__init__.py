@@ -1,6 +1,7 @@
 """Linear algebra on stacks of matrices, by LAPACK."""
 
 from graphad.ops.linalg import (
+    bands,
     chains,
     cholesky,
     determinants,
@@ -10,13 +11,17 @@ from graphad.ops.linalg import (
     inverses,
     lstsq,
     norms,
+    polar,
     qr,
+    structured,
     svd,
     systems,
     triangular,
+    vectors,
 )
 
 __all__ = [
+    "bands",
     "chains",
     "cholesky",
     "determinants",
@@ -26,8 +31,11 @@ __all__ = [
     "inverses",
     "lstsq",
     "norms",
+    "polar",
     "qr",
+    "structured",
     "svd",
     "systems",
     "triangular",
+    "vectors",
 ]

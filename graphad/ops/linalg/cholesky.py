@@ -1,4 +1,4 @@
-"""Cholesky factors of Hermitian positive definite matrices, batched."""
+"""Cholesky factors of Hermitian positive definite matrices, batched: cholesky, cho_solve."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from graphad.ir.families.decomposition import (
 )
 from graphad.ir.op import OPS, Sample
 from graphad.ir.variable import Apply, Variable, as_variable
-from graphad.ops.linalg.systems import definite, same_square
+from graphad.libraries import scipy
+from graphad.ops.linalg.lapack import like_lapack
+from graphad.ops.linalg.systems import definite, regular, right_sides, same_square
+from graphad.ops.linalg.triangular import triangular
 
 Rules = Sequence[Callable[[], Variable | None]]
 
@@ -75,3 +78,74 @@ def cholesky(a: Any, *, upper: bool = False) -> Variable:
     if upper and variable.ndim > 1:
         return adjoint(_cholesky(adjoint(variable)))
     return _cholesky(variable)
+
+
+# ---- as in SciPy -----------------------------------------------------------------------------
+def _factor_reference(a: Any, lower: bool = False) -> Any:
+    """SciPy's, for each matrix of a stack."""
+
+    def call(a: Any) -> Any:
+        return scipy("linalg").cho_factor(a, lower)[0] if a.size else a
+
+    return like_lapack(call, (2,), (0,))(a), lower
+
+
+def _observed(result: Any) -> Any:
+    """The triangle that counts: in the other one SciPy leaves what was there."""
+    c, lower = result
+    return np.tril(c) if lower else np.triu(c)
+
+
+@public(namespace="linalg", reference=_factor_reference, observe=_observed, samples=lambda rng: [
+    Sample((definite(rng, 3, 3),)), Sample((definite(rng, 2, 2, 2),), {"lower": True}),
+])  # fmt: skip
+def cho_factor(a: Any, lower: bool = False) -> tuple[Variable, bool]:
+    """(c, lower) for `cho_solve`: c (…, n, n) is `cholesky` of `a`, a lower or upper triangle.
+
+    As ``scipy.linalg.cho_factor``, but for zeros in the other triangle. One triangle of `a` is
+    read. Raises np.linalg.LinAlgError where `a` is not positive definite.
+
+    >>> import graphad as ga
+    >>> factor = ga.linalg.cho_factor(ga.constant([[4.0, 2.0], [2.0, 5.0]]))
+    >>> ga.linalg.cho_solve(factor, [6.0, 7.0]).eval()
+    array([1., 1.])
+    """
+    return cholesky(a, upper=not lower), bool(lower)
+
+
+def _solve_reference(factor: Any, b: Any) -> Any:
+    c, lower = factor
+
+    def call(c: Any, b: Any) -> Any:
+        if not b.size and c.shape[0] == b.shape[0]:
+            return b
+        return scipy("linalg").cho_solve((c, bool(lower)), b)
+
+    return like_lapack(call, (2, -2), (0,))(c, b)
+
+
+@public(namespace="linalg", reference=_solve_reference, samples=lambda rng: [
+    Sample(([regular(rng, 3, 3), True], rng.normal(size=3))),
+    Sample(([regular(rng, 2, 2, 2), False], rng.normal(size=(2, 2))))])  # fmt: skip
+def cho_solve(c_and_lower: Any, b: Any) -> Variable:
+    """x with a·x = b from ``cho_factor(a)``, as ``scipy.linalg.cho_solve``; needs SciPy.
+
+    c_and_lower: a triangular matrix c (…, n, n), of which the other triangle is not read, and
+    whether it is the lower one. b: a vector (n,) or matrices (…, n, k).
+
+    >>> import graphad as ga
+    >>> lower = ga.linalg.cholesky(ga.constant([[4.0, 2.0], [2.0, 5.0]]))
+    >>> ga.linalg.cho_solve((lower, True), [6.0, 7.0]).eval()
+    array([1., 1.])
+    """
+    c, lower = c_and_lower
+    factor = as_variable(c)
+    if isinstance(lower, Variable):
+        factor = OPS["where"](lower, factor, adjoint(factor))
+    elif not lower:
+        factor = adjoint(factor)
+
+    def call(factor: Any, b: Variable) -> Variable:
+        return triangular(factor, triangular(factor, b, 0, True), 2, True)
+
+    return right_sides("cho_solve", call, factor, b)

@@ -323,7 +323,8 @@ def _checked(name: str, a: Any, b: Any, ranks: tuple[int, int]) -> tuple[Variabl
 _np_vecdot: Any = np.vecdot  # its type stub knows no axis
 
 
-@public(_np_vecdot, topic="contraction", samples=lambda rng: [
+@public(_np_vecdot, np.linalg.vecdot, aliases=("linalg.vecdot",), topic="contraction",
+        samples=lambda rng: [
     *_pairs(((3,), (3,)), ((2, 3), (3,)), ((2, 1, 3), (4, 3)))(rng),
     Sample((rng.normal(size=(3, 2)), rng.normal(size=(3, 2))), {"axis": 0})])  # fmt: skip
 def vecdot(x1: Any, x2: Any, axis: int = -1) -> Variable:
