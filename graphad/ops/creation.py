@@ -67,7 +67,7 @@ def _sized(rng: np.random.Generator) -> list[Sample]:
 @public(np.full, topic="creation", differentiable=False, samples=lambda rng: [
     Sample((), {"shape": (2, 3), "fill_value": 2.5}),
     Sample((), {"shape": 2, "fill_value": [1, 2], "dtype": "float32"})])  # fmt: skip
-def full(shape: Any, fill_value: Any, dtype: Any = None) -> Variable:
+def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C") -> Variable:
     """An array of `shape` with `fill_value` everywhere (a number, or an array that broadcasts).
 
     >>> import graphad as ga
@@ -80,7 +80,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Variable:
 
 
 @public(np.zeros, topic="creation", differentiable=False, samples=_sized)
-def zeros(shape: Any, dtype: Any = "float64") -> Variable:
+def zeros(shape: Any, dtype: Any = "float64", order: str = "C") -> Variable:
     """Zeros of `shape`.
 
     >>> import graphad as ga
@@ -92,7 +92,7 @@ def zeros(shape: Any, dtype: Any = "float64") -> Variable:
 
 
 @public(np.ones, topic="creation", differentiable=False, samples=_sized)
-def ones(shape: Any, dtype: Any = "float64") -> Variable:
+def ones(shape: Any, dtype: Any = "float64", order: str = "C") -> Variable:
     """Ones of `shape`.
 
     >>> import graphad as ga
@@ -102,13 +102,13 @@ def ones(shape: Any, dtype: Any = "float64") -> Variable:
     return full(shape, Constant(np.ones((), check_dtype(dtype))))
 
 
-def _like(x: Any, value: Any, dtype: Any) -> Variable:
+def _like(x: Any, value: Any, dtype: Any, shape: Any) -> Variable:
     variable = as_variable(x)
     target = variable.dtype if dtype is None else check_dtype(dtype)
     scalar = as_variable(value)
     scalar = Constant(scalar.value.astype(target)) if isinstance(scalar, Constant) and (
         scalar.ndim == 0) else scalar.astype(target)  # fmt: skip
-    return OPS["broadcast_to"](scalar, variable.shape)
+    return OPS["broadcast_to"](scalar, variable.shape if shape is None else shape)
 
 
 _LIKE: dict[str, Any] = {"topic": "creation", "differentiable": False}
@@ -116,37 +116,46 @@ _ONE_X: Any = lambda rng: [Sample((rng.normal(size=(2, 3)),))]  # noqa: E731
 
 
 @public(np.zeros_like, samples=_ONE_X, **_LIKE)
-def zeros_like(x: Any, dtype: Any = None) -> Variable:
-    """Zeros with the shape of `x`, and its dtype unless another is given.
+def zeros_like(
+    a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *,
+    device: None = None,
+) -> Variable:  # fmt: skip
+    """Zeros with the shape of `a`, and its dtype, unless another is given.
 
     >>> import graphad as ga
     >>> ga.zeros_like(ga.constant([1.0, 2.0])).eval()
     array([0., 0.])
     """
-    return _like(x, 0, dtype)
+    return _like(a, 0, dtype, shape)
 
 
 @public(np.ones_like, samples=_ONE_X, **_LIKE)
-def ones_like(x: Any, dtype: Any = None) -> Variable:
-    """Ones with the shape of `x`, and its dtype unless another is given.
+def ones_like(
+    a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *,
+    device: None = None,
+) -> Variable:  # fmt: skip
+    """Ones with the shape of `a`, and its dtype, unless another is given.
 
     >>> import graphad as ga
     >>> ga.ones_like(ga.constant([1.0, 2.0])).eval()
     array([1., 1.])
     """
-    return _like(x, 1, dtype)
+    return _like(a, 1, dtype, shape)
 
 
 @public(np.full_like, samples=lambda rng: [Sample((rng.normal(size=3),), {"fill_value": 2.5})],
         **_LIKE)  # fmt: skip
-def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Variable:
-    """`fill_value` everywhere, with the shape and (unless given) the dtype of `x`.
+def full_like(
+    a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True,
+    shape: Any = None, *, device: None = None,
+) -> Variable:  # fmt: skip
+    """`fill_value` everywhere, with the shape and dtype of `a`, unless others are given.
 
     >>> import graphad as ga
     >>> ga.full_like(ga.constant([1.0, 2.0]), 9).eval()
     array([9., 9.])
     """
-    return _like(x, fill_value, dtype)
+    return _like(a, fill_value, dtype, shape)
 
 
 # ---- ranges ----------------------------------------------------------------------------------
@@ -236,17 +245,16 @@ _eye = Creation("eye", lambda types, shape, k, dtype: TensorType(dtype, shape), 
 
 
 @public(
-    np.eye, np.identity, topic="creation", differentiable=False,
-    reference=lambda n, m=None, k=0, dtype=float: np.eye(n, m, k, dtype),
-    samples=lambda rng: [Sample((), {"n": 3}), Sample((), {"n": 2, "m": 4, "k": 1})],
+    np.eye, topic="creation", differentiable=False,
+    samples=lambda rng: [Sample((), {"N": 3}), Sample((), {"N": 2, "M": 4, "k": 1})],
 )  # fmt: skip
-def eye(n: Any, m: Any = None, k: int = 0, dtype: Any = "float64") -> Variable:
-    """Ones on the k-th diagonal, zeros elsewhere: (n, m), as ``np.eye``.
+def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = "float64", order: str = "C") -> Variable:
+    """Ones on the k-th diagonal, zeros elsewhere: (N, M), as ``np.eye``.
 
     >>> import graphad as ga
     >>> ga.eye(2).eval()
     array([[1., 0.],
            [0., 1.]])
     """
-    spec, sizes = size_spec((n, n if m is None else m), "eye")
+    spec, sizes = size_spec((N, N if M is None else M), "eye")
     return _eye(*sizes, shape=spec, k=int(k), dtype=check_dtype(dtype).str)

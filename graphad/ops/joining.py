@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import ShapeError, UseError
+from graphad.errors import DTypeError, ShapeError, UseError
 from graphad.ir.dims import Dim
-from graphad.ir.families.common import clash, normalize_axis, public
+from graphad.ir.families.common import clash, normalize_axis, public, refuse_out
 from graphad.ir.families.movement import Movement
 from graphad.ir.op import OPS, Sample
-from graphad.ir.types import Shape, TensorType
-from graphad.ir.variable import Apply, Variable, as_variable
+from graphad.ir.types import Shape, TensorType, check_dtype
+from graphad.ir.variable import Apply, Constant, Variable, as_variable
 from graphad.ops.shape import broadcast_to, expand_dims, ravel, reshape
 
 Types = Sequence[TensorType]
@@ -76,19 +76,35 @@ _concatenate = Movement(
             Sample(([_x(2, 3), _x(1, 3)],)), Sample(([_x(2, 3), _x(2, 2)],), {"axis": -1}),
             Sample(([_x(2, 3), _x(2)],), {"axis": None}), Sample(([_x(0, 2), _x(3, 2)],))],
         )  # fmt: skip
-def concatenate(arrays: Any, axis: int | None = 0) -> Variable:
+def concatenate(
+    arrays: Any, axis: int | None = 0, out: None = None, *, dtype: Any = None,
+    casting: str = "same_kind",
+) -> Variable:  # fmt: skip
     """Arrays joined along an existing axis (None: flattened first), as ``np.concatenate``.
 
     `arrays` is a list or tuple of Variables or arrays with equal sizes along the other axes.
+    dtype: of the result, if `casting` allows to convert each array to it (else DTypeError).
 
     >>> import graphad as ga
     >>> ga.concatenate([ga.vector("x", shape=(2,)), [0.0]]).type
     float64[3]
     """
-    operands = _operands(arrays, "concatenate")
+    refuse_out("concatenate", out)
+    operands = [_cast(v, dtype, casting) for v in _operands(arrays, "concatenate")]
     if axis is None:
         return _concatenate(*[ravel(v) for v in operands], axis=0)
     return _concatenate(*operands, axis=normalize_axis(axis, operands[0].ndim, "concatenate"))
+
+
+def _cast(variable: Variable, dtype: Any, casting: Any) -> Variable:
+    if dtype is None or variable.dtype == check_dtype(dtype):
+        return variable
+    if not np.can_cast(variable.dtype, check_dtype(dtype), casting):
+        raise DTypeError(
+            f"joining: {variable.dtype} to {check_dtype(dtype)} with casting={casting!r}",
+            remedy='convert the array with x.astype(...), or pass casting="unsafe"',
+        )
+    return variable.astype(dtype)
 
 
 def _operands(arrays: Any, name: str) -> list[Variable]:
@@ -103,14 +119,17 @@ def _operands(arrays: Any, name: str) -> list[Variable]:
 
 @public(np.stack, topic="shape", samples=lambda rng: [
     Sample(([_x(2, 3), _x(2, 3)],)), Sample(([_x(2), _x(2)],), {"axis": -1})])  # fmt: skip
-def stack(arrays: Any, axis: int = 0) -> Variable:
-    """Arrays of equal shape joined along a new axis, as ``np.stack``.
+def stack(
+    arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind"
+) -> Variable:
+    """Arrays of equal shape joined along a new axis, as ``np.stack``; see `concatenate`.
 
     >>> import graphad as ga
     >>> ga.stack([ga.scalar("x"), ga.scalar("y"), 1.0]).type
     float64[3]
     """
-    operands = _operands(arrays, "stack")
+    refuse_out("stack", out)
+    operands = [_cast(v, dtype, casting) for v in _operands(arrays, "stack")]
     position = normalize_axis(axis, operands[0].ndim + 1, "stack")
     return _concatenate(*[expand_dims(v, position) for v in operands], axis=position)
 
@@ -118,14 +137,14 @@ def stack(arrays: Any, axis: int = 0) -> Variable:
 # ---- repeating -------------------------------------------------------------------------------
 @public(np.tile, topic="shape", samples=lambda rng: [
     Sample((_x(2, 3),), {"reps": 2}), Sample((_x(3),), {"reps": (2, 1, 2)})])  # fmt: skip
-def tile(x: Any, reps: Any) -> Variable:
-    """`x` repeated `reps` times along each axis, as ``np.tile``.
+def tile(A: Any, reps: Any) -> Variable:
+    """`A` repeated `reps` times along each axis, as ``np.tile``.
 
     >>> import graphad as ga
     >>> ga.tile(ga.constant([1, 2]), 2).eval()
     array([1, 2, 1, 2])
     """
-    variable = as_variable(x)
+    variable = as_variable(A)
     counts = list(reps) if isinstance(reps, tuple | list) else [reps]
     ndim = max(variable.ndim, len(counts))
     counts = [1] * (ndim - len(counts)) + counts
@@ -140,31 +159,55 @@ def tile(x: Any, reps: Any) -> Variable:
 @public(np.repeat, topic="shape", samples=lambda rng: [
     Sample((_x(2, 3),), {"repeats": 2}), Sample((_x(2, 3),), {"repeats": 3, "axis": 1}),
     Sample((_x(2, 3),), {"repeats": [2, 0, 1], "axis": 1})])  # fmt: skip
-def repeat(x: Any, repeats: Any, axis: int | None = None) -> Variable:
+def repeat(a: Any, repeats: Any, axis: int | None = None) -> Variable:
     """Each element `repeats` times (an int, or one int for each), as ``np.repeat``.
+
+    Numbers may be entries of ``x.shape`` or integer Variables, a scalar or a vector. Raises
+    ShapeError for as many numbers as there are no elements, at run time if sizes are not known.
 
     >>> import graphad as ga
     >>> ga.repeat(ga.constant([1, 2]), 2).eval()
     array([1, 1, 2, 2])
     """
-    variable = as_variable(x)
+    variable = as_variable(a)
     if axis is None:
         return repeat(ravel(variable), repeats, axis=0)
     along = normalize_axis(axis, variable.ndim, "repeat")
-    if isinstance(repeats, int | np.integer):
+    count = int(repeats) if isinstance(repeats, np.integer) else repeats
+    if (isinstance(count, Variable) and count.ndim == 0) or isinstance(count, int | Dim):
         wide = expand_dims(variable, along + 1)
-        shape = list(wide.shape)
-        shape[along + 1] = int(repeats)
-        joined = list(variable.shape)
-        joined[along] = joined[along] * int(repeats)
+        shape, joined = list(wide.shape), list(variable.shape)
+        shape[along + 1] = count
+        joined[along] = joined[along] * count
         return reshape(broadcast_to(wide, shape), joined)
-    counts = np.asarray(repeats)
-    if counts.dtype.kind not in "iu" or counts.ndim != 1:
+    counts = as_variable(repeats)
+    if counts.dtype.kind not in "iu" or counts.ndim > 1:
         raise UseError(
             f"repeat: repeats={repeats!r}",
             remedy="give an int, or a list with one int per element",
         )
-    if counts.size == 1:
-        return repeat(variable, int(counts[0]), axis=along)
-    index = np.repeat(np.arange(counts.size), counts)
+    if isinstance(counts, Constant) and counts.value.size == 1:
+        return repeat(variable, int(counts.value.ravel()[0]), axis=along)
+    if counts.type.shape in ((), (1,)):
+        return repeat(variable, reshape(counts, ()), axis=along)
+    index = _places(counts, variable.shape[along])
     return OPS["take"](variable, index, axis=along)
+
+
+def _places(counts: Variable, size: Any) -> Any:
+    """0 … size - 1, each as often as `counts` says."""
+    given = counts.type.shape[0]
+    if isinstance(size, int) and isinstance(given, int) and size != given:
+        raise ShapeError(
+            f"repeat: {given} numbers for {size} elements",
+            remedy="give an int, or one int per element",
+        )
+    if isinstance(counts, Constant) and isinstance(size, int):
+        return np.repeat(np.arange(size), counts.value)
+    if not isinstance(given, int):  # it may be 1 at run time
+        counts = broadcast_to(counts, (size,))
+    elif not isinstance(size, int):  # stacked, the two are compared at run time
+        counts = stack([OPS["arange"](size), counts])[1]
+    ends = OPS["cumsum"](counts)
+    total = OPS["sum"](counts)
+    return OPS["searchsorted"](ends, OPS["arange"](total), side="right")

@@ -76,8 +76,8 @@ def is_fortran(order: Any, name: str) -> bool:
     ] + [Sample((np.zeros((0, 3)),), {"shape": (3, 0)}),
          Sample((_x(2, 6),), {"shape": (3, -1), "order": "F"})],
 )  # fmt: skip
-def reshape(x: Any, shape: Any, order: str = "C", *, copy: bool | None = None) -> Variable:
-    """The elements of `x`, in C order, in another shape; one size may be -1, as ``np.reshape``.
+def reshape(a: Any, shape: Any, order: str = "C", *, copy: bool | None = None) -> Variable:
+    """The elements of `a`, in C order, in another shape; one size may be -1, as ``np.reshape``.
 
     Sizes are ints, entries of another variable's ``.shape``, or integer scalars. order: "C", or
     "F" for the first axis running fastest; "A" is "C", as Variables have no layout.
@@ -87,7 +87,7 @@ def reshape(x: Any, shape: Any, order: str = "C", *, copy: bool | None = None) -
     >>> ga.reshape(ga.matrix("x", shape=("n", 6)), (-1, 2, 3)).type
     float64[n, 2, 3]
     """
-    variable = as_variable(x)
+    variable = as_variable(a)
     entries = list(shape) if isinstance(shape, tuple | list | np.ndarray) else [shape]
     entries = [int(e) if isinstance(e, np.integer) else e for e in entries]
     if is_fortran(order, "reshape"):
@@ -116,14 +116,14 @@ def reshape(x: Any, shape: Any, order: str = "C", *, copy: bool | None = None) -
 @public(np.ravel, topic="shape", samples=lambda rng: [
     Sample((_x(2, 3),)), Sample((np.float64(2),)), Sample((_x(2, 3, 2),), {"order": "F"})
 ])  # fmt: skip
-def ravel(x: Any, order: str = "C") -> Variable:
+def ravel(a: Any, order: str = "C") -> Variable:
     """All elements along one axis, as ``np.ravel``; order: as in `reshape`.
 
     >>> import graphad as ga
     >>> ga.ravel(ga.matrix("x", shape=(2, 3))).type
     float64[6]
     """
-    variable = as_variable(x)
+    variable = as_variable(a)
     variable = transpose(variable) if is_fortran(order, "ravel") else variable
     return variable if variable.ndim == 1 else reshape(variable, (variable.size,))
 
@@ -145,14 +145,14 @@ def _inverse(axes: Sequence[int]) -> tuple[int, ...]:
     np.transpose, np.permute_dims if hasattr(np, "permute_dims") else None, topic="shape",
     samples=lambda rng: [Sample((_x(2, 3, 4),)), Sample((_x(2, 3, 4),), {"axes": (1, -1, 0)})],
 )  # fmt: skip
-def transpose(x: Any, axes: Any = None) -> Variable:
+def transpose(a: Any, axes: Any = None) -> Variable:
     """Axes in the order `axes` (None: reversed), as ``np.transpose``.
 
     >>> import graphad as ga
     >>> ga.transpose(ga.tensor("x", shape=("n", 3, 4)), (2, 0, 1)).type
     float64[4, n, 3]
     """
-    variable = as_variable(x)
+    variable = as_variable(a)
     if axes is None:
         order = tuple(range(variable.ndim))[::-1]
     else:
@@ -167,14 +167,14 @@ def transpose(x: Any, axes: Any = None) -> Variable:
 
 @public(np.swapaxes, topic="shape",
         samples=lambda rng: [Sample((_x(2, 3, 4),), {"axis1": 0, "axis2": -1})])  # fmt: skip
-def swapaxes(x: Any, axis1: int, axis2: int) -> Variable:
+def swapaxes(a: Any, axis1: int, axis2: int) -> Variable:
     """Two axes exchanged, as ``np.swapaxes``.
 
     >>> import graphad as ga
     >>> ga.swapaxes(ga.tensor("x", shape=(2, 3, 4)), 0, 2).type
     float64[4, 3, 2]
     """
-    variable = as_variable(x)
+    variable = as_variable(a)
     order = list(range(variable.ndim))
     first = normalize_axis(axis1, variable.ndim, "swapaxes")
     second = normalize_axis(axis2, variable.ndim, "swapaxes")
@@ -185,14 +185,14 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Variable:
 @public(np.moveaxis, topic="shape", samples=lambda rng: [
     Sample((_x(2, 3, 4),), {"source": 0, "destination": -1}),
     Sample((_x(2, 3, 4),), {"source": (0, 1), "destination": (2, 0)})])  # fmt: skip
-def moveaxis(x: Any, source: Any, destination: Any) -> Variable:
+def moveaxis(a: Any, source: Any, destination: Any) -> Variable:
     """Axes moved to other positions, the rest in their order, as ``np.moveaxis``.
 
     >>> import graphad as ga
     >>> ga.moveaxis(ga.tensor("x", shape=(2, 3, 4)), 0, -1).type
     float64[3, 4, 2]
     """
-    variable = as_variable(x)
+    variable = as_variable(a)
     old: list[Any] = [source] if isinstance(source, int | np.integer) else list(source)
     new: list[Any] = (
         [destination] if isinstance(destination, int | np.integer) else list(destination)
@@ -225,14 +225,14 @@ def _expanded(shape: Shape, axes: Sequence[int]) -> Shape:
 
 @public(np.expand_dims, topic="shape", samples=lambda rng: [
     Sample((_x(2, 3),), {"axis": 0}), Sample((_x(2, 3),), {"axis": (0, -1)})])  # fmt: skip
-def expand_dims(x: Any, axis: Any) -> Variable:
+def expand_dims(a: Any, axis: Any) -> Variable:
     """New axes of size 1 at the positions `axis` of the result, as ``np.expand_dims``.
 
     >>> import graphad as ga
     >>> ga.expand_dims(ga.vector("x", shape=(3,)), (0, 2)).type
     float64[1, 3, 1]
     """
-    variable = as_variable(x)
+    variable = as_variable(a)
     count = len(axis) if isinstance(axis, tuple | list) else 1
     axes = normalize_axes(axis, variable.ndim + count, "expand_dims")
     return _expand(variable, axis=axes) if axes else variable
@@ -249,14 +249,14 @@ _squeeze = Movement(
 
 @public(np.squeeze, topic="shape", samples=lambda rng: [
     Sample((_x(1, 3, 1),)), Sample((_x(1, 3, 1),), {"axis": 0})])  # fmt: skip
-def squeeze(x: Any, axis: Any = None) -> Variable:
+def squeeze(a: Any, axis: Any = None) -> Variable:
     """Without the axes `axis`, which must have size 1 (None: all that are known to), as NumPy.
 
     >>> import graphad as ga
     >>> ga.squeeze(ga.tensor("x", shape=(1, "n", 1))).type
     float64[n]
     """
-    variable = as_variable(x)
+    variable = as_variable(a)
     shape = variable.type.shape
     if axis is None:
         axes = tuple([i for i, size in enumerate(shape) if size == 1])
@@ -281,14 +281,14 @@ _flip: Movement = Movement(
 
 @public(np.flip, topic="shape", samples=lambda rng: [
     Sample((_x(2, 3),)), Sample((_x(2, 3),), {"axis": 1})])  # fmt: skip
-def flip(x: Any, axis: Any = None) -> Variable:
+def flip(m: Any, axis: Any = None) -> Variable:
     """Elements in reverse order along `axis` (None: along all), as ``np.flip``.
 
     >>> import graphad as ga
     >>> ga.flip(ga.constant([1, 2, 3])).eval()
     array([3, 2, 1])
     """
-    variable = as_variable(x)
+    variable = as_variable(m)
     return _flip(variable, axis=normalize_axes(axis, variable.ndim, "flip"))
 
 
@@ -320,14 +320,14 @@ def checked_broadcast(given: Shape, wanted: Shape) -> Shape:
 @public(np.broadcast_to, topic="shape", samples=lambda rng: [
     Sample((_x(3),), {"shape": (2, 3)}), Sample((_x(2, 1),), {"shape": (4, 2, 3)}),
     Sample((np.float64(2),), {"shape": (0, 2)})])  # fmt: skip
-def broadcast_to(x: Any, shape: Any) -> Variable:
-    """`x` repeated along axes of size 1 and new leading axes, as ``np.broadcast_to``.
+def broadcast_to(array: Any, shape: Any) -> Variable:
+    """`array` repeated along axes of size 1 and new leading axes, as ``np.broadcast_to``.
 
     >>> import graphad as ga
     >>> ga.broadcast_to(ga.vector("x", shape=(3,)), (2, 3)).type
     float64[2, 3]
     """
-    variable = as_variable(x)
+    variable = as_variable(array)
     spec, sizes = size_spec(shape, "broadcast_to")
     return _broadcast(variable, *sizes, shape=spec)
 

@@ -134,7 +134,7 @@ def test_the_oracle_is_numpy() -> None:
 
 # ---- what repeats ---------------------------------------------------------------------------
 
-X, I = np.array([2.0, 3.0, 5.0]), np.array([0, 2, 0, 0])
+X, PLACES = np.array([2.0, 3.0, 5.0]), np.array([0, 2, 0, 0])
 V = np.array([7.0, 11.0, 13.0, 0.5])
 # derivatives of the sum of the result by x and by v
 SLOPES: dict[str, tuple[list[float], list[float]]] = {
@@ -150,9 +150,9 @@ SLOPES: dict[str, tuple[list[float], list[float]]] = {
 @pytest.mark.parametrize("name", SLOPES)
 def test_slopes_where_places_repeat(name: str, run: Runner) -> None:
     x, v, i = ga.vector("x"), ga.vector("v"), ga.vector("i", dtype="int64")
-    for index in (I, i):
+    for index in (PLACES, i):
         y = getattr(x.at[index], name)(v).sum()
-        values = run([x, v, i], ga.grad(y, [x, v]))(X, V, I)
+        values = run([x, v, i], ga.grad(y, [x, v]))(X, V, PLACES)
         for found, expected in zip(values, SLOPES[name], strict=True):
             np.testing.assert_allclose(found, expected, rtol=1e-14)
 

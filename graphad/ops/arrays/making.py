@@ -208,7 +208,7 @@ def geomspace(
     return _finished(values, dtype, axis)
 
 
-# ---- triangles of ones -----------------------------------------------------------------------
+# ---- matrices of ones ------------------------------------------------------------------------
 @public(topic="creation", differentiable=False, reference=np.tri, samples=lambda rng: [
     Sample((), {"N": 3}), Sample((), {"N": 2, "M": 4, "k": 1, "dtype": "int64"})])  # fmt: skip
 def tri(N: Any, M: Any = None, k: int = 0, dtype: Any = float, *, like: None = None) -> Variable:
@@ -223,4 +223,18 @@ def tri(N: Any, M: Any = None, k: int = 0, dtype: Any = float, *, like: None = N
         raise UseError(f"tri: k={k!r}", remedy="k is an int")
     rows, columns = OPS["arange"](N), OPS["arange"](N if M is None else M)
     found: Variable = (columns - rows[:, None] <= int(k)).astype(dtype)
+    return found
+
+
+@public(topic="creation", differentiable=False, reference=np.identity, samples=lambda rng: [
+    Sample((), {"n": 3}), Sample((), {"n": 2, "dtype": "int64"})])  # fmt: skip
+def identity(n: Any, dtype: Any = "float64", *, like: None = None) -> Variable:
+    """The identity matrix (n, n), as ``np.identity``.
+
+    >>> import graphad as ga
+    >>> ga.identity(2).eval()
+    array([[1., 0.],
+           [0., 1.]])
+    """
+    found: Variable = OPS["eye"](n, dtype=dtype)
     return found

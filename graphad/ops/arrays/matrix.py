@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import AxisError, ShapeError, UseError
-from graphad.ir.families.common import normalize_axis, public
+from graphad.ir.families.common import normalize_axis, public, refuse_out
 from graphad.ir.families.movement import Movement
 from graphad.ir.op import OPS, Sample
 from graphad.ir.variable import Variable, as_variable, describe
@@ -108,13 +108,16 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Variabl
 @public(np.trace, topic="reduction", samples=lambda rng: [
     Sample((_x(3, 4),)), Sample((_x(2, 3, 4),), {"offset": 1, "axis1": 1, "axis2": 2})
 ])  # fmt: skip
-def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Variable:
+def trace(
+    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None
+) -> Variable:
     """The sum of a diagonal, as ``np.trace``; see `diagonal`.
 
     >>> import graphad as ga
     >>> int(ga.trace(ga.constant([[1, 2], [3, 4]])).eval())
     5
     """
+    refuse_out("trace", out)
     result: Variable = OPS["sum"](diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
     return result
 

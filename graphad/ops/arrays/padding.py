@@ -279,6 +279,10 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Va
     return _padded(variable, widths, mode, {**_KEYWORDS[mode], **kwargs})
 
 
+def _is_zero(width: Any) -> bool:
+    return isinstance(width, int | np.integer) and width == 0
+
+
 def _padded(x: Variable, widths: list[Pair], mode: str, options: dict[str, Any]) -> Variable:
     rows: list[list[Any]] = [[] for _ in widths]
     for name, value in options.items():
@@ -291,7 +295,7 @@ def _padded(x: Variable, widths: list[Pair], mode: str, options: dict[str, Any])
         else:
             rows = [[pair] for pair in pairs(value, x.ndim, name)]
     for axis, (width, row) in enumerate(zip(widths, rows, strict=True)):
-        if width == (0, 0):
+        if all([_is_zero(w) for w in width]):
             continue
         if x.type.shape[axis] == 0 and mode not in ("constant", "empty"):
             raise ShapeError(
@@ -301,6 +305,6 @@ def _padded(x: Variable, widths: list[Pair], mode: str, options: dict[str, Any])
         before, after = _SIDES[mode](x, axis, width, *row)
         parts = [before, x, after]
         kept = [part for part, w in zip(parts, (width[0], 1, width[1]), strict=True)
-                if not (isinstance(w, int) and w == 0)]  # fmt: skip
+                if not _is_zero(w)]  # fmt: skip
         x = OPS["concatenate"](kept, axis=axis)
     return x

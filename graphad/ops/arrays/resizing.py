@@ -75,6 +75,8 @@ def _is_mask(obj: Any) -> bool:
 
 def _places(obj: Any, size: Any, room: int, name: str) -> Variable:
     """Integers 0 … size + room - 1 for an int, a slice, integers or a mask; checks the range."""
+    if isinstance(obj, slice) and isinstance(size, int):
+        return Constant(np.arange(size)[obj])
     if isinstance(obj, slice):
         found: Variable = OPS["arange"](size)[obj]
         return found

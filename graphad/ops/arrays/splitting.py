@@ -45,9 +45,9 @@ def _places(value: Any) -> list[Any] | None:
     """Where to cut; None for a number of sections."""
     if isinstance(value, Variable) and value.ndim:
         return list(value)
-    if isinstance(value, tuple | list | np.ndarray) and np.ndim(value) == 1:
-        return list(value)
-    return None
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        return None
+    return list(value) if isinstance(value, tuple | list | np.ndarray) else None
 
 
 def _split_samples(rng: np.random.Generator) -> list[Sample]:
