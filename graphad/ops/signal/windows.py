@@ -6,6 +6,7 @@ Windows along several axes are windows along one after the other: `slide` and it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -123,8 +124,9 @@ def _add_value(
 
 
 def _zeros_in_order(shape: Sequence[int], steps: Sequence[int], dtype: Any) -> Any:
-    """Zeros whose axes lie in memory in the order of the strides `steps`."""
-    order = sorted(range(len(shape)), key=lambda i: -abs(steps[i]))
+    """Zeros whose axes lie in memory in the order of the strides `steps`; first those that repeat
+    an element."""
+    order = sorted(range(len(shape)), key=lambda i: -abs(steps[i]) if steps[i] else -math.inf)
     zeros = np.zeros([shape[i] for i in order], dtype)
     return zeros.transpose([order.index(i) for i in range(len(shape))])
 
