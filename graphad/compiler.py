@@ -5,6 +5,7 @@ build (the user) → check → rewrite → plan → generate → run (runtime.Fu
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from typing import Any
 
 from graphad.codegen.floats import generate_floats, is_scalar_plan
 from graphad.codegen.native import Native, fused_plan
+from graphad.codegen.numbers import Numbers, generate_numbers
 from graphad.codegen.program import Program, generate
 from graphad.errors import UseError
 from graphad.ir.check import check
@@ -29,9 +31,10 @@ BACKENDS = ("auto", "numpy", "llvm", "interpreter")
 class Options:
     """How to compile; a frozen value, no global state.
 
-    backend: "auto" (plain floats for graphs of scalars, else NumPy), "numpy", "llvm" (native
-        kernels for fused groups; needs llvmlite), "interpreter" (the reference: no rewriting,
-        node by node).
+    backend: "auto" (NumPy, or plain floats for graphs of scalars; machine code takes over in
+        functions that are used much, where llvmlite is installed), "numpy", "llvm" (machine code
+        from the first call; needs llvmlite), "interpreter" (the reference: no rewriting, node by
+        node). The last digits may differ between tiers: "numpy" and "llvm" keep to one.
     rules: the user's own rewrite rules (`ga.rewrite.rule`), applied besides the default ones.
     debug: check the graph after every stage.
     threads: how many threads a native kernel may use; None: as many as there are processors.
@@ -71,18 +74,24 @@ class Compiled:
         return generate(self.plan, self.name, inner_compiler(self.options))
 
     @functools.cached_property
-    def native(self) -> Native | None:
-        """The program with native kernels, for backend "llvm"; None where it has none."""
-        fused = fused_plan(self.graph) if self.options.backend == "llvm" else None
+    def native(self) -> Native | Numbers | None:
+        """The program in machine code; None where there is nothing to gain.
+
+        Raises MissingLibraryError without llvmlite.
+        """
+        if self.floats is not None:
+            return generate_numbers(self.plan)
+        fused = fused_plan(self.graph)
         if fused is None or self.program is None:
             return None
-        inner = inner_compiler(self.options)
+        inner = inner_compiler(dataclasses.replace(self.options, backend="llvm"))
         return Native(fused, self.name, inner, self.program, self.options.threads)
 
     @property
     def runner(self) -> Native | Program | None:
         """What runs on arrays; None: the interpreter."""
-        return self.native or self.program
+        native = self.native if self.options.backend == "llvm" else None
+        return native if isinstance(native, Native) else self.program
 
     def __getstate__(self) -> dict[str, Any]:
         """Without machine code, which is made anew."""
@@ -110,7 +119,7 @@ def compile_graph(graph: Graph, options: Options | None = None, name: str = "pro
     clock.mark("rewrite")
     plan = make_plan(graph)
     clock.mark("plan")
-    scalar = options.backend == "auto" and is_scalar_plan(plan)
+    scalar = options.backend in ("auto", "llvm") and is_scalar_plan(plan)
     floats = generate_floats(plan, name) if scalar else None
     compiled = Compiled(graph, plan, floats, options, name, clock.seconds, report)
     if floats is None:

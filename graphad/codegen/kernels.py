@@ -15,17 +15,6 @@ from graphad.codegen.loops import Loop
 from graphad.codegen.nest import Nest
 from graphad.plan.group import Group
 
-FASTCALL = 0x80  # CPython's METH_FASTCALL
-
-
-class _Method(ctypes.Structure):
-    """CPython's PyMethodDef."""
-
-    _fields_ = (
-        ("name", ctypes.c_char_p), ("function", ctypes.c_void_p),
-        ("flags", ctypes.c_int), ("doc", ctypes.c_char_p),
-    )  # fmt: skip
-
 
 class Kernels:
     """Machine code of the groups of a program; `functions` take operands, then result arrays.
@@ -49,18 +38,12 @@ class Kernels:
         self.text = llvm.module_text(functions, declared, GLOBALS)
         llvm.add_math(declared)
         self._library = llvm.Library(self.text)
-        self._methods = [
-            _Method(f"kernel{i}".encode(), self._library.address(f"kernel{i}"), FASTCALL, b"")
+        methods = [
+            llvm.method(f"kernel{i}", self._library.address(f"kernel{i}"))
             for i in range(len(self.loops))
         ]
-        new = ctypes.pythonapi.PyCFunction_NewEx
-        create = ctypes.PYFUNCTYPE(
-            ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p
-        )(ctypes.cast(new, ctypes.c_void_p).value or 0)
-        self.share_with = Sharing(self._library, self._methods, self.threads)
-        self.functions = [
-            create(ctypes.addressof(method), self.share_with, None) for method in self._methods
-        ]
+        sharing = Sharing(self._library, methods, self.threads)
+        self.functions = [llvm.callable_of(method, sharing) for method in methods]
 
 
 class Sharing:
@@ -83,8 +66,20 @@ class Sharing:
         try:
             run(parameters, 0, bounds[1])
         finally:
-            for future in futures:
-                future.result()
+            _wait_for(futures)
+
+
+def _wait_for(futures: Sequence[Any]) -> None:
+    """Wait for all, come what may: threads still read the parameters of the call."""
+    interrupted: BaseException | None = None
+    for future in futures:
+        while not future.done():
+            try:
+                future.exception()
+            except BaseException as error:
+                interrupted = error
+    if interrupted is not None:
+        raise interrupted
 
 
 @functools.lru_cache(maxsize=1024)
@@ -99,6 +94,10 @@ def _pool(threads: int) -> Any:
     from concurrent.futures import ThreadPoolExecutor  # takes a while to load
 
     return ThreadPoolExecutor(max(1, threads - 1), thread_name_prefix="graphad")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
 
 
 def available_threads() -> int:

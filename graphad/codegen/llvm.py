@@ -19,7 +19,7 @@ _lock = threading.RLock()  # LLVM's global state: symbols, and one context for a
 _PYTHON = (
     "PyFloat_AsDouble", "PyFloat_FromDouble", "PyLong_AsLongLong", "PyObject_IsTrue",
     "PyErr_SetNone", "Py_IncRef", "Py_DecRef", "PyEval_SaveThread", "PyEval_RestoreThread",
-    "PyObject_CallMethod",
+    "PyObject_CallMethod", "PyBool_FromLong", "PyTuple_New", "PyTuple_SetItem",
 )  # fmt: skip
 
 
@@ -90,6 +90,29 @@ class Library:
 
     def __reduce__(self) -> tuple:
         raise TypeError("machine code is made anew, it is not pickled")
+
+
+class Method(ctypes.Structure):
+    """CPython's PyMethodDef."""
+
+    _fields_ = (
+        ("name", ctypes.c_char_p), ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int), ("doc", ctypes.c_char_p),
+    )  # fmt: skip
+
+
+def method(name: str, address: int) -> Method:
+    """The description of a METH_FASTCALL function."""
+    return Method(name.encode(), address, 0x80, b"")
+
+
+def callable_of(described: Method, owner: object) -> Any:
+    """A Python function that enters machine code; it holds on to `owner`, passed as `self`."""
+    new = ctypes.cast(ctypes.pythonapi.PyCFunction_NewEx, ctypes.c_void_p).value
+    kind = ctypes.PYFUNCTYPE(
+        ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p
+    )  # fmt: skip
+    return kind(new or 0)(ctypes.addressof(described), owner, None)
 
 
 def module_text(functions: Iterable[str], declared: Mapping[str, str], head: Iterable[str]) -> str:

@@ -29,6 +29,9 @@ from graphad.runtime.failure import explain
 from graphad.runtime.packaging import as_array, as_number, packer
 from graphad.runtime.quiet import quietly
 from graphad.runtime.sizes import SizeChecks
+from graphad.runtime.tiers import Tiers
+
+TIERS = False  # is machine code used with backend "auto"?
 
 FLOAT_FAILURES = (
     ArithmeticError,
@@ -71,16 +74,50 @@ class Function:
         self._flat = all(structure == tree.LEAF for _, structure in self._arguments)
         self._single = self._outputs == tree.LEAF
         self._count = self._outputs.leaf_count
-        floats = self._compiled.floats
+        floats, backend = self._compiled.floats, self.options.backend
         self._run = None if floats is not None else self._array_program()
         stateless = not self._shared and not self._updated
         self._run_floats = _without_warnings(floats) if floats is not None and stateless else None
+        self._native: Any = self._compiled.native if backend == "llvm" else None
+        if self._native is not None and self._run_floats is not None:
+            self._run_floats = self._native.run
+        self._tiers = self._start_tiers() if backend == "auto" and TIERS else None
         self._turn = cells.Turn(self._updated)
         results = graph.outputs[: self._count]
         arrays = [as_array(i, v.ndim) for i, v in enumerate(results)]
         numbers = [as_number(i, v.dtype) for i, v in enumerate(results)]
         self._pack = packer(self._outputs, arrays)
         self._pack_floats = packer(self._outputs, numbers) if self._run_floats else None
+
+    def _start_tiers(self) -> Tiers:
+        """Machine code takes over when the function has been used for a while."""
+        compiled = self._compiled
+        tiers = Tiers(lambda: compiled.native, self._take_over)
+        if self._run_floats is not None:
+            self._run_floats = tiers.timed(self._run_floats)
+        elif self._run is not None:
+            self._run = tiers.timed(self._run)
+        return tiers
+
+    def _take_over(self, native: Any) -> None:
+        if self._run_floats is not None:
+            self._run_floats, self._native = native.run, native
+        elif self._run is not None:
+            self._run, self._native = native.run, native
+
+    def wait_native(self, timeout: float | None = None) -> bool:
+        """Wait until machine code is there, if this function can have it; does it run now?
+
+        Not needed for results: with backend "auto" machine code takes over by itself.
+
+        >>> import graphad as ga
+        >>> x = ga.scalar("x")
+        >>> ga.function([x], x * x, backend="numpy").wait_native()
+        False
+        """
+        if self._tiers is not None:
+            self._tiers.wait(timeout)
+        return self._native is not None
 
     def _array_program(self) -> Any:
         program = self._compiled.runner
@@ -225,16 +262,17 @@ class Function:
     @property
     def plan(self) -> Any:
         """The plan: steps, fused groups, memory that is reused, peak bytes."""
-        native = self._compiled.native
-        return self._compiled.plan if native is None else native.plan
+        return getattr(self._native, "plan", self._compiled.plan)
 
     @property
     def source(self) -> str:
         """The generated program as Python source."""
         if self.options.backend == "interpreter":
             return "# interpreted, no program was generated\n" + listing(self.graph)
+        if self._native is not None:
+            return str(self._native.source)
         floats = self._compiled.floats
-        return self._compiled.runner.source if floats is None else floats.source
+        return self._compiled.program.source if floats is None else floats.source
 
     @property
     def report(self) -> Any:
