@@ -21,6 +21,7 @@ from graphad.ir.check import check
 from graphad.ir.evaluate import evaluate
 from graphad.ir.graph import Graph
 from graphad.plan import Plan, make_plan
+from graphad.rewrite.assume import assume_equal
 from graphad.rewrite.passes import simplify
 from graphad.rewrite.pattern import Rule
 
@@ -81,11 +82,17 @@ class Compiled:
         """
         if self.floats is not None:
             return generate_numbers(self.plan)
-        fused = fused_plan(self.graph)
+        graph, conditions = assume_equal(self.graph)
+        if conditions.equal:
+            graph, _ = simplify(graph, self.options.rules)
+            if self.options.debug:
+                check(graph, "assume")
+        fused = fused_plan(graph)
         if fused is None or self.program is None:
             return None
         inner = inner_compiler(dataclasses.replace(self.options, backend="llvm"))
-        return Native(fused, self.name, inner, self.program, self.options.threads)
+        fits = conditions.hold if conditions.equal else None
+        return Native(fused, self.name, inner, self.program, fits, self.options.threads)
 
     @property
     def runner(self) -> Native | Program | None:

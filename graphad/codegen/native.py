@@ -23,14 +23,17 @@ from graphad.plan import Group, Plan, fuse, make_plan
 
 
 class Native:
-    """A program whose fused groups are machine code; `run` as of `Program`."""
+    """A program whose fused groups are machine code; `run` as of `Program`.
+
+    `fits` says whether the sizes of the arguments are those that the plan is made for.
+    """
 
     def __init__(
         self, plan: Plan, name: str, compile_inner: Callable[[Graph], Run], fallback: Program,
-        threads: int | None,
+        fits: Callable[[Sequence[Any]], bool] | None = None, threads: int | None = None,
     ) -> None:  # fmt: skip
         groups = [step.group for step in plan.steps if step.group is not None]
-        self.plan, self.fallback = plan, fallback
+        self.plan, self.fallback, self.fits = plan, fallback, fits
         self.kernels = Kernels(groups, threads)
         functions = dict(zip(groups, self.kernels.functions, strict=True))
         self.program = generate(plan, name, compile_inner, functions)
@@ -42,6 +45,8 @@ class Native:
 
     def run(self, *arrays: Any) -> Sequence[Any]:
         """The results."""
+        if self.fits is not None and not self.fits(arrays):
+            return self.fallback.run(*arrays)
         try:
             return self.program.run(*arrays)
         except Unfit:
