@@ -42,7 +42,7 @@ def filled(variable: Variable) -> Variable:
 def _value_samples(rng: np.random.Generator) -> list[Sample]:
     return [
         Sample((_P, rng.normal(size=(2, 3)))), Sample((_P[:1], rng.normal(size=2))),
-        Sample((rng.normal(size=(3, 4)), rng.normal(size=(2, 1)))),
+        Sample((rng.normal(size=(3, 4)), rng.normal(size=(2, 4)))),
         Sample((_P, np.array(0.0))),
     ]  # fmt: skip
 

@@ -17,6 +17,7 @@ from graphad.ops.functions.polynomials import filled
 
 _X = np.array([-1.2, -0.4, 0.5, 1.1, 1.9])
 _P = np.array([2.0, -1.5, 3.0, 1.25])
+_MATRIX = np.array([[1.5, -1.0, 0.5], [2.0, 1.0, 0.25], [-0.5, 1.0, -2.0]])
 _SIMPLE = "fdFD"  # the dtypes that np.poly keeps
 
 
@@ -91,14 +92,16 @@ _monic = Monic("monic")
 
 
 @public(np.poly, topic="polynomials", samples=lambda rng: [
-    Sample((_X,)), Sample((np.array([1.5, 1.5, -2.0]),)),
+    Sample((_X,)), Sample((np.array([1.5, 1.5, -2.0]),)), Sample((_MATRIX,)),
 ], reference=lambda z: np.atleast_1d(np.poly(z)))  # fmt: skip
 def poly(seq_of_zeros: Any) -> Variable:
     """The polynomial with these roots (n,) and leading coefficient 1, as ``np.poly``: (n + 1,).
 
-    Of a square matrix: its characteristic polynomial, from its eigenvalues. Complex roots give
+    Of a square matrix: its characteristic polynomial, from its eigenvalues, real if it is;
+    differentiable where they differ. Complex roots give
     complex coefficients, also where NumPy sees that they come in conjugate pairs; no roots give
-    [1.0]. float64 but for float32 and complex roots. Derivatives hold for multiple roots too.
+    [1.0]. float64 but for float32 and complex roots. Derivatives hold for multiple roots
+    too.
     Raises ShapeError for other arrays.
 
     >>> import graphad as ga
