@@ -97,11 +97,10 @@ _monic = Monic("monic")
 def poly(seq_of_zeros: Any) -> Variable:
     """The polynomial with these roots (n,) and leading coefficient 1, as ``np.poly``: (n + 1,).
 
-    Of a square matrix: its characteristic polynomial, from its eigenvalues, real if it is;
-    differentiable where they differ. Complex roots give
-    complex coefficients, also where NumPy sees that they come in conjugate pairs; no roots give
-    [1.0]. float64 but for float32 and complex roots. Derivatives hold for multiple roots
-    too.
+    Of a square matrix: its characteristic polynomial, from its eigenvalues, real for a real matrix
+    and differentiable where they differ. Complex roots give complex coefficients, also where NumPy
+    sees that they come in conjugate pairs; no roots give [1.0]. The dtype is float64 but for
+    float32 and complex roots. Derivatives by roots hold for multiple roots too.
     Raises ShapeError for other arrays.
 
     >>> import graphad as ga
