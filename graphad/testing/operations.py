@@ -130,12 +130,59 @@ def cast(c: Choices, x: Array) -> Operation | None:
 # ---- reductions and products -----------------------------------------------------------------
 def reduce(c: Choices, x: Array) -> Operation | None:
     """A smooth reduction."""
-    axis = None if not x.ndim or c.below(3) == 0 else c.axis(x)
+    axis = _some_axes(c, x)
     keep = c.below(2) == 1
-    function = c.pick((np.sum, np.mean, np.prod, np.var))
-    if not x.size and function in (np.mean, np.var):
+    function = c.pick((np.sum, np.mean, np.prod, np.var, np.nansum, np.nanmean, np.nanprod))
+    if not x.size and function not in (np.sum, np.prod, np.nansum, np.nanprod):
         return None
     return lambda x: function(x, axis=axis, keepdims=keep)
+
+
+def _some_axes(c: Choices, x: Array) -> Any:
+    """None, one axis, or all but one of them."""
+    if not x.ndim or c.below(3) == 0:
+        return None
+    axis = c.axis(x)
+    rest = tuple([i for i in range(x.ndim) if i != axis % x.ndim])
+    return rest if len(rest) > 1 and c.below(3) == 1 else axis
+
+
+def masked_reduce(c: Choices, x: Array) -> Operation | None:
+    """A reduction of what a constant mask along the last axis takes."""
+    if not x.ndim or not x.size or x.shape[-1] != 3:
+        return None
+    mask = c.pick((np.array([True, False, True]), np.array([False, True, True])))
+    axis = c.pick((None, -1))
+    operations: list[Operation] = [
+        lambda x: np.sum(x, axis=axis, where=mask), lambda x: np.mean(x, axis=axis, where=mask),
+        lambda x: np.prod(x, axis=axis, where=mask, keepdims=True),
+        lambda x: np.var(x, axis=axis, where=mask), lambda x: np.sum(x, axis=axis, initial=1.5),
+    ]  # fmt: skip
+    if c.smooth:
+        return c.pick(operations)
+    anywhere: list[Operation] = [
+        lambda x: np.any(x, axis=axis, where=mask), lambda x: np.all(x, axis=axis, where=mask),
+        lambda x: np.max(x, axis=axis, where=mask, initial=0),
+        lambda x: np.min(x, axis=axis, initial=1), lambda x: np.count_nonzero(x, axis=axis),
+    ]  # fmt: skip
+    return c.pick(operations + anywhere)
+
+
+def deviation(c: Choices, x: Array) -> Operation | None:
+    """Standard deviations of what is not nearly constant, variances with ddof."""
+    if x.dtype.kind not in "fi" or not x.ndim or x.shape[-1] < 2 or not x.size:
+        return None
+    with np.errstate(all="ignore"):
+        spread = np.std(x.astype(float), axis=-1)
+    if not np.all(spread > MARGIN):
+        return None
+    operations: list[Operation] = [
+        lambda x: np.std(x, axis=-1), lambda x: np.std(x, axis=-1, keepdims=True, ddof=1),
+        lambda x: np.var(x, axis=-1, ddof=1),
+        lambda x: np.divide(np.subtract(x, np.mean(x, -1, keepdims=True)), np.std(
+            x, axis=-1, keepdims=True)),
+    ]  # fmt: skip
+    return c.pick(operations)
 
 
 def extremum(c: Choices, x: Array) -> Operation | None:
@@ -155,9 +202,53 @@ def extremum(c: Choices, x: Array) -> Operation | None:
 
 
 def cumulate(c: Choices, x: Array) -> Operation | None:
-    """A cumulative sum."""
+    """A cumulative sum or product, differences."""
     axis = None if not x.ndim else c.axis(x)
-    return lambda x: np.cumsum(x, axis=axis)
+    function = c.pick((np.cumsum, np.cumsum, np.cumprod, np.nancumsum, np.nancumprod))
+    if c.below(4) == 1 and axis is not None:
+        return lambda x: np.diff(x, axis=axis)
+    return lambda x: function(x, axis=axis)
+
+
+def order(c: Choices, x: Array) -> Operation | None:
+    """Sorting and quantiles, where no two elements are near each other."""
+    if not x.ndim or not x.size:
+        return None
+    axis = c.axis(x)
+    with np.errstate(all="ignore"):
+        gaps = np.diff(np.sort(np.asarray(x, float), axis=axis), axis=axis)
+    if not np.all(gaps > MARGIN):
+        return None
+    operations: list[Operation] = [
+        lambda x: np.sort(x, axis=axis), lambda x: np.median(x, axis=axis),
+        lambda x: np.quantile(x, 0.3, axis=axis, keepdims=True), lambda x: np.ptp(x, axis=axis),
+        lambda x: np.take_along_axis(x, np.argsort(x, axis=axis), axis=axis),
+        lambda x: np.partition(x, 0, axis=axis)[..., :1] if axis in (-1, x.ndim - 1) else (
+            np.flip(np.sort(x, axis=axis), axis)), lambda x: np.nanmedian(x, axis=axis),
+    ]  # fmt: skip
+    if not c.smooth:
+        operations += [
+            lambda x: np.argsort(x, axis=axis, stable=True), lambda x: np.unique(x),
+            lambda x: np.argsort(x, axis=axis, kind="stable"),
+        ]  # fmt: skip
+    return c.pick(operations) if x.dtype.kind == "f" else None
+
+
+def share(c: Choices, x: Array) -> Operation | None:
+    """Sums of exponentials, and what is made of them; clipped where no element is near."""
+    if x.dtype.kind != "f" or not x.ndim or not x.size:
+        return None
+    axis = c.axis(x)
+    operations: list[Operation] = [
+        lambda x: np.log(np.sum(np.exp(x), axis=axis)),
+        lambda x: np.exp(x) / np.sum(np.exp(x), axis=axis, keepdims=True),
+        lambda x: np.logaddexp.reduce(x, axis=axis),
+        lambda x: np.average(x, axis=axis, weights=1 + x * x),
+        lambda x: np.trapezoid(x, axis=axis),
+    ]  # fmt: skip
+    if _is_far(x, 1.0) and _is_far(x, -0.5):
+        operations.append(lambda x: np.clip(x, -0.5, 1.0))
+    return c.pick(operations)
 
 
 def product(c: Choices, x: Array, y: Array) -> Operation | None:
@@ -215,5 +306,6 @@ def select(c: Choices, x: Array) -> Operation | None:
 OPERATIONS: list[tuple[Callable[..., Operation | None], int]] = [
     (unary, 1), (binary, 2), (identity, 1), (rearrange, 1), (select, 1), (reduce, 1),
     (product, 2), (kink, 1), (choose, 2), (binary, 2), (larger, 2), (cast, 1), (extremum, 1),
-    (compare, 1), (cumulate, 1), (rearrange, 1), (unary, 1),
+    (compare, 1), (cumulate, 1), (rearrange, 1), (unary, 1), (masked_reduce, 1), (deviation, 1),
+    (order, 1), (share, 1),
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from graphad.errors import DTypeError, ShapeError
 from graphad.ir.dimtext import shape_text
 from graphad.ir.families.common import Declared, fit
 from graphad.ir.op import OPS
+from graphad.ir.sizes import joint_size
 from graphad.ir.types import Shape, TensorType
 from graphad.ir.variable import Apply, Variable, as_variable
 
@@ -127,13 +128,14 @@ def check_mask(name: str, x: TensorType, mask: TensorType) -> None:
         raise DTypeError(f"{name}: where= has dtype {mask.dtype}", remedy="give booleans: x > 0")
     lead = x.ndim - mask.ndim
     pairs = zip(x.shape[lead:], mask.shape, strict=True) if lead >= 0 else ()
-    fits = [m in (1, size) or not (isinstance(size, int) and isinstance(m, int))
+    fits = [m == 1 or (joint_size(size, m) is not None and not (size == 1 and isinstance(m, int)))
             for size, m in pairs]  # fmt: skip
     if lead < 0 or not all(fits):
         raise ShapeError(
             f"{name}: where= of shape {shape_text(mask.shape)} for an array of shape "
             f"{shape_text(x.shape)}",
-            remedy="the mask has the shape of the array, or broadcasts to it",
+            remedy="the mask has the shape of the array, or broadcasts to it; named sizes match "
+            "only themselves and 1",
         )
 
 
