@@ -281,6 +281,37 @@ def test_std_and_var(run: Runner) -> None:
     check_grads(ga.var, z, runner=run)
 
 
+# ---- what skips NaN ---------------------------------------------------------------------------
+def test_places_of_what_is_not_nan(run: Runner) -> None:
+    rows = np.array([[NAN, 3.0, 1.0], [2.0, NAN, 7.0]])
+    for name in ("nanargmax", "nanargmin"):
+        for keywords in ({}, {"axis": 1}, {"axis": 1, "keepdims": True}):
+            found = value(lambda x, n=name, k=keywords: getattr(ga, n)(x, **k), run, rows)
+            np.testing.assert_array_equal(found, getattr(np, name)(rows, **keywords))
+        with pytest.raises(ValueError, match="All-NaN slice"):
+            value(lambda x, n=name: getattr(ga, n)(x, axis=1), run, [[NAN, NAN], [1, 2]])
+
+
+def test_slices_of_nan_alone(run: Runner) -> None:
+    rows = np.array([[NAN, NAN], [1.0, 3.0]])
+    expected = {
+        "nansum": [0, 4], "nanprod": [1, 3], "nanmean": [NAN, 2], "nanvar": [NAN, 1],
+        "nanstd": [NAN, 1], "nanmax": [NAN, 3], "nanmin": [NAN, 1], "nanmedian": [NAN, 2],
+    }  # fmt: skip
+    slopes = {
+        "nansum": [1, 1], "nanprod": [3, 1], "nanmean": [0.5, 0.5], "nanvar": [-1, 1],
+        "nanstd": [-0.5, 0.5], "nanmax": [0, 1], "nanmin": [1, 0], "nanmedian": [0.5, 0.5],
+    }  # fmt: skip
+    for name in expected:
+        f = getattr(ga, name)
+        found = value(lambda x, f=f: f(x, axis=1), run, rows)
+        np.testing.assert_array_equal(found, expected[name])
+        assert gradient(lambda x, f=f: f(x, axis=1), run, rows) == [[0, 0], slopes[name]], name
+    assert gradient(ga.nanmax, run, [-INF, NAN, -INF]) == [0.5, 0, 0.5]
+    assert value(lambda x: ga.nanmax(x, initial=2.0), run, [NAN, 1.0]) == 2
+    assert value(lambda x: ga.nanmin(x, initial=0.5, where=[True, False]), run, [2.0, 0]) == 0.5
+
+
 # ---- log-sum-exp, softmax ---------------------------------------------------------------------
 def test_logsumexp_at_infinities(run: Runner) -> None:
     assert value(ga.logsumexp, run, [-INF, -INF]) == -INF

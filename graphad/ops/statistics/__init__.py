@@ -7,6 +7,8 @@ from graphad.ops.statistics import (
     histograms,
     moments,
     nan,
+    orders,
+    places,
     quantiles,
     scans,
     searching,
@@ -15,6 +17,7 @@ from graphad.ops.statistics import (
 )
 
 __all__ = [
-    "averages", "counts", "differences", "histograms", "moments", "nan", "quantiles", "scans",
+    "averages", "counts", "differences", "histograms", "moments", "nan", "orders",
+    "places", "quantiles", "scans",
     "searching", "sets", "sorting",
 ]  # fmt: skip

@@ -101,7 +101,7 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Variable:
 
 
 # ---- integrals and derivatives of sampled functions ------------------------------------------
-@public(np.trapezoid, topic="reduction", samples=lambda rng: [
+@public(np.trapezoid, topic="reduction", aliases=("trapz",), samples=lambda rng: [
     Sample((rng.normal(size=(3, 4)),)), Sample((rng.normal(size=(3, 4)),), {"axis": 0, "dx": 0.5}),
     Sample((rng.normal(size=(2, 5)), _KNOTS)),
     Sample((rng.normal(size=(2, 3)), rng.normal(size=(2, 3))), {"axis": 0})])  # fmt: skip

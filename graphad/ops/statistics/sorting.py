@@ -6,17 +6,17 @@ order is stable, so each place of the result belongs to exactly one of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphad.errors import AxisError, ShapeError, UseError
-from graphad.ir.families.common import Declared, broadcast_shapes, normalize_axis, public
+from graphad.ir.families.common import normalize_axis, public
 from graphad.ir.families.indexing import check_integer
 from graphad.ir.op import OPS, Sample
-from graphad.ir.types import Shape, TensorType
-from graphad.ir.variable import Apply, Variable, as_variable, describe
+from graphad.ir.types import Shape
+from graphad.ir.variable import Variable, as_variable, describe
+from graphad.ops.statistics.orders import lexical_order_of, order_of, permute_by, sorted_of
 
 _KINDS = (None, "quicksort", "heapsort", "mergesort", "stable")
 
@@ -24,54 +24,6 @@ _KINDS = (None, "quicksort", "heapsort", "mergesort", "stable")
 def _samples(rng: np.random.Generator) -> list[Sample]:
     x = rng.permutation(12).reshape(3, 4) / 4
     return [Sample((x,)), Sample((x,), {"axis": 0}), Sample((x,), {"axis": None})]
-
-
-# ---- primitives ------------------------------------------------------------------------------
-class Order(Declared):
-    """The places, along an axis, that sort the operand: stable, or partial for given `kth`."""
-
-    def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
-        return (types[0].with_dtype(np.intp),)
-
-    def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
-        if params["kth"] is None:
-            return xp.argsort(arrays[0], axis=params["axis"], kind="stable")
-        return xp.argpartition(arrays[0], params["kth"], axis=params["axis"])
-
-    def cuts(self, position: int) -> bool:
-        return True
-
-
-class Sort(Declared):
-    """The operand sorted along an axis.
-
-    y = x[p] for the permutation p;  ẏ = ẋ[p],  x̄ = ȳ[p⁻¹], with p⁻¹ = argsort(p).
-    """
-
-    def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
-        return tuple(types)
-
-    def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
-        return xp.sort(arrays[0], axis=params["axis"])
-
-    def vjp(
-        self, node: Apply, cotangents: Sequence[Variable | None], wanted: Sequence[bool]
-    ) -> Sequence[Variable | None]:
-        if cotangents[0] is None:
-            return [None]
-        axis = node.op.params["axis"]
-        order = _argsort(node.inputs[0], axis=axis, kth=None)
-        return [take_along_axis(cotangents[0], _argsort(order, axis=axis, kth=None), axis)]
-
-    def jvp(
-        self, node: Apply, tangents: Sequence[Variable | None]
-    ) -> Sequence[Variable | None] | None:
-        axis = node.op.params["axis"]
-        order = _argsort(node.inputs[0], axis=axis, kth=None)
-        return [None if tangents[0] is None else take_along_axis(tangents[0], order, axis)]
-
-
-_argsort, _sort = Order("argsort"), Sort("sort")
 
 
 def _prepared(a: Any, axis: Any, name: str, kind: Any, order: Any) -> tuple[Variable, int]:
@@ -84,33 +36,6 @@ def _prepared(a: Any, axis: Any, name: str, kind: Any, order: Any) -> tuple[Vari
     if axis is None:
         return OPS["ravel"](variable), 0
     return variable, normalize_axis(axis, variable.ndim, name)
-
-
-class LexicalOrder(Declared):
-    """The places that sort by the last operand, then the one before it, …; stable.
-
-    Parameter rows: the one operand holds the keys along its first axis.
-    """
-
-    def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
-        if params["rows"]:
-            return (TensorType(np.intp, types[0].shape[1:]),)
-        shape = broadcast_shapes("lexsort", [t.shape for t in types])
-        return (TensorType(np.intp, shape),)
-
-    def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
-        if not params["rows"]:
-            return xp.lexsort(tuple(arrays), axis=params["axis"])
-        (keys,) = arrays
-        if keys.nbytes == 0 and keys.shape[0] == 0:  # on arrays only
-            raise ShapeError("lexsort without keys", remedy="give at least one")
-        return xp.lexsort(keys, axis=params["axis"])
-
-    def cuts(self, position: int) -> bool:
-        return True
-
-
-_lexsort = LexicalOrder("lexsort")
 
 
 # ---- sort and its indices --------------------------------------------------------------------
@@ -130,7 +55,7 @@ def sort(
     array([0., 1., 0.])
     """
     variable, along = _prepared(a, axis, "sort", kind, order)
-    result: Variable = _sort(variable, axis=along)
+    result: Variable = sorted_of(variable, axis=along)
     return result
 
 
@@ -149,7 +74,7 @@ def argsort(
     array([1, 2, 0])
     """
     variable, along = _prepared(a, axis, "argsort", kind, order)
-    result: Variable = _argsort(variable, axis=along, kth=None)
+    result: Variable = order_of(variable, axis=along, kth=None)
     return result
 
 
@@ -198,7 +123,7 @@ def lexsort(keys: Any, axis: int = -1) -> Variable:
         if not _same_shape(key.type.shape, operands[0].type.shape):
             raise ShapeError(f"lexsort: keys {[v.type for v in operands]}",
                              remedy="give keys of equal shape")  # fmt: skip
-    result: Variable = _lexsort(*operands, axis=along, rows=not listed)
+    result: Variable = lexical_order_of(*operands, axis=along, rows=not listed)
     return result
 
 
@@ -254,7 +179,8 @@ def partition(
     """
     variable, along = _prepared(a, axis, "partition", None, order)
     places = argpartition(variable, kth, along, kind)
-    return take_along_axis(variable, places, along)
+    result: Variable = permute_by(variable, places, axis=along, back=False)
+    return result
 
 
 @public(np.argpartition, topic="sorting", samples=_partition_samples, differentiable=False)
@@ -273,7 +199,7 @@ def argpartition(
         raise UseError(f"argpartition: kind={kind!r}", remedy='leave it at "introselect"')
     variable, along = _prepared(a, axis, "argpartition", None, order)
     places = _places(kth, variable, along, "argpartition")
-    result: Variable = _argsort(variable, axis=along, kth=places)
+    result: Variable = order_of(variable, axis=along, kth=places)
     return result
 
 
