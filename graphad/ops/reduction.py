@@ -248,9 +248,17 @@ def checked_ddof(name: str, ddof: Any, correction: Any) -> Any:
 
 
 def _var_samples(rng: np.random.Generator) -> list[Sample]:
-    x = rng.normal(size=(2, 3, 2))
-    return [*_samples(rng), Sample((x,), {"axis": 1, "ddof": 1}),
-            Sample((x,), {"axis": (1, 2), "correction": 1.5, "mean": _MEAN})]  # fmt: skip
+    """Elements that are far apart: the standard deviation of equal ones is a kink."""
+
+    def x() -> Any:
+        return rng.permutation(12).reshape(2, 3, 2) / 4
+
+    given: list[dict[str, Any]] = [
+        *_AXES, {"axis": 1, "ddof": 1}, {"axis": (1, 2), "correction": 1.5, "mean": _MEAN},
+    ]  # fmt: skip
+    return [*[Sample((x(),), dict(k)) for k in given],
+            Sample((x(),), {"axis": 1, "keepdims": True}, {"where": _MASK}),
+            Sample((x(),), {"axis": (0, 1)}, {"where": _MASK[:, :1]})]  # fmt: skip
 
 
 @public(np.var, topic="reduction", samples=_var_samples)
