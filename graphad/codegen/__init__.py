@@ -5,5 +5,13 @@ vocabulary  how each NumPy function is written in a line of source: arrays, and 
 statements  recorded calls as statements; where they come from
 program     source of a whole plan, compiled and registered for tracebacks
 
-Kernels for fused groups (`blocked`, `llvm`) will be further makers of the same kind of callable.
+Machine code (needs llvmlite), from the same recorded formulas:
+
+scalars     typed instructions for one element; roles: which nodes they can express
+loops       the loop nest of a fused group: its instructions, pass by pass over a row
+vectors     an instruction on vectors, as LLVM text; mathlib: vector math functions
+nest        the loops as LLVM text; entry: the C function of arrays that runs them
+llvm        LLVM text to machine code; kernels: all groups of a program as one module
+calls       how the program calls a kernel; native: the program with its safety net
+numbers     programs of scalars as one C function
 """
