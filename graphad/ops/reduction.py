@@ -320,8 +320,9 @@ def std(
 
 
 def _root(variance: Variable) -> Variable:
-    positive = variance > 0
-    return OPS["where"](positive, OPS["sqrt"](OPS["where"](positive, variance, 1)), variance)
+    """The square root; where it is 0, so are all its derivatives."""
+    zero = OPS["equal"](variance, 0)
+    return OPS["where"](zero, 0, OPS["sqrt"](OPS["where"](zero, 1, variance)))
 
 
 # ---- scans -----------------------------------------------------------------------------------

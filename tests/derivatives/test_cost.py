@@ -8,6 +8,8 @@ import pytest
 
 import graphad as ga
 from graphad.ir import walk
+from graphad.ir.op import OPS
+from graphad.testing.samples import cases_of, inputs_for
 
 Model = tuple[ga.Variable, list[ga.Variable]]
 
@@ -119,3 +121,33 @@ def test_plain_products_where_nothing_can_be_infinite() -> None:
     assert not [name for name in names if "strong" in name or "masked" in name]
     masked = ga.where(x > 0, ga.sqrt(x), 0.0).sum()
     assert "strong_multiply" in {node.op.name for node in walk.toposort([ga.grad(masked, x)])}
+
+
+# Operations whose derivatives have nothing in them that may be infinite or NaN.
+SAFE = """
+    add subtract multiply negative square sin cos tanh abs relu sigmoid softplus maximum minimum
+    clip where sum mean var max min cumsum cummax matmul dot inner outer tensordot einsum vdot
+    vecdot kron trace softmax logsumexp sort take take_along_axis concatenate stack reshape
+    transpose broadcast_to repeat tile roll flip diff gradient trapezoid average nansum nanmax
+    fft.fft fft.ifft fft.rfft fft.irfft fft.fft2 nn.convolve1d nn.convolve2d
+    nn.max_pool linalg.multi_dot sinc index_add index_set select
+    sliding_window_view
+""".split()
+
+
+@pytest.mark.parametrize("name", SAFE)
+def test_safe_operations_have_plain_products(name: str) -> None:
+    """No strong zeros in the gradient, nor in Hessian-vector products."""
+    for case in cases_of(OPS.entries[name]):
+        if not all(a.size and a.dtype.kind != "b" for a in case.arrays):
+            continue  # what has no elements, as a mask may say, has infinite means
+        inputs = inputs_for(case.arrays)
+        wrt = [v for v in inputs if v.dtype.kind in "fc"]
+        results = [v for v in case.build(*inputs) if v.dtype.kind in "fc"]
+        weights = [ga.tensor("weight", v.type.shape, dtype=v.dtype) for v in results]
+        cost = sum(ga.real(v * w).sum() for v, w in zip(results, weights, strict=True))
+        first = ga.grad(cost, wrt, disconnected="zero")
+        moves = [ga.tensor("move", v.type.shape, dtype=v.dtype) for v in wrt]
+        for node in walk.toposort([*first, *ga.jvp(first, wrt, moves)]):
+            assert node.op.name not in ("strong_multiply", "masked_multiply"), node
+            assert not node.op.params.get("strong"), node

@@ -163,9 +163,8 @@ def nanstd(
     refuse_out("nanstd", out)
     variance = nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean,
                       correction=correction)  # fmt: skip
-    positive = variance > 0
-    safe = OPS["sqrt"](OPS["where"](positive, variance, 1))
-    result: Variable = OPS["where"](positive, safe, variance)
+    zero = OPS["equal"](variance, 0)
+    result: Variable = OPS["where"](zero, 0, OPS["sqrt"](OPS["where"](zero, 1, variance)))
     return result
 
 
