@@ -37,7 +37,7 @@ class Border(Declared):
         return tuple(types[: params["call"].results])
 
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
-        results = tuple(arrays[: params["call"].results])
+        results = tuple([xp.array(a) for a in arrays[: params["call"].results]])
         return results if len(results) != 1 else results[0]
 
     def cuts_in(self, params: Mapping[str, Any], position: int) -> bool:

@@ -107,10 +107,18 @@ def _trial(
 def call(
     function: Callable[..., Any], arrays: Sequence[Array], keywords: Mapping[str, Any]
 ) -> tuple[Any, ...]:
-    """The results, as a tuple."""
+    """The results, as a tuple. The function gets arrays that it cannot write into."""
     with np.errstate(all="ignore"):
-        found = function(*[a if a.ndim else a[()] for a in arrays], **keywords)
+        found = function(*[_frozen(a) for a in arrays], **keywords)
     return tuple(found) if isinstance(found, tuple | list) else (found,)
+
+
+def _frozen(array: Array) -> Any:
+    if not array.ndim:
+        return array[()]
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def as_result(name: str, value: Any) -> Array:
@@ -151,7 +159,8 @@ def checked_results(
                 cause=f"announced was {np.dtype(dtype)}",
                 remedy="convert it with .astype, or correct outputs=",
             )
-        found.append(array.astype(dtype, copy=False))
+        # copied: it may be an argument, or an array that the function keeps
+        found.append(array.astype(dtype))
     return tuple(found)
 
 

@@ -32,7 +32,7 @@ arccos = elementwise(
     reference=np.arccos, domain=(INSIDE,), hazard=RISKY, doc="Inverse cosine.")  # fmt: skip
 arctan = elementwise(
     "arctan", lambda xp, x: xp.arctan(x), (lambda y, x: reciprocal(1 + square(x)),),
-    reference=np.arctan, doc="Inverse tangent.")  # fmt: skip
+    reference=np.arctan, tame=True, doc="Inverse tangent.")  # fmt: skip
 # x / z, and 0 where z = 0: the coordinates of a direction
 _ratio: Any = Elementwise(
     "ratio", lambda xp, x, z: xp.divide(x, xp.where(xp.equal(z, 0), 1, z)),
@@ -70,7 +70,7 @@ tanh = elementwise(
     reference=np.tanh, doc="Hyperbolic tangent.")  # fmt: skip
 arcsinh = elementwise(
     "arcsinh", lambda xp, x: xp.arcsinh(x), (lambda y, x: reciprocal(sqrt(square(x) + 1)),),
-    reference=np.arcsinh, doc="Inverse hyperbolic sine.")  # fmt: skip
+    reference=np.arcsinh, tame=True, doc="Inverse hyperbolic sine.")  # fmt: skip
 arccosh = elementwise(
     "arccosh", lambda xp, x: xp.arccosh(x), (lambda y, x: reciprocal(sqrt(x - 1) * sqrt(x + 1)),),
     reference=np.arccosh, domain=((1.2, 3.0),), hazard=RISKY,

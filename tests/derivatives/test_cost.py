@@ -151,3 +151,15 @@ def test_safe_operations_have_plain_products(name: str) -> None:
         for node in walk.toposort([*first, *ga.jvp(first, wrt, moves)]):
             assert node.op.name not in ("strong_multiply", "masked_multiply"), node
             assert not node.op.params.get("strong"), node
+
+
+@pytest.mark.parametrize("name", ["arctan", "arcsinh", "special.erf", "special.erfc"])
+def test_finite_slopes_have_plain_products(name: str) -> None:
+    """Though their formulas divide or hold exponentials; not behind a risk, or a selection."""
+    x = ga.vector("x")
+    f = OPS[name]
+    for y, strong in ((f(x * 2), False), (f(1 / x), True), (ga.where(x > 0, f(x), 0.0), True)):
+        node = next(n for n in walk.toposort([y]) if n.op.name in (name, name[8:]))
+        (received,) = node.op.family.vjp(node, [ga.grad(y.sum(), node.output(0))], [True])
+        assert received is not None and received.owner is not None
+        assert (received.owner.op.name == "strong_multiply") == strong, y

@@ -89,6 +89,15 @@ def test_a_program_has_no_trace_of_it() -> None:
         "multiply", "broadcast_to", "expand_dims", "exp", "add", "sum"}  # fmt: skip
 
 
+def test_results_share_no_memory() -> None:
+    f = ga.custom_vjp(lambda x: x)
+    f.defvjp(lambda x: (f(x), None), lambda _, g: (g,))
+    for backend in ("interpreter", "auto"):
+        for y in (f(x), ga.grad_scale(x, 2.0), ga.checkpoint(lambda h: h)(x)):
+            value = ga.function([x], y, backend=backend)(X)
+            assert value.tolist() == X.tolist() and not np.shares_memory(value, X)
+
+
 def test_containers_and_plain_arguments(run: Runner) -> None:
     @ga.custom_vjp
     def f(parameters: Any, power: int, scale: Any = None) -> Any:

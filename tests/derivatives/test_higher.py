@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import graphad as ga
+from graphad.errors import DisconnectedError, GradientError, ShapeError, UseError
 from graphad.ir import walk
 from graphad.testing import check_grads, interpret
 from graphad.testing.numeric import central
@@ -168,3 +169,119 @@ def test_complex_jacobian() -> None:
     z = ga.vector("z", dtype="complex128")
     (value,) = interpret([z], [ga.jacobian(z**2, z)])(V + 1j)
     np.testing.assert_allclose(value, np.diag(2 * (V + 1j)), rtol=1e-13)
+
+
+# ---- choices, products, elementwise derivatives, analytic functions ---------------------------
+
+
+def rows_of(variable: ga.Variable) -> int | None:
+    """How many rows the loop of a Jacobian runs over."""
+    (node,) = [n for n in walk.toposort([variable]) if n.op.name == "map_rows"]
+    count = node.inputs[0].type.shape[0]
+    return count if isinstance(count, int) else None
+
+
+def test_the_mode_follows_the_sizes() -> None:
+    short, long, unknown = ga.vector("s", shape=(2,)), ga.vector("l", shape=(5,)), ga.vector("u")
+    assert rows_of(ga.jacobian(ga.outer(short, np.ones(3)), short)) == 2  # forward
+    assert rows_of(ga.jacobian(long[:3] ** 2, long)) == 3  # reverse
+    assert rows_of(ga.jacobian(ga.outer(short, np.ones(3)), short, mode="reverse")) == 6
+    assert rows_of(ga.jacobian(long[:3] ** 2, long, mode="forward")) == 5
+    node = walk.toposort([ga.jacobian(unknown[:2] ** 2, unknown)])[-1]
+    assert node.op.name in ("reshape", "map_rows")
+    loop = next(n for n in walk.toposort([ga.jacobian(unknown**2, unknown)])
+                if n.op.name == "map_rows")  # fmt: skip
+    assert loop.op.params["graph"].inputs[0].name == "row"  # reverse where sizes are unknown
+
+
+def test_the_hessian_is_forward_over_reverse() -> None:
+    x = ga.vector("x")
+    loop = next(n for n in walk.toposort([ga.hessian((x**3).sum(), x)])
+                if n.op.name == "map_rows")  # fmt: skip
+    assert loop.op.params["graph"].inputs[0].name == "column"
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_gauss_newton_products(sizes: str) -> None:
+    """Jᵀ·H·J·v, and the Hessian itself where the model is linear."""
+    w, v = variable("w", V, sizes), variable("v", V, sizes)
+    outputs = {"a": ga.tanh(w) * 2, "b": w[:2] ** 2}
+
+    def loss(out: Any) -> Any:
+        return ga.logsumexp(out["a"]) + (out["b"] ** 2).sum() * out["a"][0]
+
+    product = ga.ggnvp(outputs, loss, w, v)
+    same = ga.ggnvp(outputs, loss(outputs), w, v)
+    joined = ga.concatenate([outputs["a"], outputs["b"]])
+    jacobian = ga.jacobian(joined, w)
+    whole = ga.vector("whole", shape=(6,))
+    curvature = ga.hessian(loss({"a": whole[:4], "b": whole[4:]}), whole)
+    first, second, j, out = interpret([w, v], [product, same, jacobian, joined])(V, V + 1)
+    (h,) = interpret([whole], [curvature])(out)
+    np.testing.assert_allclose(first, j.T @ h @ j @ (V + 1), rtol=1e-12)
+    np.testing.assert_allclose(second, first, rtol=1e-14)
+    linear = A.T @ w[:3]
+    gauss, hessian = interpret(
+        [w, v], [ga.ggnvp(linear, (linear**4).sum(), w, v), ga.hvp((linear**4).sum(), w, v)]
+    )(V, V + 1)
+    np.testing.assert_allclose(gauss, hessian, rtol=1e-12)
+
+
+def test_what_the_loss_depends_on_besides_the_outputs_is_constant() -> None:
+    w = ga.vector("w")
+    outputs = w**2
+    with_penalty = ga.ggnvp(outputs, (outputs**2).sum() + (w**4).sum(), w, np.ones(4))
+    without = ga.ggnvp(outputs, (outputs**2).sum(), w, np.ones(4))
+    found = interpret([w], [with_penalty, without])(V)
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_elementwise_grad(sizes: str) -> None:
+    x = variable("x", A, sizes)
+    y = ga.sin(x) * x
+    third = ga.elementwise_grad(ga.elementwise_grad(ga.elementwise_grad(y, x), x), x)
+    first, last = interpret([x], [ga.elementwise_grad(y, x), third])(A)
+    np.testing.assert_allclose(first, np.cos(A) * A + np.sin(A), rtol=1e-14)
+    np.testing.assert_allclose(last, -np.cos(A) * A - 3 * np.sin(A), rtol=1e-13)
+
+
+def test_elementwise_grad_refuses_other_shapes() -> None:
+    x, m = ga.vector("x", shape=(3,)), ga.matrix("m")
+    with pytest.raises(ShapeError, match=r"elementwise_grad(.|\n)*ga\.jacobian"):
+        ga.elementwise_grad(ga.outer(x, x), x)
+    with pytest.raises(ShapeError, match="keeps the shape"):
+        ga.elementwise_grad(x[:2], x)
+    with pytest.raises(DisconnectedError):
+        ga.elementwise_grad(m, ga.matrix("other"))
+    with pytest.raises(UseError, match="ndarray"):
+        ga.elementwise_grad(x, np.ones(3))  # type: ignore[arg-type]
+
+
+HOLOMORPHIC: dict[str, tuple[Callable[[Any], Any], Callable[[complex], complex]]] = {
+    "power": (lambda z: z**3, lambda z: 3 * z**2),
+    "exp": (lambda z: ga.exp(z) * z, lambda z: np.exp(z) * (1 + z)),
+    "quotient": (lambda z: 1 / (z + 2), lambda z: -1 / (z + 2) ** 2),
+    "sin": (ga.sin, np.cos),
+    "sqrt": (ga.sqrt, lambda z: 0.5 / np.sqrt(z)),
+    "log": (ga.log, lambda z: 1 / z),
+}
+
+
+@pytest.mark.parametrize("name", HOLOMORPHIC)
+def test_derivatives_of_analytic_functions(name: str) -> None:
+    f, derivative = HOLOMORPHIC[name]
+    z, at = ga.scalar("z", dtype="complex128"), 0.7 + 1.2j
+    found = ga.grad(f(z), z, holomorphic=True)
+    second = ga.grad(found, z, holomorphic=True)
+    first, curve = interpret([z], [found, second])(at)
+    np.testing.assert_allclose(first, derivative(at), rtol=1e-14)
+    (numeric,) = central(lambda p: [derivative(p)], [np.asarray(at)], [np.asarray(1.0)])
+    np.testing.assert_allclose(curve, numeric, rtol=1e-9)
+
+
+def test_holomorphic_needs_complex_numbers() -> None:
+    z, x = ga.scalar("z", dtype="complex128"), ga.scalar("x")
+    for cost, wrt in ((abs(z), z), (x * z, x), (z * z, [z, x])):
+        with pytest.raises(GradientError, match=r"holomorphic=True, but .* is real"):
+            ga.grad(cost, wrt, holomorphic=True)

@@ -234,6 +234,27 @@ def test_masks_end_nans_of_a_primitive(run: Runner) -> None:
     assert found.tolist() == [0.0, 2.0]
 
 
+def test_memory_is_not_shared(run: Runner) -> None:
+    """Neither with arguments, nor with what the function keeps; arguments cannot be written."""
+    kept = np.arange(3.0)
+    same = ga.primitive(lambda x: x, outputs=lambda x: x)
+    constant = ga.primitive(lambda x: kept, outputs=lambda x: x)
+    v = ga.vector("v")
+    h = ga.exp(v)
+    at = np.zeros(3)
+    found = run([v], [same(v), same(h) + ga.sin(h * 2) * 3, ga.sqrt(constant(v) + 1) + 1])(at)
+    np.testing.assert_allclose(found[1], 1 + 3 * np.sin(2.0))
+    assert kept.tolist() == [0, 1, 2] and not np.shares_memory(found[0], at)
+
+    def spoil(x: Any) -> Any:
+        x[0] = 7.0
+        return x
+
+    with pytest.raises(ValueError, match="read-only"):
+        run([v], [ga.primitive(spoil, outputs=lambda x: x)(v)])(at)
+    assert at.tolist() == [0, 0, 0]
+
+
 # ---- pickling -------------------------------------------------------------------------------
 
 SCRIPT = """

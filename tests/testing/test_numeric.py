@@ -7,12 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from graphad.errors import UseError
 from graphad.testing.numeric import (
     CENTRAL_PRECISION,
     FULL_PRECISION,
     central,
+    check_holomorphic,
+    complex_gradient,
     complex_step,
     inner,
+    numeric_grad,
     slope,
 )
 
@@ -78,3 +82,44 @@ def test_inner() -> None:
     assert total == pytest.approx(X @ V - 6) and size == pytest.approx(np.abs(X * V).sum() + 6)
     assert inner([np.array([1j])], [np.array([1j])]) == (-1.0, 1.0)
     assert inner([], []) == (0.0, 0.0)
+
+
+# ---- whole gradients ------------------------------------------------------------------------
+
+
+def test_numeric_gradients_of_containers() -> None:
+    found = numeric_grad(lambda p, s: (p["a"] ** 2).sum() * s + p["b"], [{"a": X, "b": 2.0}, 3.0])
+    np.testing.assert_allclose(found[0]["a"], 6 * X, rtol=1e-9)
+    np.testing.assert_allclose([found[0]["b"], found[1]], [1.0, (X**2).sum()], rtol=1e-9)
+    assert numeric_grad(lambda i: i.sum() * 1.0, np.arange(3)).tolist() == [0, 0, 0]
+
+
+def test_numeric_gradient_of_complex_numbers() -> None:
+    """∂u/∂x - i·∂u/∂y, and f' for analytic functions."""
+    z = X + 1j * V
+    np.testing.assert_allclose(
+        numeric_grad(lambda z: (np.abs(z) ** 2).sum(), z), 2 * np.conj(z), rtol=1e-9
+    )
+    np.testing.assert_allclose(numeric_grad(lambda z: (z**3).sum(), z), 3 * z**2, rtol=1e-9)
+
+
+def test_the_complex_step_gives_all_digits() -> None:
+    found = complex_gradient(lambda x, s: np.sum(np.exp(x)) * s, [X, 2.0])
+    np.testing.assert_allclose(found[0], 2 * np.exp(X), rtol=1e-15)
+    np.testing.assert_allclose(found[1], np.exp(X).sum(), rtol=1e-15)
+    with pytest.raises(UseError, match=r"float64(.|\n)*numeric_grad"):
+        complex_gradient(lambda x: np.abs(x).sum(), X)
+
+
+def test_a_gradient_is_of_a_number() -> None:
+    with pytest.raises(UseError, match=r"shape \(3,\)"):
+        numeric_grad(np.sin, X)
+
+
+def test_cauchy_riemann() -> None:
+    z = X + 1j * V
+    for f in (np.exp, lambda z: z**3 / (z + 5), np.sin):
+        check_holomorphic(f, z)
+    for f in (np.conj, np.abs, np.real, lambda z: z * np.conj(z)):
+        with pytest.raises(AssertionError, match="is not holomorphic"):
+            check_holomorphic(f, z)

@@ -107,22 +107,25 @@ def is_masked(cotangent: Variable) -> bool:
     return cotangent.owner is not None and bool(cotangent.owner.hazard & MASKED)
 
 
-def needs_strong(cotangent: Variable, partial: Variable) -> bool:
+def needs_strong(cotangent: Variable, partial: Variable, risky: bool = True) -> bool:
     """Could ``0 * partial`` be anything else than zero where it matters?
 
     Yes if the partial went through an op that may overflow or divide by zero, or if a selection
     put zeros into the cotangent while the partial depends on data (which may hold NaN).
+    risky=False says that the partial is finite in spite of the ops it went through.
     """
     if partial.dtype.kind not in "fc":
         return False
     if isinstance(cotangent, Constant) and bool(np.all(cotangent.value != 0)):
         return False
-    if is_risky(partial):
+    if risky and is_risky(partial):
         return True
     return is_masked(cotangent) and not isinstance(partial, Constant)
 
 
-def strong_sides(cotangent: Variable, partial: Variable, kept: bool) -> tuple[bool, bool]:
+def strong_sides(
+    cotangent: Variable, partial: Variable, kept: bool, risky: bool = True
+) -> tuple[bool, bool]:
     """Do zeros of the cotangent, of the partial derivative, count against what is not finite?
 
     Zeros of the partial do if `kept` says so, and where it is itself a cotangent with zeros that a
@@ -131,14 +134,15 @@ def strong_sides(cotangent: Variable, partial: Variable, kept: bool) -> tuple[bo
     """
     owner = partial.owner
     selected = owner is not None and owner.origin is not None and is_masked(partial)
-    return needs_strong(cotangent, partial), kept or (selected and cotangent.owner is not None)
+    first = needs_strong(cotangent, partial, risky)
+    return first, kept or (selected and cotangent.owner is not None)
 
 
-def weigh(cotangent: Variable, partial: Any, kept: bool = False) -> Any:
+def weigh(cotangent: Variable, partial: Any, kept: bool = False, risky: bool = True) -> Any:
     """``cotangent * partial``, in which an exactly zero cotangent gives zero whatever the partial.
 
     Numbers are allowed as partials: 1 gives the cotangent itself, 0 gives None (nothing).
-    kept: zeros of the partial count as well; see `strong_sides`.
+    kept: zeros of the partial count as well; see `strong_sides`. risky: see `needs_strong`.
     """
     if not isinstance(partial, Variable):
         if partial == 0:
@@ -148,7 +152,7 @@ def weigh(cotangent: Variable, partial: Any, kept: bool = False) -> Any:
         if isinstance(cotangent, Constant):
             return Constant(np.asarray(cotangent.value * partial, cotangent.dtype))
         return OPS["negative"](cotangent) if partial == -1 else cotangent * partial
-    first, second = strong_sides(cotangent, partial, kept)
+    first, second = strong_sides(cotangent, partial, kept, risky)
     if second:
         return OPS["masked_multiply"](cotangent, partial)
     return OPS["strong_multiply"](cotangent, partial) if first else cotangent * partial

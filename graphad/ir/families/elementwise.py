@@ -21,6 +21,7 @@ from graphad.ir.families.common import (
     add_up,
     broadcast_shapes,
     fit,
+    is_risky,
     spread_to,
     weigh,
 )
@@ -54,6 +55,7 @@ class Elementwise(Declared):
         is_view: bool = False,
         adds: bool = False,
         floats: bool = False,
+        tame: bool = False,
     ) -> None:
         super().__init__(name)
         self.is_view, self.adds = is_view, adds
@@ -61,7 +63,7 @@ class Elementwise(Declared):
         self.hazard, self.hazard_of = hazard, hazard_of
         self.vjp_rule, self.jvp_rule = vjp, jvp
         self.promoted_from = 1 if selector else 0
-        self.floats = floats
+        self.floats, self.tame = floats, tame
         self._weak: dict[Any, np.dtype] = {}
 
     # -- building ------------------------------------------------------------------------------
@@ -122,6 +124,11 @@ class Elementwise(Declared):
         rule = self.partials[position] if self.partials is not None else None
         return rule(node.output(0), *node.inputs) if callable(rule) else rule
 
+    def _weigh(self, node: Apply, flow: Variable, partial: Any) -> Any:
+        """Cotangent or tangent times partial; a tame partial is as finite as real operands are."""
+        tame = self.tame and not any(is_risky(v) or v.dtype.kind == "c" for v in node.inputs)
+        return weigh(flow, partial, risky=not tame)
+
     def vjp(
         self, node: Apply, cotangents: Sequence[Variable | None], wanted: Sequence[bool]
     ) -> Sequence[Variable | None]:
@@ -137,7 +144,7 @@ class Elementwise(Declared):
         contributions: list[Variable | None] = []
         for position, (operand, needed) in enumerate(zip(node.inputs, wanted, strict=True)):
             partial = self._partial(node, position) if needed else None
-            product = weigh(cotangent, partial) if partial is not None else None
+            product = self._weigh(node, cotangent, partial) if partial is not None else None
             contributions.append(fit(product, operand))
         return contributions
 
@@ -152,7 +159,9 @@ class Elementwise(Declared):
         for position, tangent in enumerate(tangents):
             partial = self._partial(node, position) if tangent is not None else None
             terms.append(
-                weigh(tangent, partial) if tangent is not None and partial is not None else None
+                self._weigh(node, tangent, partial)
+                if tangent is not None and partial is not None
+                else None
             )
         total = add_up(terms)
         return [spread_to(total, node.output(0)) if total is not None else None]
@@ -227,6 +236,8 @@ def elementwise(
               derivative flows, or `refuse` (see `refusal`); None as a whole: no derivative at all
     reference NumPy's function: the value to test against, and what dispatches here
     domain    one interval for each operand on which value and derivatives are tested
+    tame      (in rules) the partials are finite at all finite real operands, whatever ops they
+              are made of: then their products need no strong zeros
     dtypes    kinds of dtype it is tested on: f float, c complex, i integer, b bool; an array of
               integers or booleans as domain keeps its own
     namespace "special" makes it ``ga.special.name``

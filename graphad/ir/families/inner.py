@@ -144,14 +144,15 @@ class InnerFamily(Declared):
         return None
 
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
-        return self.run_with(arrays, params, xp, *[_runs(g) for g in self.graphs(params)])
+        return self.run_with(arrays, params, xp, *[_runs(g, xp) for g in self.graphs(params)])
 
     def label(self, params: Mapping[str, Any]) -> str:
         return f"{self.name}({len(params['graph'])} nodes)"
 
 
-def _runs(graph: Graph) -> Run:
-    return lambda values: evaluate(graph, values)
+def _runs(graph: Graph, xp: Any) -> Run:
+    """By the interpreter; results share no memory with the values given."""
+    return lambda values: [xp.array(result) for result in evaluate(graph, values)]
 
 
 # ---- rows --------------------------------------------------------------------------------------

@@ -81,6 +81,7 @@ def special(
     aliases: Sequence[str] = (),
     differentiable: bool = True,
     depth: int = 1,
+    tame: bool = False,
 ) -> Callable[..., Variable]:
     """Declare ``ga.special.name`` with one partial derivative for each operand.
 
@@ -95,7 +96,7 @@ def special(
         reference=_refusing(function) if real else function,
         dtype=dtype_of(name, function, real), domain=domain, arity=len(partials), order=order,
         hazard=0 if finite else RISKY, differentiable=differentiable, namespace="special",
-        depth=depth + 1,
+        depth=depth + 1, tame=tame,
     )  # fmt: skip
     for alias in aliases:
         OPS.alias(f"special.{alias}", f"special.{name}")

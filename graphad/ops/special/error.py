@@ -28,10 +28,10 @@ _PROBABILITY = (0.15, 0.85)
 
 #   y = f(x)                     dy/dx
 erf: Callable[..., Variable] = special(
-    "erf", lambda y, x: _SLOPE * exp(-square(x)), real=False, finite=True,
+    "erf", lambda y, x: _SLOPE * exp(-square(x)), real=False, finite=True, tame=True,
     doc="Error function 2/√π ∫₀ˣ exp(-t²) dt.")  # fmt: skip
 erfc = special(
-    "erfc", lambda y, x: -_SLOPE * exp(-square(x)), real=False, finite=True,
+    "erfc", lambda y, x: -_SLOPE * exp(-square(x)), real=False, finite=True, tame=True,
     doc="1 - erf(x), accurate where it is tiny.")  # fmt: skip
 erfcx: Callable[..., Variable] = special(
     "erfcx", lambda y, x: 2 * x * y - _SLOPE, real=False,
@@ -59,7 +59,7 @@ def mills(x: Variable) -> Variable:
 
 ndtr: Callable[..., Variable] = special(
     "ndtr", lambda y, x: exp(-0.5 * square(x)) / math.sqrt(2 * math.pi), real=False, finite=True,
-    doc="Φ(x), the distribution function of the normal distribution.")  # fmt: skip
+    tame=True, doc="Φ(x), the distribution function of the normal distribution.")  # fmt: skip
 log_ndtr = special(
     "log_ndtr", lambda y, x: mills(x), real=False, domain=((-3.0, 3.0),),
     doc="log Φ(x), accurate in both tails.")  # fmt: skip

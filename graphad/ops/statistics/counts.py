@@ -13,10 +13,13 @@ import numpy as np
 from graphad.errors import DTypeError, ShapeError, UseError
 from graphad.ir.dims import Dim
 from graphad.ir.families.common import Declared, fill_sizes, public, size_spec
+from graphad.ir.families.refusal import refuse
 from graphad.ir.op import OPS, Sample
 from graphad.ir.sizes import joint_size
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Variable, as_variable
+
+_REMEDY = "give the number of bins, or edges; or wrap the data in ga.stop_gradient(...)"
 
 
 # ---- which bin -------------------------------------------------------------------------------
@@ -115,8 +118,11 @@ class EstimatedEdges(Declared):
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         return xp.histogram_bin_edges(arrays[0], params["bins"], params["range"])
 
-    def cuts(self, position: int) -> bool:
-        return True
+    def vjp(
+        self, node: Apply, cotangents: Sequence[Variable | None], wanted: Sequence[bool]
+    ) -> Sequence[Variable | None]:
+        refuse("the data, where a rule chooses the bins", remedy=_REMEDY)(node.output(0))
+        return [None]
 
 
 def edge_dtype(dtype: np.dtype) -> np.dtype:
