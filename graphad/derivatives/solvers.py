@@ -38,6 +38,10 @@ class Settings:
         tol = max(self.tol, 4 * float(np.finfo(x.dtype).eps))
         return bool(_size(step) <= tol * (1 + _size(x)))
 
+    def exhausted(self, x: Array, step: Array) -> bool:
+        """Is a step so small that rounding may be why it makes nothing better?"""
+        return bool(_size(step) <= float(np.finfo(x.dtype).eps) ** 0.5 * (1 + _size(x)))
+
     def failed(self, steps: int, residual: Array, why: str = "") -> ConvergenceError:
         return ConvergenceError(
             f"{self.kind}: no convergence in {steps} steps, the residual is {_size(residual):.3g}",
@@ -65,28 +69,30 @@ def solve(settings: Settings, x: Array, value: Any, slope: Slope) -> Array:
 
 def iterate(settings: Settings, x: Array, function: Residual) -> Array:
     """x ← f(x) until it stays."""
+    why = "x ← f(x) contracts too slowly, or not at all"
     step = x
-    for _ in range(settings.max_steps):
+    for count in range(settings.max_steps):
         new = function(x)
         step, x = new - x, new
         if not np.all(np.isfinite(x)):
-            break
+            raise settings.failed(count + 1, step, why)
         if settings.near(x, step):
             return x
-    raise settings.failed(settings.max_steps, step, "x ← f(x) contracts too slowly, or not at all")
+    raise settings.failed(settings.max_steps, step, why)
 
 
 def newton(settings: Settings, x: Array, slope: Slope) -> Array:
     """x ← x - J⁻¹F, the step halved until |F| gets smaller. Converges to the root near the start,
     quadratically where J is regular."""
     residual, jacobian = slope(x)
-    for _ in range(settings.max_steps):
+    for count in range(settings.max_steps):
         if not (np.all(np.isfinite(residual)) and np.all(np.isfinite(jacobian))):
-            raise settings.failed(settings.max_steps, residual, "F is not finite here")
+            raise settings.failed(count, residual, "F is not finite here")
         step, regular = _newton_step(jacobian, residual)
         step = step.reshape(x.shape)
         if regular and settings.near(x, step):
             return np.asarray(x - step, x.dtype)
+        exhausted = regular and settings.exhausted(x, step)
         for _ in range(HALVINGS):
             trial = np.asarray(x - step, x.dtype)
             new_residual, new_jacobian = slope(trial)
@@ -94,9 +100,9 @@ def newton(settings: Settings, x: Array, slope: Slope) -> Array:
                 break
             step = step / 2
         else:
-            raise settings.failed(
-                settings.max_steps, residual, "|F| has a minimum here, not a root"
-            )
+            if exhausted:
+                return x
+            raise settings.failed(count, residual, "|F| has a minimum here, not a root")
         x, residual, jacobian = trial, new_residual, new_jacobian
     raise settings.failed(settings.max_steps, residual)
 
@@ -116,13 +122,14 @@ def descend(settings: Settings, x: Array, cost: Cost, slope: Slope) -> Array:
     steps until the cost gets smaller. Source: Nocedal & Wright, "Numerical Optimization", 3.4."""
     value, _ = cost(x)
     gradient, hessian = slope(x)
-    for _ in range(settings.max_steps):
+    for count in range(settings.max_steps):
         if not (np.all(np.isfinite(gradient)) and np.all(np.isfinite(hessian))):
-            raise settings.failed(settings.max_steps, gradient, "the gradient is not finite here")
+            raise settings.failed(count, gradient, "the gradient is not finite here")
         step, shift = _descent_step(hessian, gradient.ravel())
         step = step.reshape(x.shape)
         if shift == 0 and settings.near(x, step):
             return np.asarray(x - step, x.dtype)
+        exhausted = shift == 0 and settings.exhausted(x, step)
         slack = 8 * np.finfo(x.dtype).eps * abs(float(value))
         for _ in range(HALVINGS):
             trial = np.asarray(x - step, x.dtype)
@@ -131,7 +138,9 @@ def descend(settings: Settings, x: Array, cost: Cost, slope: Slope) -> Array:
                 break
             step = step / 2
         else:
-            raise settings.failed(settings.max_steps, gradient, "no step makes the cost smaller")
+            if exhausted:
+                return x
+            raise settings.failed(count, gradient, "no step makes the cost smaller")
         x, value = trial, new_value
         gradient, hessian = slope(x)
     raise settings.failed(

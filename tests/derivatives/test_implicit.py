@@ -143,6 +143,20 @@ def test_a_minimum_is_not_a_saddle(run: Runner) -> None:
     np.testing.assert_allclose(value, [2.0, 0.0], atol=1e-7)
 
 
+def test_ill_conditioned_equations(run: Runner) -> None:
+    """Where rounding stops the iteration before the tolerance is reached, that is the solution."""
+    hilbert = 1.0 / (1 + np.add.outer(np.arange(7), np.arange(7)))
+    b = ga.vector("b", shape=(7,))
+    for x in (
+        ga.root(lambda x: hilbert @ (x + x**3) - b, np.zeros(7)),
+        ga.minimize(lambda x: ((hilbert @ x - b) ** 2).sum() + (x**4).sum(), np.zeros(7)),
+    ):
+        (value,) = run([b], [x])(hilbert @ np.ones(7))
+        assert np.isfinite(value).all()
+    np.testing.assert_allclose(run([b], [ga.root(lambda x: hilbert @ x - b, np.zeros(7))])(
+        hilbert @ np.ones(7))[0], np.ones(7), rtol=1e-6)  # fmt: skip
+
+
 def test_pickling() -> None:
     a, b = ga.matrix("a"), ga.vector("b")
     f = ga.function([a, b], cubic()(a, b))

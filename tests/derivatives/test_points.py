@@ -129,8 +129,7 @@ def test_singular_values_of_rank_one(run: Runner) -> None:
     np.testing.assert_allclose(found, [[0.5, 0.5], [0.5, 0.5]], rtol=1e-13)
     whole = np.array(gradient(lambda x: ga.linalg.norm(x, "nuc"), run, ones, 1))
     np.testing.assert_allclose(whole @ whole.T, np.eye(2), atol=1e-13)
-    nothing = np.array(gradient(ga.linalg.svdvals, run, [[0.0, 0.0], [0.0, 0.0]], 1))
-    np.testing.assert_allclose(nothing @ nothing.T, np.eye(2), atol=1e-13)
+    assert gradient(ga.linalg.svdvals, run, [[0.0, 0.0], [0.0, 0.0]], 1) == [[0, 0], [0, 0]]
     vectors = gradient(lambda x: ga.linalg.svd(x, full_matrices=False)[0] ** 2, run, ones, 1)
     assert np.isfinite(vectors).all()
 

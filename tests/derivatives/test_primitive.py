@@ -368,6 +368,18 @@ def test_bad_use(name: str) -> None:
         assert word in str(caught.value), f"{word!r} is missing in:\n{caught.value}"
 
 
+def test_jacobians_and_products(run: Runner) -> None:
+    f = by_rules()
+    a, b = ga.matrix("a"), ga.matrix("b")
+    for mode in ("forward", "reverse"):
+        found = run([a, b], [ga.jacobian(f(a, b), a, mode=mode)])(X, Y)[0]
+        expected = np.einsum("ij,ik,jl->ijkl", 2 * X * np.sin(Y), np.eye(2), np.eye(3))
+        np.testing.assert_allclose(found, expected, rtol=1e-13)
+    g = numeric("numeric")
+    (curve,) = run([a, b], [ga.hvp(g(a, b).sum(), b, X)])(X, Y)
+    np.testing.assert_allclose(curve, -(X**3) * np.sin(Y), rtol=1e-6)
+
+
 def test_a_declared_zero() -> None:
     f = plain()
     f.defvjp(lambda ans, x, y: lambda g: g * y, None)
