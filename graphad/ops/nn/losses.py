@@ -22,7 +22,7 @@ def _pair(rng: np.random.Generator, *keywords: dict[str, Any]) -> list[Sample]:
 
 
 def _probabilities(rng: np.random.Generator) -> list[Sample]:
-    return [Sample((rng.uniform(0.1, 0.9, size=(3, 2)), rng.uniform(0.1, 0.9, size=(3, 2))))]
+    return [Sample((rng.uniform(0.3, 0.7, size=(3, 2)), rng.uniform(0.1, 0.9, size=(3, 2))))]
 
 
 def _times_log(weight: Variable, log: Variable) -> Variable:
@@ -195,8 +195,8 @@ def _kl_reference(log_q: Any, p: Any, axis: int = -1) -> Any:
 
 
 @public(namespace="nn", reference=_kl_reference, samples=lambda rng: [
-    Sample((np.log(rng.dirichlet([2, 2, 2], size=2)), rng.dirichlet([2, 2, 2], size=2))),
-    Sample((rng.normal(size=(3, 2)), rng.uniform(0.2, 1, size=(3, 2))), {"axis": 0}),
+    Sample((np.log(rng.dirichlet([9, 9, 9], size=2)), rng.dirichlet([9, 9, 9], size=2))),
+    Sample((rng.normal(size=(3, 2)), rng.uniform(0.4, 1, size=(3, 2))), {"axis": 0}),
 ])  # fmt: skip
 def kl_div(log_probabilities: Any, target: Any, axis: Any = -1) -> Variable:
     """The Kullback-Leibler divergence Σ target·(log target - log p) over `axis`, of p from target.
