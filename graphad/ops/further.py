@@ -12,6 +12,7 @@ from graphad.ops import (
     signal,
     special,
     statistics,
+    stats,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "signal",
     "special",
     "statistics",
+    "stats",
 ]
