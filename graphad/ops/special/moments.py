@@ -65,7 +65,7 @@ def gamma_moment(a: Any, x: Any, order: int) -> Any:
     """M_order(a, x) for order ≥ 1, on arrays; NaN for a ≤ 0 or x < 0.
 
     >>> float(np.round(gamma_moment(np.array(1.0), np.array(2.0), 1), 10))  # ∂/∂a P(a, 2) at 1
-    -0.3649800594
+    -0.2208254262
     """
     return _blocks(lambda a, x: _gamma_block(a, x, order), a, x)
 

@@ -136,7 +136,7 @@ class Distribution:
     # -- building ------------------------------------------------------------------------------
     def build(self, method: str, formula: Formula, given: Mapping[str, Any]) -> Variable:
         """The graph of one method for bound arguments."""
-        values, target = _floats(f"stats.{self.name}.{method}", given)
+        values, target = as_floats(f"stats.{self.name}.{method}", given)
         shapes = [values[name] for name in self.shapes]
         loc = values["loc"] if _is_given(given["loc"], 0) else None
         scale = values["scale"] if _is_given(given.get("scale", 1), 1) else None
@@ -205,7 +205,7 @@ class Distribution:
             arrays = [np.asarray(a) for a in (*arguments, *keywords.values())]
             if any(a.dtype.kind == "c" for a in arrays):
                 raise TypeError("complex numbers")
-            dtype = _result_dtype([a.dtype for a in arrays])
+            dtype = result_dtype([a.dtype for a in arrays])
             if not all(a.size for a in arrays):  # SciPy has no entropy of nothing
                 return np.zeros(np.broadcast_shapes(*[a.shape for a in arrays]), dtype)
             wide = [np.asarray(a, float) for a in arguments]  # in integers SciPy overflows
@@ -250,19 +250,19 @@ def _is_infinite(end: Any) -> bool:
     return isinstance(end, float) and end in (INF, -INF)
 
 
-def _result_dtype(dtypes: Sequence[np.dtype]) -> np.dtype:
+def result_dtype(dtypes: Sequence[np.dtype]) -> np.dtype:
     """The common dtype of the floats; integers count as float64."""
     return np.result_type(*[d if d.kind == "f" else np.dtype(float) for d in dtypes])
 
 
-def _floats(name: str, given: Mapping[str, Any]) -> tuple[dict[str, Variable], np.dtype]:
+def as_floats(name: str, given: Mapping[str, Any]) -> tuple[dict[str, Variable], np.dtype]:
     """The arguments in one float dtype (float16 computes in float32), and that of the result."""
     found = {k: v if type(v) in (int, float) else as_variable(v) for k, v in given.items()}
     dtypes = [v.dtype for v in found.values() if isinstance(v, Variable)]
     for argument, value in found.items():
         if isinstance(value, Variable) and value.dtype.kind == "c":
             raise DTypeError(f"{name}: {argument} is complex", remedy="take its real part first")
-    target = _result_dtype(dtypes) if dtypes else np.dtype(float)
+    target = result_dtype(dtypes) if dtypes else np.dtype(float)
     dtype = np.result_type(target, np.float32)
     values = {
         k: (v if v.dtype == dtype else v.astype(dtype))

@@ -98,7 +98,7 @@ def _beta_entropy(a: Variable, b: Variable) -> Variable:
 
 
 declare(
-    "beta", "a", "b", support=lambda a, b: (0.0, 1.0), domain=((0.15, 0.85), _SHAPE, _SHAPE),
+    "beta", "a", "b", support=lambda a, b: (0.0, 1.0), domain=((0.3, 0.85), _SHAPE, _SHAPE),
     logpdf=lambda z, a, b: beta_density(a, b, z),
     cdf=lambda z, a, b: betainc(a, b, z), sf=lambda z, a, b: betaincc(a, b, z),
     ppf=lambda q, a, b: betaincinv(a, b, q), entropy=_beta_entropy,
