@@ -37,7 +37,7 @@ declare(
     "bernoulli", "p", counts=True, support=lambda p: (0.0, 1.0), valid=_is_probability,
     domain=(np.array([0, 1]), _CHANCE),
     logpmf=lambda k, p: xlogy(k, p) + xlog1py(1 - k, -p),
-    cdf=lambda k, p: where(k < 1, 1 - p, 1), sf=lambda k, p: where(k < 1, p, 0),
+    cdf=lambda k, p: where(k < 1, 1 - p, 1 + 0 * k), sf=lambda k, p: where(k < 1, p, 0 * k),
     entropy=lambda p: entr(p) + entr(1 - p), mean=lambda p: p, var=lambda p: p * (1 - p),
 )  # fmt: skip
 declare(
@@ -63,8 +63,8 @@ declare(
     "binom", "n", "p", counts=True, support=lambda n, p: (0.0, n), valid=_is_binomial,
     domain=(_COUNTS, np.array([6, 8, 11]), _CHANCE),
     logpmf=_binomial,
-    cdf=lambda k, n, p: where(k < n, betaincc(k + 1, where(k < n, n - k, 1), p), 1),
-    sf=lambda k, n, p: where(k < n, betainc(k + 1, where(k < n, n - k, 1), p), 0),
+    cdf=lambda k, n, p: where(k < n, betaincc(k + 1, where(k < n, n - k, 1), p), 1 + 0 * k),
+    sf=lambda k, n, p: where(k < n, betainc(k + 1, where(k < n, n - k, 1), p), 0 * k),
     mean=lambda n, p: n * p, var=lambda n, p: n * p * (1 - p))  # fmt: skip
 declare(
     "nbinom", "n", "p", counts=True, support=lambda n, p: (0.0, INF),

@@ -174,9 +174,7 @@ class Distribution:
         z = values[self.first(method)]
         z = z if loc is None else z - loc
         z = z if scale is None else z / scale
-        gaps = None
         if method in ("logpmf", "pmf"):
-            gaps = OPS["floor"](z) != z
             z = _counts.build((z,))
         elif self.counts:
             z = OPS["floor"](z)
@@ -192,8 +190,8 @@ class Distribution:
             result = where(at > high, above, result)
         if not _is_infinite(low):
             result = where((at <= low) if self.open else (at < low), below, result)
-        if gaps is not None:
-            result = where(gaps, below, result if bad is None else result + bad)
+        if method in ("logpmf", "pmf"):
+            result = where((OPS["floor"](at) < at), below, result)  # not where it is NaN
         return result
 
     # -- tests ---------------------------------------------------------------------------------
@@ -237,7 +235,7 @@ class Distribution:
 
 # ---- parts -----------------------------------------------------------------------------------
 _counts = Elementwise(
-    "counts", lambda xp, x: xp.positive(x),
+    "stats.count", lambda xp, x: xp.positive(x),
     (refuse("the count", cause="it jumps: a count is an integer"),), dtype=as_first_of(0),
 )  # fmt: skip
 

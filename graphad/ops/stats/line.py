@@ -10,7 +10,7 @@ import numpy as np
 from graphad.ir.op import OPS
 from graphad.ir.variable import Variable
 from graphad.ops.activation import sigmoid, softplus
-from graphad.ops.elementwise import exp, expm1, log, log1p, square, where
+from graphad.ops.elementwise import exp, expm1, log, log1p, logaddexp, square, where
 from graphad.ops.special.bessel import i0e, i1e
 from graphad.ops.special.error import (
     erf,
@@ -20,6 +20,7 @@ from graphad.ops.special.error import (
     logit,
     ndtr,
     ndtri,
+    ndtri_exp,
 )
 from graphad.ops.stats.declare import declare, half_line
 from graphad.ops.trigonometric import arctan, arctan2, sin, tan
@@ -52,12 +53,11 @@ declare(
 
 # ---- two-sided -------------------------------------------------------------------------------
 def _laplace_cdf(z: Variable) -> Variable:
-    tail = 0.5 * exp(-abs(z))
-    return where(z < 0, tail, 1 - tail)
+    return where(z < 0, 0.5 * exp(z), 1 - 0.5 * exp(-z))
 
 
 def _laplace_logcdf(z: Variable) -> Variable:
-    return where(z < 0, z - math.log(2), log1p(-0.5 * exp(-abs(z))))
+    return where(z < 0, z - math.log(2), log1p(-0.5 * exp(-z)))
 
 
 declare(
@@ -123,6 +123,14 @@ def _log_mass(a: Variable, b: Variable) -> Variable:
     return log_ndtr(near) + log1mexp(log_ndtr(far) - log_ndtr(near))
 
 
+def _truncated_quantile(q: Variable, a: Variable, b: Variable) -> Variable:
+    """Φ(x) = Φ(a) + q·mass, or Φ(-x) = Φ(-b) + (1-q)·mass, in logarithms from the smaller tail."""
+    right, mass = a > 0, _log_mass(a, b)
+    start = log_ndtr(where(right, -b, a))
+    z = ndtri_exp(logaddexp(start, where(right, log1p(-q), log(q)) + mass))
+    return where(right, -z, z)
+
+
 def _phi(z: Variable) -> Variable:
     return exp(_log_phi(z))
 
@@ -144,7 +152,7 @@ declare(
     logcdf=lambda z, a, b: _log_mass(a, z) - _log_mass(a, b),
     cdf=lambda z, a, b: exp(_log_mass(a, z) - _log_mass(a, b)),
     sf=lambda z, a, b: exp(_log_mass(z, b) - _log_mass(a, b)),
-    logsf=lambda z, a, b: _log_mass(z, b) - _log_mass(a, b),
+    logsf=lambda z, a, b: _log_mass(z, b) - _log_mass(a, b), ppf=_truncated_quantile,
     entropy=lambda a, b: 0.5 + _LOG_ROOT + _log_mass(a, b) + 0.5 * _ends(a, b),
     mean=_truncated_mean,
     var=lambda a, b: 1 + _ends(a, b) - square(_truncated_mean(a, b)))  # fmt: skip
