@@ -40,6 +40,11 @@ def _matmul_shape(a: Shape, b: Shape) -> Shape:
     return (*batch, *rows, *columns)
 
 
+def _flat(x: Variable) -> Variable:
+    """A stack of matrices (…, n, k) as one matrix, one below the other."""
+    return OPS["reshape"](x, (_product(x.shape[:-1]), x.shape[-1]))
+
+
 def _matmul_vjp(
     g: Variable, a: Variable, b: Variable, strong: Sequence[int]
 ) -> Sequence[Callable[[], Variable]]:
@@ -63,6 +68,8 @@ def _matmul_vjp(
         return OPS["sum"](found, axis=-2) if a.ndim == 1 else found
 
     def to_b() -> Variable:
+        if row.ndim > 2 and column.ndim == 2:  # one product, without a stack of matrices to add
+            return _matmul.times(_flat(g), _flat(row).mT, 1, keep_a)
         found = _matmul.times(g, row.mT, 1, keep_a)
         return OPS["sum"](found, axis=-1) if b.ndim == 1 else found
 

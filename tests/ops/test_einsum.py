@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import graphad as ga
-from graphad.errors import GraphadError, ShapeError, UseError
+from graphad.errors import DTypeError, GraphadError, ShapeError, UseError
 from graphad.ir.graph import Graph
 from graphad.testing.gradients import check_grads
 from graphad.testing.samples import inputs_for
@@ -79,6 +79,21 @@ def test_integers_and_booleans() -> None:
     assert computed("i,i->", np.array([200], "uint8"), np.array([2], "uint8")) == 144
     found = computed("ij->i", np.array([[True, True], [False, False]]))
     assert found.dtype == bool and found.tolist() == [True, False]
+
+
+def test_keywords_of_numpy() -> None:
+    x = ga.matrix("x", shape=(2, 3))
+    single = np.einsum("ij->i", x, dtype="float32", casting="same_kind", order="C")
+    assert single.dtype == np.float32
+    (array,) = [np.arange(6.0).reshape(2, 3)]
+    found = ga.function([x], single)(array)
+    np.testing.assert_array_equal(
+        found, np.einsum("ij->i", array, dtype="float32", casting="same_kind")
+    )
+    with pytest.raises(DTypeError, match="casting='safe'"):
+        np.einsum("ij->i", x, dtype="float32")
+    with pytest.raises(UseError, match="order='X'"):
+        ga.einsum("ij->i", x, order="X")
 
 
 # ---- gradients -------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Systems with banded and Toeplitz matrices: solve_banded, solveh_banded, solve_toeplitz."""
+"""Systems with banded and Toeplitz matrices: solve_banded, solve_toeplitz."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError, UseError
-from graphad.ir.families.common import broadcast_shapes, public
+from graphad.ir.families.common import broadcast_shapes, public, weigh
 from graphad.ir.families.decomposition import (
     Cotangents,
     MatrixOp,
@@ -47,7 +47,9 @@ def _transposed(ab: Variable, low: int, up: int) -> Variable:
 
 def _bands_of(left: Variable, right: Variable, low: int, up: int) -> Variable:
     """The bands of left·rightᵀ: element (i, j) in row u + i - j of column j."""
-    rows = [OPS["sum"](_shifted(left.mT, d) * right.mT, axis=-2) for d in range(-up, low + 1)]
+    rows = [
+        OPS["sum"](weigh(_shifted(left.mT, d), right.mT), axis=-2) for d in range(-up, low + 1)
+    ]
     return OPS["stack"](rows, axis=-2)
 
 
@@ -95,7 +97,8 @@ def _jvp(node: Apply, ts: Cotangents) -> Sequence[Variable]:
     moved = to_b
     if to_ab is not None:
         parts = [  # of row i: Σ_d dA[i, i - d] x[i - d], with element (i, j) in column j
-            _shifted(to_ab[..., up + d, :][..., None, :] * x.mT, -d) for d in range(-up, low + 1)
+            _shifted(weigh(to_ab[..., up + d, :][..., None, :], x.mT), -d)
+            for d in range(-up, low + 1)
         ]
         moved = total([to_b, -total(parts).mT])
     return (_banded(ab, moved, low=low, up=up, strong=True),)
@@ -179,15 +182,20 @@ def _first(c: Variable, r: Variable) -> Variable:
 
 
 def _along(left: Variable, right: Variable, sign: int) -> Variable:
-    """Of left·rightᵀ the sums over diagonals: element k is Σ_j left[j + k]·right[j] (sign 1), or
-    with the two exchanged, by the matrix whose element (k, j) is left[j + k]."""
+    """Sums over the diagonals of left·rightᵀ, left being a cotangent.
+
+    Element k is Σ_j left[j + k]·right[j] for sign 1, Σ_j left[j]·right[j + k] for sign -1: a
+    product with the matrix whose element (k, j) is the (j + k)-th of the one or the other.
+    """
     first, second = (left, right) if sign > 0 else (right, left)
     n = first.shape[-2]
     place = OPS["arange"](n)[:, None] + OPS["arange"](n)
     inside = place < as_variable(n)
     moved = first.mT[..., OPS["where"](inside, place, 0)]
     moved = OPS["where"](inside, moved, 0)
-    return OPS["sum"](moved @ second.mT[..., None], axis=-3)[..., 0]
+    column = second.mT[..., None]
+    product = times(moved, column) if sign > 0 else times(column, moved, 1)
+    return OPS["sum"](product, axis=-3)[..., 0]
 
 
 def _toeplitz_vjp(node: Apply, gs: Cotangents) -> Rules:

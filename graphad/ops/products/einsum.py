@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import GraphadError, ShapeError, UseError
+from graphad.errors import DTypeError, GraphadError, ShapeError, UseError
 from graphad.ir.families.common import public
 from graphad.ir.families.einsum import PairProduct, joint
 from graphad.ir.op import OPS, Sample
@@ -242,8 +242,28 @@ def _reference(*operands: Any, subscripts: str) -> Any:
     return np.einsum(subscripts, *operands)
 
 
+def _casted(variables: list[Variable], dtype: Any, casting: Any) -> list[Variable]:
+    """The operands in the dtype of the computation: `dtype`, or that of all of them."""
+    wanted = np.result_type(*[v.dtype for v in variables]) if dtype is None else np.dtype(dtype)
+    for v in variables:
+        if dtype is not None and not np.can_cast(v.dtype, wanted, casting):
+            raise DTypeError(
+                f"einsum(..., dtype={wanted.name!r}) of {describe(v)}",
+                cause=f"the cast from {v.dtype} is not allowed by casting={casting!r}",
+                remedy='pass casting="same_kind" or "unsafe", or convert with .astype',
+            )
+    return [v if v.dtype == wanted else v.astype(wanted) for v in variables]
+
+
 @public(topic="contraction", samples=_samples, reference=_reference)
-def einsum(*operands: Any, subscripts: str | None = None, optimize: Any = True) -> Variable:
+def einsum(
+    *operands: Any,
+    subscripts: str | None = None,
+    optimize: Any = True,
+    dtype: Any = None,
+    order: str = "K",
+    casting: str = "safe",
+) -> Variable:
     """Sum of products of elements, axes named by letters: ``einsum("ij,jk->ik", a, b)``.
 
     As ``np.einsum``: letters that are not after the arrow are summed over; without an arrow those
@@ -253,6 +273,8 @@ def einsum(*operands: Any, subscripts: str | None = None, optimize: Any = True) 
     optimize: how the order of more than two operands is chosen: True or "greedy", "optimal" (by
     the number of multiplications; unknown sizes count as 64), False (from left to right), or a
     path of ``np.einsum_path``. Each step is one matrix product where a letter is summed over.
+    dtype: of the computation, to which `casting` must allow operands to be cast. order: of memory,
+    has no effect on a graph.
     Raises UseError for faulty subscripts, ShapeError for sizes and numbers of axes that clash.
 
     >>> import graphad as ga
@@ -268,8 +290,9 @@ def einsum(*operands: Any, subscripts: str | None = None, optimize: Any = True) 
     if subscripts is None:
         subscripts, given = _from_lists(operands)
     variables = [as_variable(x) for x in given]
-    dtype = np.result_type(*[v.dtype for v in variables])
-    variables = [v if v.dtype == dtype else v.astype(dtype) for v in variables]
+    variables = _casted(variables, dtype, casting)
+    if order not in ("C", "F", "A", "K"):
+        raise UseError(f"einsum: order={order!r}", remedy='leave it away, or choose "K"')
     try:
         letters, out = parse(subscripts, [v.ndim for v in variables])
         for letter in dict.fromkeys("".join(letters)):
@@ -286,15 +309,21 @@ def einsum(*operands: Any, subscripts: str | None = None, optimize: Any = True) 
     return result
 
 
-def _numpy_einsum(*operands: Any, out: Any = None, optimize: Any = True, dtype: Any = None) -> Any:
+def _numpy_einsum(
+    *operands: Any,
+    out: Any = None,
+    dtype: Any = None,
+    order: str = "K",
+    casting: str = "safe",
+    optimize: Any = True,
+) -> Any:
     """What np.einsum on Variables means."""
     if out is not None:
         raise UseError(
             f"np.einsum(..., out=...) on {describe(as_variable(operands[-1]))}",
             remedy="leave out= away; the compiler reuses memory by itself",
         )
-    result = einsum(*operands, optimize=optimize)
-    return result if dtype is None else result.astype(dtype)
+    return einsum(*operands, optimize=optimize, dtype=dtype, order=order, casting=casting)
 
 
 OPS.by_numpy[np.einsum] = located(_numpy_einsum)
