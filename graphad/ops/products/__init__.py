@@ -1,5 +1,5 @@
 """Sums of products beyond `dot` and `matmul`."""
 
-from graphad.ops.products import einsum
+from graphad.ops.products import einsum, vectors
 
-__all__ = ["einsum"]
+__all__ = ["einsum", "vectors"]
