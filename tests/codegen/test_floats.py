@@ -56,7 +56,7 @@ def signatures(name: str) -> Iterator[tuple[list[ga.Variable], ga.Variable]]:
             yield inputs, result
 
 
-NOT_FOR_FLOATS = {"left_shift", "right_shift"}
+NOT_FOR_FLOATS = {"left_shift", "right_shift", "gcd", "lcm"}  # of integers alone
 
 
 def numpy_disagrees_with_itself(name: str, arguments: Any) -> bool:

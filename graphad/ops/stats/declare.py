@@ -117,7 +117,10 @@ class Distribution:
         function.__module__ = "graphad.stats"
         function.__doc__ = self._doc(method, signature)
         checked = located(function)
-        checked.__signature__ = signature  # type: ignore[attr-defined]
+        typed = [p.replace(annotation=Any) for p in signature.parameters.values()]
+        checked.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            typed, return_annotation=Variable
+        )
         order = self.orders.get(method, 2 if method in ("logpdf", "logpmf") else 1)
         entry = Entry(
             f"stats.{name}", checked, "stats", self._reference(method), self._samples(method),
@@ -126,11 +129,17 @@ class Distribution:
 
     def _doc(self, method: str, signature: inspect.Signature) -> str:
         what = _DOCS[method].format(x=self.first(method))
+        needed = [p.name for p in signature.parameters.values() if p.default is p.empty]
+        example = ", ".join([f'ga.scalar("{name}")' for name in needed] or ["loc=ga.scalar()"])
         return f"""{what}, as ``scipy.stats.{self.name}.{method}{signature}``.
 
     Operands broadcast; floats keep their dtype, integers give float64. Outside the support the
     density is 0 with derivative 0; parameters out of range give NaN. Raises DTypeError for
     complex numbers, ShapeError for shapes that do not fit.
+
+    >>> import graphad as ga
+    >>> ga.stats.{self.name}.{method}({example}).ndim
+    0
     """
 
     # -- building ------------------------------------------------------------------------------

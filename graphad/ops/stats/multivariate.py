@@ -28,6 +28,7 @@ def _enter(distribution: str, reference: Any, samples: Samples, topic: str = "st
     def enter(function: Callable[..., Variable]) -> Callable[..., Variable]:
         method = function.__name__.removeprefix(f"{distribution}_")
         checked = located(function)
+        checked.__name__ = method
         name = f"stats.{distribution}.{method}"
         OPS.add(Entry(name, checked, topic, reference, samples))
         return checked
@@ -127,7 +128,12 @@ def multivariate_normal_logpdf(
 def multivariate_normal_pdf(
     x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False
 ) -> Variable:
-    """Density, as ``scipy.stats.multivariate_normal.pdf``; see its `logpdf`."""
+    """Density, as ``scipy.stats.multivariate_normal.pdf``; see its `logpdf`.
+
+    >>> import graphad as ga
+    >>> float(ga.stats.multivariate_normal.pdf(ga.constant([0.0, 0.0])).eval().round(6))
+    0.159155
+    """
     return exp(multivariate_normal_logpdf(x, mean, cov, allow_singular))
 
 
@@ -210,7 +216,12 @@ def _entropy_reference(alpha: Any) -> Any:
 
 @_enter("dirichlet", _of_alpha(_entropy_reference), _alphas)
 def dirichlet_entropy(alpha: Any) -> Variable:
-    """Differential entropy, as ``scipy.stats.dirichlet.entropy``; alpha (k,)."""
+    """Differential entropy, as ``scipy.stats.dirichlet.entropy``; alpha (k,).
+
+    >>> import graphad as ga
+    >>> float(ga.stats.dirichlet.entropy(ga.constant([1.0, 1.0])).eval().round(12))
+    0.0
+    """
     weights, _, target = _concentration("entropy", alpha)
     total, count = _sum(weights), weights.shape[0]
     log_beta = _sum(gammaln(weights)) - gammaln(total)
@@ -220,7 +231,12 @@ def dirichlet_entropy(alpha: Any) -> Variable:
 
 @_enter("dirichlet", _of_alpha(lambda alpha: alpha / np.sum(alpha)), _alphas)
 def dirichlet_mean(alpha: Any) -> Variable:
-    """Mean (k,), as ``scipy.stats.dirichlet.mean``; alpha (k,)."""
+    """Mean (k,), as ``scipy.stats.dirichlet.mean``; alpha (k,).
+
+    >>> import graphad as ga
+    >>> ga.stats.dirichlet.mean(ga.constant([1.0, 3.0])).eval()
+    array([0.25, 0.75])
+    """
     weights, _, target = _concentration("mean", alpha)
     return (weights / _sum(weights)).astype(target)
 
@@ -231,7 +247,12 @@ def _variances(alpha: Any, total: Any) -> Any:
 
 @_enter("dirichlet", _of_alpha(lambda alpha: _variances(alpha, np.sum(alpha))), _alphas)
 def dirichlet_var(alpha: Any) -> Variable:
-    """Variances (k,), as ``scipy.stats.dirichlet.var``; alpha (k,)."""
+    """Variances (k,), as ``scipy.stats.dirichlet.var``; alpha (k,).
+
+    >>> import graphad as ga
+    >>> ga.stats.dirichlet.var(ga.constant([1.0, 1.0])).eval().round(6)
+    array([0.083333, 0.083333])
+    """
     weights, _, target = _concentration("var", alpha)
     found: Variable = _variances(weights, _sum(weights)).astype(target)
     return found
