@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from graphad.ir.op import OPS
+
 ROOT = Path(__file__).resolve().parent.parent
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
@@ -24,7 +26,15 @@ def with_examples(*patterns: str) -> list[str]:
 def test_docstrings(path: str) -> None:
     name = ".".join(Path(path).with_suffix("").parts).removesuffix(".__init__")
     result = doctest.testmod(import_module(name), optionflags=FLAGS)
-    assert result.attempted and not result.failed, f"{path}: see the printed report"
+    assert not result.failed, f"{path}: see the printed report"
+
+
+@pytest.mark.parametrize("name", sorted(OPS))
+def test_functions_of_the_table(name: str) -> None:
+    """Also of those that are made by a declaration, which doctest does not find in a module."""
+    example = doctest.DocTestParser().get_doctest(OPS[name].__doc__ or "", {}, name, None, 0)
+    result = doctest.DocTestRunner(optionflags=FLAGS).run(example)
+    assert result.attempted and not result.failed, f"{name}: see the printed report"
 
 
 @pytest.mark.parametrize("path", with_examples("README.md", "docs/**/*.md"))

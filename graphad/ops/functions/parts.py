@@ -139,7 +139,7 @@ def nan_to_num(
     None: the largest and the smallest number of the dtype. The parts of complex numbers are
     replaced one by one. Integers are left alone. The derivative is 1, and 0 where x was replaced.
 
-    >>> import graphad as ga
+    >>> import numpy as np, graphad as ga
     >>> ga.nan_to_num(ga.constant([1.0, np.nan]), nan=-1.0).eval()
     array([ 1., -1.])
     """

@@ -193,7 +193,7 @@ def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 
 def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Variable:
     """Norm of each matrix (…, m, n), as ``np.linalg.matrix_norm``; see `norm`.
 
-    >>> import graphad as ga
+    >>> import numpy as np, graphad as ga
     >>> float(ga.linalg.matrix_norm(ga.constant([[1.0, -2.0], [3.0, 4.0]]), ord=np.inf).eval())
     7.0
     """

@@ -131,7 +131,8 @@ def multivariate_normal_pdf(
     """Density, as ``scipy.stats.multivariate_normal.pdf``; see its `logpdf`.
 
     >>> import graphad as ga
-    >>> float(ga.stats.multivariate_normal.pdf(ga.constant([0.0, 0.0])).eval().round(6))
+    >>> density = ga.stats.multivariate_normal.pdf(ga.constant([0.0, 0.0]), [0.0, 0.0])
+    >>> float(density.eval().round(6))
     0.159155
     """
     return exp(multivariate_normal_logpdf(x, mean, cov, allow_singular))
