@@ -85,14 +85,14 @@ def _unknown(size: Size) -> Atom | None:
     return None
 
 
-def _meeting(node: Apply) -> Iterator[set[Size]]:
+def _meeting(node: Apply) -> Iterator[list[Size]]:
     """Sizes that a node aligns, axis by axis."""
     if node.op.name == "matmul" and all(v.ndim > 1 for v in node.inputs):
-        yield {node.inputs[0].type.shape[-1], node.inputs[1].type.shape[-2]}
+        yield [node.inputs[0].type.shape[-1], node.inputs[1].type.shape[-2]]
     if not node.op.family.is_elementwise:
         return
     for sizes in zip_longest(*[v.type.shape[::-1] for v in node.inputs]):
-        met = {size for size in sizes if size is not None and size != 1}
+        met = list(dict.fromkeys([size for size in sizes if size is not None and size != 1]))
         if len(met) > 1:
             yield met
 
@@ -104,7 +104,7 @@ class _Classes:
         self.places = places
         self.taken: dict[Atom, Size] = {}
 
-    def join(self, met: set[Size]) -> None:
+    def join(self, met: Sequence[Size]) -> None:
         """Take sizes as equal, as far as they are unknown; joint sizes mean all that they join."""
         found: list[Size] = []
         for size in met:
