@@ -69,8 +69,9 @@ def _matmul_vjp(
 
     def to_b() -> Variable:
         if row.ndim > 2 and column.ndim == 2:  # one product, without a stack of matrices to add
-            return _matmul.times(_flat(g), _flat(row).mT, 1, keep_a)
-        found = _matmul.times(g, row.mT, 1, keep_a)
+            found = _matmul.times(_flat(g), _flat(row).mT, 1, keep_a)
+        else:
+            found = _matmul.times(g, row.mT, 1, keep_a)
         return OPS["sum"](found, axis=-1) if b.ndim == 1 else found
 
     return to_a, to_b
