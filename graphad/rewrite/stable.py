@@ -40,7 +40,6 @@ ARROWS = [rule(arrow, mark="stabilising", kinds="f") for arrow in [
     "log1p(negative(exp(x))) -> log1mexp(x)",
     "log(negative(expm1(x))) -> log1mexp(x)",
     # products of exponentials
-    "exp(x) * exp(y) -> exp(x + y)",
     "exp(x) / exp(y) -> exp(x - y)",
     # the logistic function
     "1 / (1 + exp(x)) -> sigmoid(negative(x))",
@@ -172,6 +171,16 @@ def _log_of_prod(node: Apply, context: object) -> Variable | None:
     return found
 
 
+def _product_of_exp(node: Apply, context: object) -> Variable | None:
+    """exp(x) · exp(y) → exp(x + y), but for a square, which overflows either way."""
+    factors = [v.owner for v in node.inputs]
+    x, y = (f.inputs[0] if f is not None and f.op.name == "exp" else None for f in factors)
+    if x is None or y is None or x.dtype != y.dtype or x.dtype.kind != "f" or alike(x, y):
+        return None
+    found: Variable = OPS["exp"](x + y)
+    return found
+
+
 # ---- powers ----------------------------------------------------------------------------------
 def _log_of_power(node: Apply, context: object) -> Variable | None:
     """log(xᶜ) → c·log|x| for even c, c·log(x) for other c > 0."""
@@ -194,6 +203,7 @@ def _row(arrow: str, root: str, apply: Callable[..., Variable | None], *needs: s
 
 STABLE = [
     *ARROWS,
+    _row("exp(x) * exp(y) -> exp(x + y)", "multiply", _product_of_exp, "exp"),
     _row("log(sum(exp(x))) -> logsumexp(x)", "log", _log_of_sum, "sum"),
     _row("log(mean(exp(x))) -> m + log1p(mean(expm1(x - m)))", "log", _log_of_mean, "divide"),
     _row("log(sum(exp(x)) / y) -> logsumexp(x) - log(y)", "log", _log_of_quotient, "divide"),

@@ -35,7 +35,9 @@ _REASONS = {
     "dates": """
         busday_count busday_offset datetime_as_string datetime_data is_busday isnat busdaycalendar
         datetime64 timedelta64""",
-    "a type: use NumPy's, for example x.astype(np.float32)": "dtype finfo iinfo ndarray generic",
+    "a type: use NumPy's, for example x.astype(np.float32)": """
+        dtype finfo iinfo ndarray generic ufunc""",
+    "an old name, for vstack": "row_stack",
     "about dtypes, which are NumPy's own: ask NumPy with x.dtype": """
         can_cast common_type isdtype issubdtype min_scalar_type mintypecode promote_types
         result_type""",
