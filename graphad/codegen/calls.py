@@ -41,8 +41,9 @@ def kernel_lines(
     for variable in arguments(group):
         text = names[variable]
         if not in_order(variable):
-            imports.add("ascontiguousarray")
-            text = f"ascontiguousarray({text})"
+            word = dtype_name(variable.dtype)
+            imports.update({"ascontiguousarray", word})
+            text = f"ascontiguousarray({text}, {word})"  # the kernel reads its memory as such
         operands.append(text)
     lines.append(f"{kernel}({', '.join([*operands, *results])})")
     scalars = [n for n, r in zip(results, group.results, strict=True) if not r.variable.ndim]

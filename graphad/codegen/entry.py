@@ -31,6 +31,7 @@ DECLARED = {
     "PyFloat_AsDouble": "declare double @PyFloat_AsDouble(ptr)",
     "PyLong_AsLongLong": "declare i64 @PyLong_AsLongLong(ptr)",
     "PyObject_IsTrue": "declare i32 @PyObject_IsTrue(ptr)",
+    "PyErr_NoMemory": "declare ptr @PyErr_NoMemory()",
     "PyErr_SetNone": "declare void @PyErr_SetNone(ptr)",
     "Py_IncRef": "declare void @Py_IncRef(ptr)",
     "Py_DecRef": "declare void @Py_DecRef(ptr)",
@@ -255,6 +256,11 @@ class Entry:
         size = t.put(f"mul i64 {count}, {result.variable.dtype.itemsize}")
         whole = t.put(f"mul i64 {size}, {chunks}")
         buffer = t.put(f"call ptr @malloc(i64 {whole})")
+        full = t.put(f"icmp eq ptr {buffer}, null")
+        t.do(f"br i1 {full}, label %full{position}, label %filled{position}")
+        t.label(f"full{position}")
+        t.do(f"ret ptr {t.put('call ptr @PyErr_NoMemory()')}")
+        t.label(f"filled{position}")
         self.fields[f"column{position}"], self.fields[f"count{position}"] = buffer, count
         self._set(f"result{position}", "ptr", buffer)
         self._set(f"result{position}.bytes", "i64", size)
