@@ -126,12 +126,18 @@ def _reciprocal(b: Builder, x: Any) -> Scalar:
     return b.make("div", (b.const(1, x.dtype), x), x.dtype)
 
 
+# Versions of NumPy differ in whether x ** 0.5 is √x, -0.0 at -0.0, or the C library's pow, 0.0.
+HALF_IS_ROOT = bool(np.signbit(np.power(np.float64(-0.0), np.float64(0.5))))
+
+
 def _power(b: Builder, x: Any, y: Any) -> Scalar:
     (x, y), dtype = _typed(b, np.power, (x, y))
     if dtype.kind != "f":
         raise Unrecordable("powers of integers")
     if y.op == "const" and number(y) == 2:
         return b.make("mul", (x, x), dtype)
+    if y.op == "const" and number(y) == 0.5 and HALF_IS_ROOT:
+        return b.make("sqrt", (x,), dtype)
     return b.make("call:pow", (x, y), dtype)
 
 
