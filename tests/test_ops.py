@@ -26,7 +26,7 @@ from graphad.ir.op import OPS
 from graphad.ir.variable import Variable
 from graphad.testing.gradients import Runner, check_grads, compiled, interpret
 from graphad.testing.numeric import slope
-from graphad.testing.samples import Case, all_cases, cases_of, inputs_for
+from graphad.testing.samples import Case, all_cases, cases_of, everyday, inputs_for
 from graphad.testing.variants import LAYOUTS, RESIZED
 
 Array = np.ndarray[Any, Any]
@@ -58,19 +58,7 @@ RUNNERS: dict[str, Runner] = {"interpreter": interpret, "compiled": compiled}
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:numpy")
 
 
-PER_FUNCTION = 3  # cases of one function in the everyday run, chosen at random; all under -m full
-
-
-def chosen() -> set[str]:
-    rng = np.random.default_rng(0)
-    names: set[str] = set()
-    for name in OPS.entries:
-        mine = [str(case) for case in CASES if case.entry.name == name]
-        names.update(rng.permutation(mine)[:PER_FUNCTION].tolist())
-    return names
-
-
-EVERYDAY = chosen()
+EVERYDAY = everyday()
 
 
 _number = itertools.count()  # of the test that is being parametrised

@@ -85,6 +85,21 @@ def all_cases(seed: int = 0) -> Iterator[Case]:
         yield from cases_of(entry, seed)
 
 
+def everyday(seed: int = 0) -> frozenset[str]:
+    """The names of the cases that are tested at every run, a few of each function, drawn by seed:
+    two of functions at the top level, one of those in namespaces.
+
+    >>> sum(name.startswith("exp-") for name in everyday())
+    2
+    """
+    rng = np.random.default_rng(seed)
+    names: list[str] = []
+    for name, entry in OPS.entries.items():
+        mine = [str(case) for case in cases_of(entry)]
+        names += rng.permutation(mine)[: 1 if "." in name else 2].tolist()
+    return frozenset(names)
+
+
 def inputs_for(arrays: Sequence[Array], sizes: str = "static") -> list[Variable]:
     """One input for each array, with its dtype and rank.
 
