@@ -32,10 +32,9 @@ BACKENDS = ("auto", "numpy", "llvm", "interpreter")
 class Options:
     """How to compile; a frozen value, no global state.
 
-    backend: "auto" (NumPy, or plain floats for graphs of scalars; machine code takes over in
-        functions that are used much, where llvmlite is installed), "numpy", "llvm" (machine code
-        from the first call; needs llvmlite), "interpreter" (the reference: no rewriting, node by
-        node). The last digits may differ between tiers: "numpy" and "llvm" keep to one.
+    backend: "auto" (NumPy, or plain floats for graphs of scalars), "numpy", "llvm" (machine code
+        for fused groups of ops and for graphs of scalars; needs llvmlite), "interpreter" (the
+        reference: no rewriting, node by node). The last digits of results may differ between them.
     rules: the user's own rewrite rules (`ga.rewrite.rule`), applied besides the default ones.
     debug: check the graph after every stage.
     threads: how many threads a native kernel may use; None: as many as there are processors.

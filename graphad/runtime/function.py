@@ -31,7 +31,7 @@ from graphad.runtime.quiet import quietly
 from graphad.runtime.sizes import SizeChecks
 from graphad.runtime.tiers import Tiers
 
-TIERS = False  # is machine code used with backend "auto"?
+TIERS = False  # does machine code take over with backend "auto"? Not by default, so far
 
 FLOAT_FAILURES = (
     ArithmeticError,
@@ -108,7 +108,7 @@ class Function:
     def wait_native(self, timeout: float | None = None) -> bool:
         """Wait until machine code is there, if this function can have it; does it run now?
 
-        Not needed for results: with backend "auto" machine code takes over by itself.
+        With backend "llvm" it is there from the first call.
 
         >>> import graphad as ga
         >>> x = ga.scalar("x")
