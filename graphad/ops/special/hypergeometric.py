@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from graphad.ir.families.refusal import refuse
 from graphad.ir.variable import Variable
+from graphad.libraries import scipy
 from graphad.ops.elementwise import log, where
 from graphad.ops.special.declare import special
 
@@ -23,10 +25,21 @@ hyp0f1: Callable[..., Variable] = special(
     "hyp0f1", refuse("the parameter v"), lambda y, v, z: hyp0f1(v + 1, z) / v,
     domain=(_COUNTS, (-2.0, 2.0)), doc="hyp0f1(v, z), the function ₀F₁(; v; z), real.",
 )  # fmt: skip
+
+
+def _kummer(a: Any, b: Any, x: Any) -> Any:
+    """SciPy's hyp1f1, which does not return for infinite x."""
+    infinite = np.isinf(a) | np.isinf(b) | np.isinf(x)
+    safe = [np.where(infinite, v.dtype.type(1), v) for v in (a, b, x)]
+    value = scipy("special").hyp1f1(*safe)
+    return np.where(infinite, value.dtype.type(np.nan), value)
+
+
 hyp1f1: Callable[..., Variable] = special(
     "hyp1f1", refuse("the parameter a"), refuse("the parameter b"),
     lambda y, a, b, z: a / b * hyp1f1(a + 1, b + 1, z), domain=(_COUNTS, _COUNTS, (-2.0, 2.0)),
-    doc="hyp1f1(a, b, x), Kummer's function ₁F₁(a; b; x), real.")  # fmt: skip
+    value=_kummer,
+    doc="hyp1f1(a, b, x), Kummer's function ₁F₁(a; b; x), real, for finite operands.")  # fmt: skip
 hyperu: Callable[..., Variable] = special(
     "hyperu", refuse("the parameter a"), refuse("the parameter b"),
     lambda y, a, b, x: -a * hyperu(a + 1, b + 1, x), domain=(_COUNTS, _COUNTS, (0.8, 2.0)),
