@@ -41,9 +41,12 @@ def _data(xp: Any, fp: Any) -> tuple[Variable, Variable]:
 
 
 def _reference(x: Any, xp: Any, *rest: Any, **keywords: Any) -> Any:
-    """np.interp, but complex points are refused with a period as well."""
+    """np.interp, but complex points are refused with a period as well, and no points at all even
+    where there is nothing to interpolate, as before NumPy 2.5."""
     if np.iscomplexobj(x) or np.iscomplexobj(xp):
         raise TypeError("complex points")
+    if not np.size(xp):
+        raise ValueError("no points")
     return np.interp(x, xp, *rest, **keywords)
 
 

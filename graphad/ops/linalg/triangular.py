@@ -236,7 +236,7 @@ def _lu_reference(a: Any, **keywords: Any) -> Any:
     """SciPy's; of (m, 0) with all of the permutation, of which SciPy has nothing."""
 
     def call(a: Any, **keywords: Any) -> Any:
-        found = scipy("linalg").lu(a, **keywords)
+        found = scipy("linalg").lu(np.array(a), **keywords)  # some versions refuse odd memory
         if a.shape[1] or len(found) == 2:
             return found
         eye = np.eye(a.shape[0], dtype=found[0].dtype)

@@ -128,7 +128,14 @@ def histogram_bin_edges(
     return _edges(values, bins, range, weights, "histogram_bin_edges")[0]
 
 
-@public(np.histogram, topic="statistics", samples=lambda rng: [
+def _histogram_reference(a: Any, *rest: Any, **keywords: Any) -> Any:
+    """np.histogram; complex elements, which some versions take the real part of, are refused."""
+    if np.iscomplexobj(a):
+        raise TypeError("complex elements")
+    return np.histogram(a, *rest, **keywords)
+
+
+@public(np.histogram, reference=_histogram_reference, topic="statistics", samples=lambda rng: [
     Sample((_ROW,), {"bins": 3}), Sample((_ROW,), {"bins": 3, "range": (0.0, 3.0)},
                                          {"weights": rng.normal(size=6)}),
     Sample((_ROW.reshape(2, 3),), {"bins": _EDGES}),
@@ -179,8 +186,8 @@ def _columns(sample: Any) -> list[Variable]:
             )
         return columns
     points = as_variable(sample)
-    if points.ndim == 1:
-        return [points]
+    if points.ndim < 2:
+        return [OPS["reshape"](points, (-1,)) if points.ndim == 0 else points]
     if points.ndim != 2 or not isinstance(points.type.shape[1], int):
         raise ShapeError(
             f"histogramdd: sample {points.type}",
