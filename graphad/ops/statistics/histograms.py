@@ -152,8 +152,9 @@ def histogram(
     of `weights` (the shape of a) takes the place of the number; with `density` it is divided by
     its total and by the widths of the bins. Counts have no derivative; sums of weights have, by
     the weights, and edges, by minimum and maximum.
-    Raises UseError for a number below 1, edges that decrease, a bad range or estimator, ShapeError
-    for weights and edges of other shapes; ValueError at run time if data or edges turn out so.
+    Raises DTypeError for complex elements, UseError for a number below 1, edges that decrease, a
+    bad range or estimator, ShapeError for weights and edges of other shapes; ValueError at run
+    time if data or edges turn out so.
 
     >>> import graphad as ga
     >>> counts, edges = ga.histogram(ga.constant([0.5, 1.5, 1.7, 2.5]), bins=3, range=(0, 3))
@@ -161,6 +162,12 @@ def histogram(
     (array([1, 2, 1]), array([0., 1., 2., 3.]))
     """
     values, given = _flat(a, weights)
+    if values.dtype.kind == "c":
+        raise DTypeError(
+            f"histogram: elements of dtype {values.dtype}",
+            cause="bins are intervals of real numbers",
+            remedy="take a.real, a.imag or abs(a) first",
+        )
     edges, even = _edges(values, bins, range, weights, "histogram")
     found = totals(bin_of(values, edges, even=even), given, _count(edges))
     if density:
