@@ -1,6 +1,11 @@
-"""Settings of hypothesis: the same examples in every run, no time limit for one example."""
+"""What all tests share: settings of hypothesis (the same examples in every run, no time limit for
+one example), and `run`, which has a test run by the interpreter and by compiled functions."""
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from graphad.testing import compiled, interpret
+from graphad.testing.gradients import Runner
 
 settings.register_profile(
     "tests",
@@ -10,3 +15,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("tests")
+
+
+@pytest.fixture(params=["interpreter", "compiled"])
+def run(request: pytest.FixtureRequest) -> Runner:
+    """``run(inputs, outputs)(*arrays)`` gives the values of the outputs."""
+    return {"interpreter": interpret, "compiled": compiled}[request.param]

@@ -12,16 +12,11 @@ import pytest
 import graphad as ga
 from graphad.errors import DTypeError, GradientError, ShapeError, UseError
 from graphad.ir import walk
-from graphad.testing import check_grads, compiled, interpret
+from graphad.testing import check_grads, interpret
 from graphad.testing.gradients import Runner
 
 X, Y = np.array([0.5, 1.0, 2.0]), np.array([1.5, -0.5, 0.25])
 x, y = ga.vector("x", shape=(3,)), ga.vector("y", shape=(3,))
-
-
-@pytest.fixture(params=["interpreter", "compiled"])
-def run(request: pytest.FixtureRequest) -> Runner:
-    return {"interpreter": interpret, "compiled": compiled}[request.param]
 
 
 def true_vjp() -> Any:

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pytest
+from points import gradient
 
 import graphad as ga
-from graphad.testing import compiled, interpret
 from graphad.testing.gradients import Runner
 
 NAN, INF = np.nan, np.inf
-
-
-@pytest.fixture(params=["interpreter", "compiled"])
-def run(request: pytest.FixtureRequest) -> Runner:
-    return {"interpreter": interpret, "compiled": compiled}[request.param]
-
-
-def gradient(f: Callable[[Any], Any], run: Runner, at: Any, order: int = 1) -> np.ndarray:
-    """The gradient of the sum of f (of the sum of the gradient, …), sizes unknown."""
-    array = np.asarray(at, float)
-    x = ga.tensor("x", (None,) * array.ndim)
-    y = f(x)
-    for _ in range(order):
-        y = ga.grad(y.sum(), x, disconnected="zero")
-    return np.asarray(run([x], [y])(array)[0])
 
 
 # ---- powers and products --------------------------------------------------------------------

@@ -11,16 +11,11 @@ import pytest
 
 import graphad as ga
 from graphad.errors import ConvergenceError, DTypeError, GraphadError, ShapeError, UseError
-from graphad.testing import check_grads, compiled, interpret
+from graphad.testing import check_grads, interpret
 from graphad.testing.gradients import Runner
 
 A = np.array([[2.0, 0.3], [0.1, 1.5]])
 B = np.array([0.7, -0.4])
-
-
-@pytest.fixture(params=["interpreter", "compiled"])
-def run(request: pytest.FixtureRequest) -> Runner:
-    return {"interpreter": interpret, "compiled": compiled}[request.param]
 
 
 def cubic(solver: Any = "newton") -> Callable[..., Any]:

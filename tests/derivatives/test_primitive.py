@@ -13,16 +13,11 @@ import pytest
 
 import graphad as ga
 from graphad.errors import DTypeError, GradientError, GraphadError, ShapeError, UseError
-from graphad.testing import check_grads, compiled, interpret
+from graphad.testing import check_grads, interpret
 from graphad.testing.gradients import Runner
 
 rng = np.random.default_rng(0)
 X, Y = rng.uniform(0.5, 2.0, size=(2, 3)), rng.uniform(0.5, 2.0, size=(2, 3))
-
-
-@pytest.fixture(params=["interpreter", "compiled"])
-def run(request: pytest.FixtureRequest) -> Runner:
-    return {"interpreter": interpret, "compiled": compiled}[request.param]
 
 
 # ---- functions ------------------------------------------------------------------------------

@@ -22,11 +22,6 @@ UFUNCS: dict[str, np.ufunc] = {
 }  # fmt: skip
 
 
-@pytest.fixture(params=["interpreter", "compiled"])
-def run(request: pytest.FixtureRequest) -> Runner:
-    return {"interpreter": interpret, "compiled": compiled}[request.param]
-
-
 def in_order(x: np.ndarray, index: Any, v: Any, name: str) -> np.ndarray:
     """One place after the other, in the order of the index: what "in order" means."""
     flat = x.copy().ravel()

@@ -11,18 +11,13 @@ import pytest
 
 import graphad as ga
 from graphad.ir.op import OPS
-from graphad.testing import check_grads, compiled, interpret
+from graphad.testing import check_grads
 from graphad.testing.gradients import Runner
 
 Z = np.array([1.2 + 0.7j, -0.8 + 0.4j, 0.3 - 1.1j, -0.5 - 0.9j])
 W = np.array([0.6 - 0.5j, 1.1 + 0.2j, -0.7 + 0.3j, 0.9 + 1.3j])
 X = np.array([0.7, -1.3, 2.1, 0.4])
 MASK = np.array([True, False, True, False])
-
-
-@pytest.fixture(params=["interpreter", "compiled"])
-def run(request: pytest.FixtureRequest) -> Runner:
-    return {"interpreter": interpret, "compiled": compiled}[request.param]
 
 
 # ---- real to complex, complex to real, and mixtures -----------------------------------------

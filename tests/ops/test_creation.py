@@ -9,16 +9,11 @@ import pytest
 
 import graphad as ga
 from graphad.errors import UseError
-from graphad.testing import check_grads, compiled, interpret
+from graphad.testing import check_grads
 from graphad.testing.gradients import Runner
 
 A = np.arange(6.0).reshape(2, 3)
 x, n = ga.matrix("x"), ga.scalar("n", dtype="int64")
-
-
-@pytest.fixture(params=["interpreter", "compiled"])
-def run(request: pytest.FixtureRequest) -> Runner:
-    return {"interpreter": interpret, "compiled": compiled}[request.param]
 
 
 SYMBOLIC: dict[str, tuple[Any, Any]] = {

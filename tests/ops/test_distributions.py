@@ -11,16 +11,10 @@ import scipy.stats as theirs
 
 import graphad as ga
 from graphad.errors import DTypeError, GradientError, ShapeError, UseError
-from graphad.testing import compiled, interpret
 from graphad.testing.gradients import Runner
 
 NAN, INF = np.nan, np.inf
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
-
-
-@pytest.fixture(params=[interpret, compiled])
-def run(request: pytest.FixtureRequest) -> Runner:
-    return request.param
 
 
 def value_and_slope(f: Any, at: Any, run: Runner) -> tuple[Any, Any]:

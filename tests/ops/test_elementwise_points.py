@@ -10,16 +10,11 @@ import numpy as np
 import pytest
 
 import graphad as ga
-from graphad.testing import compiled, interpret
+from graphad.testing import interpret
 from graphad.testing.gradients import Runner
 
 NAN, INF, PI = np.nan, np.inf, np.pi
 LN2 = np.log(2)
-
-
-@pytest.fixture(params=["interpreter", "compiled"])
-def run(request: pytest.FixtureRequest) -> Runner:
-    return {"interpreter": interpret, "compiled": compiled}[request.param]
 
 
 def derivatives(f: Callable[..., Any], run: Runner, points: list[Any], order: int) -> list[Any]:

@@ -8,18 +8,13 @@ import numpy as np
 import pytest
 
 import graphad as ga
-from graphad.testing import check_grads, compiled, interpret
+from graphad.testing import check_grads
 from graphad.testing.gradients import Runner
 
 NAN, INF = np.nan, np.inf
 DATA = np.random.default_rng(0).normal(size=200)
 WEIGHTS = np.random.default_rng(1).normal(size=200)
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
-
-
-@pytest.fixture(params=[interpret, compiled])
-def run(request: pytest.FixtureRequest) -> Runner:
-    return request.param
 
 
 def agree(name: str, run: Runner, *arrays: Any, **keywords: Any) -> None:

@@ -6,15 +6,9 @@ import numpy as np
 import pytest
 
 import graphad as ga
-from graphad.testing import compiled, interpret
 from graphad.testing.gradients import Runner
 
 NAN = np.nan
-
-
-@pytest.fixture(params=[interpret, compiled])
-def run(request: pytest.FixtureRequest) -> Runner:
-    return request.param
 
 
 def test_what_is_cut_off_leaves_no_trace(run: Runner) -> None:

@@ -6,30 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from points import gradient_list as gradient
 
 import graphad as ga
-from graphad.testing import check_grads, compiled, interpret
+from graphad.testing import check_grads
 from graphad.testing.gradients import Runner
 
 NAN, INF = np.nan, np.inf
 BAD = np.array([[1.0, NAN, 3.0], [INF, 5.0, 7.0]])
 GOOD = np.array([[True, False, True], [False, True, True]])
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
-
-
-@pytest.fixture(params=[interpret, compiled])
-def run(request: pytest.FixtureRequest) -> Runner:
-    return request.param
-
-
-def gradient(f: Any, run: Runner, at: Any, order: int = 1) -> list[Any]:
-    """The gradient of the sum of f (of the sum of the gradient, …), sizes unknown."""
-    array = np.asarray(at, float)
-    x = ga.tensor("x", (None,) * array.ndim)
-    y = f(x)
-    for _ in range(order):
-        y = ga.grad(y.sum(), x, disconnected="zero")
-    return np.asarray(run([x], [y])(array)[0]).tolist()
 
 
 def value(f: Any, run: Runner, *arrays: Any) -> Any:

@@ -8,15 +8,10 @@ import numpy as np
 import pytest
 
 import graphad as ga
-from graphad.testing import check_grads, compiled, interpret
+from graphad.testing import check_grads
 from graphad.testing.gradients import Runner
 
 NAN, INF = np.nan, np.inf
-
-
-@pytest.fixture(params=[interpret, compiled])
-def run(request: pytest.FixtureRequest) -> Runner:
-    return request.param
 
 
 def weighted(f: Any, weights: Any, run: Runner, at: Any) -> list[Any]:

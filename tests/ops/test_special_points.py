@@ -10,16 +10,10 @@ import pytest
 
 import graphad as ga
 from graphad.errors import GradientError
-from graphad.testing import compiled, interpret
 from graphad.testing.gradients import Runner
 
 NAN, INF = np.nan, np.inf
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
-
-
-@pytest.fixture(params=[interpret, compiled])
-def run(request: pytest.FixtureRequest) -> Runner:
-    return request.param
 
 
 def derivative(f: Any, at: Any, run: Runner, order: int = 1) -> Any:

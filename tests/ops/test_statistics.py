@@ -6,27 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from points import gradient_list as gradient
 
 import graphad as ga
-from graphad.testing import check_grads, compiled, interpret
+from graphad.testing import check_grads
 from graphad.testing.gradients import Runner
 
 NAN, INF = np.nan, np.inf
 ROWS = np.array([[1.5, NAN, -2.0, 0.5], [0.25, 4.0, 3.0, 1.0], [NAN, 7.0, NAN, NAN]])
 GOOD = np.array([[0.25, 4.0, 3.0, 1.0], [1.5, 2.0, -2.0, 0.5]])
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
-
-
-@pytest.fixture(params=[interpret, compiled])
-def run(request: pytest.FixtureRequest) -> Runner:
-    return request.param
-
-
-def gradient(f: Any, run: Runner, at: Any) -> list[Any]:
-    """The gradient of the sum of f, sizes unknown."""
-    array = np.asarray(at, float)
-    x = ga.tensor("x", (None,) * array.ndim)
-    return np.asarray(run([x], [ga.grad(f(x).sum(), x)])(array)[0]).tolist()
 
 
 def agree(name: str, run: Runner, array: Any, **keywords: Any) -> None:
