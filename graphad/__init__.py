@@ -16,7 +16,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-import numpy  # noqa: F401  # first of all: it loads slower from deep inside a chain of imports
+import numpy as _numpy  # noqa: F401  # first of all: it loads slower from deep inside a chain of imports
 
 from graphad import errors, graph, ops, rewrite, tree
 from graphad._version import __version__
@@ -49,7 +49,7 @@ from graphad.rewrite.stable import stabilise
 from graphad.runtime.function import Function
 
 if TYPE_CHECKING:
-    from graphad import fft, linalg, nn, signal, special, stats, testing, viz
+    from graphad import fft, linalg, nn, numpy, signal, special, stats, testing, viz
     from graphad.derivatives.checkpoint import checkpoint
     from graphad.derivatives.custom import custom_jvp, custom_vjp
     from graphad.derivatives.gates import grad_clip, grad_reverse, grad_scale
@@ -60,6 +60,7 @@ _LAZY = (
     "fft",
     "linalg",
     "nn",
+    "numpy",
     "signal",
     "special",
     "stats",
@@ -83,9 +84,9 @@ __all__ = [
     "custom_jvp", "custom_vjp", "debugprint", "elementwise_grad", "errors", "fft", "fixed_point",
     "function", "ggnvp", "grad", "grad_clip", "grad_reverse", "grad_scale", "graph", "hessian",
     "hvp", "jacobian", "jvp", "linalg", "listing", "log_softmax", "logsumexp", "matrix",
-    "minimize", "nn", "one_hot", "ops", "primitive", "relu", "rewrite", "root", "scalar", "scope",
-    "shared", "sigmoid", "signal", "softmax", "softplus", "special", "stats", "tensor", "testing",
-    "tree", "vector", "viz", "vjp",
+    "minimize", "nn", "numpy", "one_hot", "ops", "primitive", "relu", "rewrite", "root",
+    "scalar", "scope", "shared", "sigmoid", "signal", "softmax", "softplus", "special", "stats",
+    "tensor", "testing", "tree", "vector", "viz", "vjp",
 ]  # fmt: skip
 __all__ += [name for name in _CORE if name not in __all__]
 
