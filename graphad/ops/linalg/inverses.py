@@ -14,6 +14,7 @@ from graphad.ir.families.decomposition import (
     MatrixOp,
     adjoint,
     conj,
+    fold,
     lapack_dtype,
     matrix_shape,
     square_shape,
@@ -66,6 +67,34 @@ _pinv = MatrixOp(
     value=lambda a, rcond=1e-15: np.linalg.pinv(a, rcond=rcond))  # fmt: skip
 
 
+def _mirrored(a: Any) -> Any:
+    """The Hermitian matrices of which `a` has the lower triangles."""
+    if a.shape[-1] != a.shape[-2]:
+        raise np.linalg.LinAlgError(
+            f"pinv: hermitian=True, and matrices of shape {a.shape[-2:]} are not square"
+        )
+    a = a if a.dtype.kind in "fc" else a.astype(float)
+    half, middle = np.tril(a, -1), np.diagonal(a, axis1=-2, axis2=-1).real
+    full = half + np.conj(np.swapaxes(half, -1, -2))
+    np.einsum("...ii->...i", full)[...] = middle
+    return full
+
+
+def _mirrored_types(a: TensorType) -> Sequence[TensorType]:
+    stack, n = square_shape("pinv", a)
+    return (TensorType(lapack_dtype("pinv", a), (*stack, n, n)),)
+
+
+def _mirrored_vjp(node: Apply, gs: Cotangents) -> Rules:
+    (g,) = gs
+    return [lambda: None if g is None else fold(g)]
+
+
+_hermitian = MatrixOp(
+    "hermitian", types=_mirrored_types, vjp=_mirrored_vjp, value=_mirrored,
+    jvp=lambda node, ts: [None if ts[0] is None else unfold(ts[0])])  # fmt: skip
+
+
 def pinv_by_size(a: Variable) -> Variable:
     """Of singular values below max(m, n)·ε times the largest as 0."""
     sizes = [as_variable(n) for n in a.shape[-2:]]
@@ -77,8 +106,11 @@ _DEFAULT = object()
 
 
 def _pinv_reference(a: Any, **keywords: Any) -> Any:
-    """NumPy's, which asks for the precision of integers if rtol is None."""
+    """NumPy's, which asks for the precision of integers if rtol is None, and which takes empty
+    matrices for Hermitian ones even if they are not square."""
     a = np.asarray(a)
+    if keywords.get("hermitian") and a.shape[-1] != a.shape[-2]:
+        raise np.linalg.LinAlgError("not square")
     return np.linalg.pinv(a if a.dtype.kind in "fc" else a.astype(float), **keywords)
 
 
@@ -106,8 +138,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _DEF
     if rcond is not None and rtol is not _DEFAULT:
         raise UseError("pinv: rcond= and rtol= are given", remedy="give one of them")
     if hermitian:
-        square_shape("pinv", variable.type)
-        variable = unfold(variable)
+        variable = _hermitian(variable)
     if rcond is None and rtol is None:
         return pinv_by_size(variable)
     bound = rtol if rcond is None else rcond

@@ -233,12 +233,15 @@ def _mixed(rng: np.random.Generator, *shape: int) -> np.ndarray[Any, Any]:
 
 
 def _lu_reference(a: Any, **keywords: Any) -> Any:
-    """SciPy's; of (m, 0) with all of the permutation, of which SciPy has nothing."""
+    """SciPy's; of (m, 0) with all of the permutation, of which SciPy has nothing, and with a real
+    permutation of a single complex number too."""
 
     def call(a: Any, **keywords: Any) -> Any:
         found = scipy("linalg").lu(np.array(a), **keywords)  # some versions refuse odd memory
-        if a.shape[1] or len(found) == 2:
+        if len(found) == 2:
             return found
+        if a.shape[1]:
+            return (found[0].real, *found[1:])
         eye = np.eye(a.shape[0], dtype=found[0].dtype)
         rows = np.arange(a.shape[0], dtype=found[0].dtype)
         return (rows if keywords.get("p_indices") else eye, *found[1:])
