@@ -118,5 +118,6 @@ def _further() -> None:
 OPS.further = _further
 hooks.eval = evaluate_variable
 hooks.stabilise = stabilise
+hooks.machine = lambda name: importlib.import_module(f"graphad.codegen.{name}")
 hooks.array_namespace = lambda: importlib.import_module("graphad")
 hooks.mimebundle = lambda target: importlib.import_module("graphad.viz").mimebundle(target)

@@ -92,7 +92,8 @@ def _title(name: str | None, results: Sequence[Variable]) -> str:
 
 
 def _checked_rules(rules: Any) -> tuple[Rule, ...]:
-    given = tuple(rules) if isinstance(rules, list | tuple) else (rules,)
+    several = isinstance(rules, list | tuple) and not isinstance(rules, Rule)
+    given = tuple(rules) if several else (rules,)
     for rule in given:
         if not isinstance(rule, Rule):
             raise UseError(

@@ -10,20 +10,23 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphad.codegen.floats import generate_floats, is_scalar_plan
-from graphad.codegen.native import Native, fused_plan
-from graphad.codegen.numbers import Numbers, generate_numbers
 from graphad.codegen.program import Program, generate
 from graphad.errors import UseError
 from graphad.ir.check import check
 from graphad.ir.evaluate import evaluate
 from graphad.ir.graph import Graph
+from graphad.ir.hooks import hooks
 from graphad.plan import Plan, make_plan
 from graphad.rewrite.assume import assume_equal
 from graphad.rewrite.passes import simplify
 from graphad.rewrite.pattern import Rule
+
+if TYPE_CHECKING:
+    from graphad.codegen.native import Native
+    from graphad.codegen.numbers import Numbers
 
 BACKENDS = ("auto", "numpy", "llvm", "interpreter")
 
@@ -80,24 +83,29 @@ class Compiled:
         Raises MissingLibraryError without llvmlite.
         """
         if self.floats is not None:
-            return generate_numbers(self.plan)
+            numbers: Numbers | None = hooks.machine("numbers").generate_numbers(self.plan)
+            return numbers
         graph, conditions = assume_equal(self.graph)
         if conditions.equal:
             graph, _ = simplify(graph, self.options.rules)
             if self.options.debug:
                 check(graph, "assume")
-        fused = fused_plan(graph)
+        maker = hooks.machine("native")
+        fused = maker.fused_plan(graph)
         if fused is None or self.program is None:
             return None
         inner = inner_compiler(dataclasses.replace(self.options, backend="llvm"))
         fits = conditions.hold if conditions.equal else None
-        return Native(fused, self.name, inner, self.program, fits, self.options.threads)
+        made: Native = maker.Native(
+            fused, self.name, inner, self.program, fits, self.options.threads
+        )
+        return made
 
     @property
-    def runner(self) -> Native | Program | None:
-        """What runs on arrays; None: the interpreter."""
-        native = self.native if self.options.backend == "llvm" else None
-        return native if isinstance(native, Native) else self.program
+    def runner(self) -> Any:
+        """What runs on arrays, native or the NumPy program; None: the interpreter."""
+        native = self.native if self.options.backend == "llvm" and self.floats is None else None
+        return self.program if native is None else native
 
     def __getstate__(self) -> dict[str, Any]:
         """Without machine code, which is made anew."""

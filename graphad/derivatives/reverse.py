@@ -10,8 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -200,8 +199,7 @@ def _pull(
 WINDOW = 8  # how many levels of operands a stable form may replace
 
 
-@dataclass(frozen=True)
-class Stable:
+class Stable(NamedTuple):
     """What is differentiated in the place of a node: `result`, a function of variables of the
     graph, among them all `leaves`; `around` are variables of the graph at which it ends."""
 

@@ -24,6 +24,7 @@ class Hooks:
     eval: Callable[..., Any] = staticmethod(_empty("eval"))
     mimebundle: Callable[..., Any] = staticmethod(_empty("mimebundle"))
     array_namespace: Callable[[], Any] = staticmethod(_empty("array_namespace"))
+    machine: Callable[[str], Any] = staticmethod(_empty("machine"))  # a module of codegen, by name
     stabilise: Callable[[Any], Any] = staticmethod(_empty("stabilise"))
 
 

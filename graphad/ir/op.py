@@ -15,8 +15,7 @@ import struct
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -155,8 +154,7 @@ def freeze(value: Any) -> Any:
     return type(value).__name__, value
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """Arguments on which an entry of the table is tested: arrays (made symbolic) and keywords.
 
     An element of `arrays` may be a list of arrays, for functions that take one. Arrays in `named`
@@ -164,12 +162,11 @@ class Sample:
     """
 
     arrays: tuple[Any, ...]
-    keywords: Mapping[str, Any] = field(default_factory=dict)
-    named: Mapping[str, Any] = field(default_factory=dict)
+    keywords: Mapping[str, Any] = {}
+    named: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One public function of the table, with what tests, docs and dispatch need to know of it.
 
     Names in a namespace are dotted, as "linalg.inv". `observe` maps a result to what of it is

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from graphad.ir.types import Shape, Size
 from graphad.ir.variable import Apply, Variable
@@ -24,8 +25,7 @@ LARGEST = 128  # nodes of a group: compile time stays linear in the graph
 Axes = tuple[int | None, ...]
 
 
-@dataclass(frozen=True)
-class Role:
+class Role(NamedTuple):
     """How a node takes part in a loop nest; None stands for nodes that cannot.
 
     kind     "map" (elementwise), "view" (axes inserted, removed, stretched), "reduce" (over
@@ -41,16 +41,14 @@ class Role:
     source: Axes = ()
 
 
-@dataclass(frozen=True)
-class Operand:
+class Operand(NamedTuple):
     """An array from outside, and the axes of the frame it runs along."""
 
     variable: Variable
     axes: Axes
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """A value of the group that is read outside.
 
     kind: "element", "row", and reductions that end the loops: "total" (over all elements), "row

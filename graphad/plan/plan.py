@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from graphad.errors import UseError
 from graphad.ir.dims import Dim
@@ -17,8 +18,7 @@ from graphad.plan.alias import Aliases, Draft
 from graphad.plan.group import Group
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(NamedTuple):
     """A numbered array of the plan. `kind`: input, constant or step; `root`: the value whose
     memory it may share (itself if it owns its memory)."""
 
@@ -30,8 +30,7 @@ class Value:
     variable: Variable
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One application: reads `inputs`, writes `outputs`; `reuse` is the value whose memory the
     result takes over; `frees` are values that nobody reads afterwards. A step with a `group` is
     one call of a native kernel; its node is the last of the group."""

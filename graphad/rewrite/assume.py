@@ -9,9 +9,8 @@ not hold, the graph without assumptions runs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphad.errors import GraphadError
 from graphad.ir.dims import Atom, Dim, atom
@@ -23,8 +22,7 @@ from graphad.ir.types import Shape, Size, TensorType
 from graphad.ir.variable import Apply, Variable
 
 
-@dataclass(frozen=True)
-class Conditions:
+class Conditions(NamedTuple):
     """What is assumed of the inputs: (input, axis) has the size of another (input, axis)."""
 
     equal: tuple[tuple[int, int, int, int], ...] = ()

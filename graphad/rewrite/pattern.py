@@ -27,8 +27,7 @@ COMMUTATIVE = frozenset(
 Bindings = dict[str, Variable]
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """One rewrite: the name of the op at its root, what builds the replacement (or returns None),
     and its mark: exact (same bits), rounding (last bits may differ), stabilising (more exact),
     unsafe (may lose a NaN or infinity; never applied by default). `needs` spares calls of `apply`:

@@ -180,7 +180,7 @@ def broken(**changes: Any) -> Plan:
     plan = make_plan(ga.Graph([X, Y], [ga.sin(a) + a.T]))
     steps = list(plan.steps)
     at = next(i for i, step in enumerate(steps) if step.node.op.name == "sin")
-    steps[at] = dataclasses.replace(steps[at], **changes)
+    steps[at] = steps[at]._replace(**changes)
     return dataclasses.replace(plan, steps=tuple(steps))
 
 

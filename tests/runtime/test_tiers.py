@@ -72,7 +72,7 @@ def test_failing_to_compile_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     def fail(*_: Any) -> None:
         raise RuntimeError("no machine code today")
 
-    monkeypatch.setattr("graphad.compiler.fused_plan", fail)
+    monkeypatch.setattr("graphad.codegen.native.fused_plan", fail)
     f = ga.function([X], ga.exp(X))
     assert not f.wait_native()
     np.testing.assert_array_equal(f(ARRAY), np.exp(ARRAY))
