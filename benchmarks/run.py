@@ -96,10 +96,17 @@ def duration(seconds: float) -> str:
 def machine(libraries: Sequence[str]) -> str:
     """What was measured on what."""
     packages = dict.fromkeys(("numpy", *[name.partition("-")[0] for name in libraries]))
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    versions = ", ".join(f"{name} {_version(name)}" for name in packages)
     cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
     head = f"Python {platform.python_version()}, {versions}\n{cores} cores, load {load:.1f}"
     forced = [f"{k}={v}" for k, v in os.environ.items() if k.startswith("OPENBLAS_")]
     if forced:
         head += f"\nset in the environment, slows NumPy's matrix products: {', '.join(forced)}"
     return head
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "as it lies here"  # run from a checkout, not installed

@@ -38,6 +38,7 @@ def function(
     unused: str = "raise",
     debug: bool = False,
     threads: int | None = None,
+    deterministic: bool = False,
 ) -> Function:
     """Compile `outputs` as a function of `inputs`.
 
@@ -56,6 +57,8 @@ def function(
     unused: "raise" or "ignore" inputs on which nothing depends.
     debug: check the graph after each stage of the compiler.
     threads: how many threads a native kernel may use (None: all); results are the same.
+    deterministic: with backend "auto", equal arguments give equal bits at every call: machine
+        code does not take over.
 
     Raises GraphError for missing, unused or doubled inputs and cyclic givens, UseError for what is
     no Variable, DTypeError and ShapeError for updates and givens of another type.
@@ -77,7 +80,7 @@ def function(
     labels = [p for label, (_, s) in arguments for p in s.paths(label)]
     shared = _close(flat, labels, targets, unused, bool(givens))
     graph = Graph([*flat, *shared], targets)
-    options = Options(backend, _checked_rules(rules), debug, threads)
+    options = Options(backend, _checked_rules(rules), debug, threads, deterministic)
     title = _title(name, results)
     compiled = compile_graph(graph, options, title)
     shapes = [(label, s) for label, (_, s) in arguments]

@@ -6,7 +6,6 @@ build (the user) → check → rewrite → plan → generate → run (runtime.Fu
 from __future__ import annotations
 
 import dataclasses
-import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -35,19 +34,24 @@ BACKENDS = ("auto", "numpy", "llvm", "interpreter")
 class Options:
     """How to compile; a frozen value, no global state.
 
-    backend: "auto" (NumPy, or plain floats for graphs of scalars), "numpy", "llvm" (machine code
-        for fused groups of ops and for graphs of scalars; needs llvmlite), "interpreter" (the
-        reference: no rewriting, node by node). The last digits of results may differ between them.
+    backend: "auto" (a NumPy program at once, or plain floats for graphs of scalars; machine code
+        is made in the background for functions that are used much, and stays if it is faster),
+        "numpy", "llvm" (machine code for fused groups of ops and for graphs of scalars, at once;
+        needs llvmlite), "interpreter" (the reference: no rewriting, node by node). The last digits
+        of results may differ between them.
     rules: the user's own rewrite rules (`ga.rewrite.rule`), applied besides the default ones.
     debug: check the graph after every stage.
     threads: how many threads a native kernel may use; None: as many as there are processors.
         Results do not depend on it.
+    deterministic: with backend "auto" keep to the first program, so that equal arguments give
+        equal bits at every call.
     """
 
     backend: str = "auto"
     rules: tuple[Rule, ...] = ()
     debug: bool = False
     threads: int | None = None
+    deterministic: bool = False
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
@@ -68,20 +72,32 @@ class Compiled:
     seconds: dict[str, float] = field(default_factory=dict)
     report: Any = None
 
-    @functools.cached_property
+    @property
     def program(self) -> Program | None:
         """The NumPy program (None for the interpreter); for a graph of scalars, which runs on
         plain floats as long as these have a value, it is written when it is first needed."""
         if self.options.backend == "interpreter":
             return None
-        return generate(self.plan, self.name, inner_compiler(self.options))
+        return self._once(
+            "_program", lambda: generate(self.plan, self.name, inner_compiler(self.options))
+        )
 
-    @functools.cached_property
+    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What `make` gives, kept; without a lock, which a forked child could find held."""
+        if name not in self.__dict__:
+            self.__dict__[name] = make()
+        return self.__dict__[name]
+
+    @property
     def native(self) -> Native | Numbers | None:
         """The program in machine code; None where there is nothing to gain.
 
         Raises MissingLibraryError without llvmlite.
         """
+        found: Native | Numbers | None = self._once("_native", self._make_native)
+        return found
+
+    def _make_native(self) -> Native | Numbers | None:
         if self.floats is not None:
             numbers: Numbers | None = hooks.machine("numbers").generate_numbers(self.plan)
             return numbers
@@ -109,7 +125,7 @@ class Compiled:
 
     def __getstate__(self) -> dict[str, Any]:
         """Without machine code, which is made anew."""
-        return {k: v for k, v in self.__dict__.items() if k != "native"}
+        return {k: v for k, v in self.__dict__.items() if k != "_native"}
 
 
 def compile_graph(graph: Graph, options: Options | None = None, name: str = "program") -> Compiled:

@@ -15,7 +15,9 @@ from typing import Any
 from graphad.codegen import mathlib
 from graphad.errors import MissingLibraryError
 
-_lock = threading.RLock()  # LLVM's global state: symbols, and one context for all modules
+# LLVM's global state: symbols, and one context for all modules. Also held at a fork, so that the
+# child does not find anything half done.
+compiling = threading.RLock()
 _PYTHON = (
     "PyFloat_AsDouble", "PyFloat_FromDouble", "PyLong_AsLongLong", "PyObject_IsTrue",
     "PyErr_NoMemory", "PyErr_SetNone", "Py_IncRef", "Py_DecRef", "PyEval_SaveThread",
@@ -31,6 +33,22 @@ class Unfit(Exception):
 @functools.cache
 def binding() -> Any:
     """llvmlite's binding, set up; raises MissingLibraryError without it."""
+    with compiling:  # a fork in the midst of an import would leave the child with half a module
+        llvm = _imported()
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        for name in _PYTHON:
+            function = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p)
+            llvm.add_symbol(name, function.value)
+        process = ctypes.CDLL(None)
+        for name in ("malloc", "free"):
+            llvm.add_symbol(name, ctypes.cast(getattr(process, name), ctypes.c_void_p).value)
+        llvm.add_symbol("graphad_unfit", id(Unfit))
+        llvm.add_symbol("_Py_NoneStruct", id(None))
+        return llvm
+
+
+def _imported() -> Any:
     try:
         import llvmlite.binding as llvm
     except ImportError as error:
@@ -43,16 +61,6 @@ def binding() -> Any:
             f"native kernels need LLVM 15 or later, this llvmlite has {llvm.llvm_version_info[0]}",
             remedy='pip install --upgrade "llvmlite>=0.44"',
         )
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    for name in _PYTHON:
-        function = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p)
-        llvm.add_symbol(name, function.value)
-    process = ctypes.CDLL(None)
-    for name in ("malloc", "free"):
-        llvm.add_symbol(name, ctypes.cast(getattr(process, name), ctypes.c_void_p).value)
-    llvm.add_symbol("graphad_unfit", id(Unfit))
-    llvm.add_symbol("_Py_NoneStruct", id(None))
     return llvm
 
 
@@ -67,7 +75,8 @@ def target() -> Any:
 @functools.cache
 def width() -> int:
     """Bits of the vector registers; 0 where no kernels can be made."""
-    features = binding().get_host_cpu_features()
+    with compiling:
+        features = binding().get_host_cpu_features()
     if features.get("avx512f") and features.get("avx512dq") and features.get("avx512bw"):
         return 512
     if features.get("avx2"):
@@ -80,13 +89,14 @@ class Library:
 
     def __init__(self, text: str) -> None:
         llvm = binding()
-        with _lock:
+        with compiling:
             module = llvm.parse_assembly(text)
             self._engine = llvm.create_mcjit_compiler(module, target())
             self._engine.finalize_object()
 
     def address(self, name: str) -> int:
-        found: int = self._engine.get_function_address(name)
+        with compiling:
+            found: int = self._engine.get_function_address(name)
         return found
 
     def __reduce__(self) -> tuple:
@@ -127,4 +137,5 @@ def add_math(declared: Iterable[str]) -> None:
     for name in declared:
         place = mathlib.address(name) if name.startswith("_ZGV") else None
         if place is not None:
-            binding().add_symbol(name, place)
+            with compiling:
+                binding().add_symbol(name, place)

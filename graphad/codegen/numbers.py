@@ -122,11 +122,19 @@ class _Text(Text):
 @functools.cache
 def has_function(name: str) -> bool:
     """Is this function of the C library there? If so, LLVM is told where."""
-    library = ctypes.util.find_library("m")
     if name not in CALLS.values() and name != "pow":
         return False
-    found = getattr(ctypes.CDLL(library), name, None) if library else None
+    found = getattr(_mathematics(), name, None)
     if found is None:
         return False
-    llvm.binding().add_symbol(name, ctypes.cast(found, ctypes.c_void_p).value)
+    with llvm.compiling:
+        llvm.binding().add_symbol(name, ctypes.cast(found, ctypes.c_void_p).value)
     return True
+
+
+@functools.cache
+def _mathematics() -> Any:
+    """The C library's functions: of this process, or of its library of mathematics."""
+    process = ctypes.CDLL(None)
+    library = None if hasattr(process, "exp") else ctypes.util.find_library("m")
+    return ctypes.CDLL(library) if library else process

@@ -31,8 +31,6 @@ from graphad.runtime.quiet import quietly
 from graphad.runtime.sizes import SizeChecks
 from graphad.runtime.tiers import Tiers
 
-TIERS = False  # does machine code take over with backend "auto"? Not by default, so far
-
 FLOAT_FAILURES = (
     ArithmeticError,
     ValueError,
@@ -81,7 +79,8 @@ class Function:
         self._native: Any = self._compiled.native if backend == "llvm" else None
         if self._native is not None and self._run_floats is not None:
             self._run_floats = self._native.run
-        self._tiers = self._start_tiers() if backend == "auto" and TIERS else None
+        free = backend == "auto" and not self.options.deterministic
+        self._tiers = self._start_tiers() if free else None
         self._turn = cells.Turn(self._updated)
         results = graph.outputs[: self._count]
         arrays = [as_array(i, v.ndim) for i, v in enumerate(results)]
@@ -89,26 +88,31 @@ class Function:
         self._pack = packer(self._outputs, arrays)
         self._pack_floats = packer(self._outputs, numbers) if self._run_floats else None
 
-    def _start_tiers(self) -> Tiers:
+    def _start_tiers(self) -> Tiers | None:
         """Machine code takes over when the function has been used for a while."""
-        compiled = self._compiled
-        tiers = Tiers(lambda: compiled.native, self._take_over)
+        make = functools.partial(getattr, self._compiled, "native")  # looked up by the worker
         if self._run_floats is not None:
-            self._run_floats = tiers.timed(self._run_floats)
+            tiers = Tiers(self._run_floats, make, self._install_floats)
+            self._run_floats = tiers.counted
         elif self._run is not None:
-            self._run = tiers.timed(self._run)
+            tiers = Tiers(self._run, make, self._install)
+            self._run = tiers.counted
+        else:
+            return None
         return tiers
 
-    def _take_over(self, native: Any) -> None:
-        if self._run_floats is not None:
-            self._run_floats, self._native = native.run, native
-        elif self._run is not None:
-            self._run, self._native = native.run, native
+    def _install(self, run: Callable[..., Sequence[Any]], native: Any) -> None:
+        """Calls go there from now on; `native`: the program in machine code, if it takes part."""
+        self._run, self._native = run, native
+
+    def _install_floats(self, run: Callable[..., Sequence[Any]], native: Any) -> None:
+        self._run_floats, self._native = run, native
 
     def wait_native(self, timeout: float | None = None) -> bool:
-        """Wait until machine code is there, if this function can have it; does it run now?
+        """Wait until machine code is there; is it, or can this function have none?
 
-        With backend "llvm" it is there from the first call.
+        With backend "llvm" it is there from the first call. With "auto" the next calls compare it
+        with the NumPy program, and the faster of the two stays.
 
         >>> import graphad as ga
         >>> x = ga.scalar("x")
@@ -117,6 +121,7 @@ class Function:
         """
         if self._tiers is not None:
             self._tiers.wait(timeout)
+            return self._tiers.native is not None
         return self._native is not None
 
     def _array_program(self) -> Any:

@@ -2,47 +2,83 @@
 
 With backend "auto", calls are answered by the program that was generated at once (NumPy, or plain
 floats), and their time is added up. When a function has spent `WORTH` seconds, its native program
-is compiled by a thread of its own and takes over between two calls. The last digits of results
-may differ between tiers; backend "numpy" or "llvm" keeps to one.
+is compiled by a thread of its own. From then on calls go to the two in turn, until each has been
+timed a few times on arguments of one size; the faster one stays. The last digits of results may
+differ between tiers; ``deterministic=True``, or backend "numpy" or "llvm", keeps to one.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-WORTH = 0.05  # seconds of running after which machine code is worth its compilation
+from graphad.codegen.llvm import compiling
 
+WORTH = 0.05  # seconds of running after which machine code is worth its compilation
+ENOUGH = (3, 0.002, 30)  # a tier is known after so many calls, if they took as long, or so many
+
+Run = Callable[..., Sequence[Any]]
 _queue: list[Tiers] = []
 _lock = threading.Lock()
 _worker: threading.Thread | None = None
 
 
 class Tiers:
-    """Counts the time of calls; `ready` is called with the native program once it is there."""
+    """Counts the time of calls, has the native program made by `make`, and picks the faster one.
 
-    def __init__(self, make: Callable[[], Any], ready: Callable[[Any], None]) -> None:
-        self.make, self.ready = make, ready
+    `install` is a method; it is called with what shall answer calls from now on, and the native
+    program if that takes part.
+    """
+
+    def __init__(
+        self, first: Run, make: Callable[[], Any], install: Callable[[Run, Any], None]
+    ) -> None:
+        self.first, self.make = first, make
+        self._install = weakref.WeakMethod(install)  # no cycle
+        self.native: Any = None
         self.spent = 0.0
         self.problem: BaseException | None = None
+        self.refused = -1  # arguments of at most so many bytes are faster without machine code
         self._asked = False
         self._done = threading.Event()
 
-    def timed(self, run: Callable[..., Any]) -> Callable[..., Any]:
-        """`run`, with its time added up."""
+    # -- calls ---------------------------------------------------------------------------------
+    def counted(self, *arguments: Any) -> Sequence[Any]:
+        """The first tier, as long as it is alone."""
+        start = time.perf_counter()
+        results = self.first(*arguments)
+        self.spent += time.perf_counter() - start
+        if self.spent > WORTH and not self._asked:
+            self.ask()
+        return results
 
-        def counted(*arguments: Any) -> Sequence[Any]:
-            start = time.perf_counter()
-            results: Sequence[Any] = run(*arguments)
-            self.spent += time.perf_counter() - start
-            if self.spent > WORTH and not self._asked:
-                self.ask()
-            return results
+    def refusing(self, *arguments: Any) -> Sequence[Any]:
+        """The first tier, being faster on arguments of this size; larger ones are a new try."""
+        if _bytes(arguments) > 4 * self.refused:
+            self._try()
+        return self.first(*arguments)
 
-        return counted
+    def _try(self) -> None:
+        self._answer(_Trial(self), self.native)
 
+    def _answer(self, run: Run, native: Any = None) -> None:
+        install = self._install()
+        if install is not None:
+            install(run, native)
+
+    def settle(self, native: bool, size: int) -> None:
+        """Which program was faster on arguments of `size` bytes."""
+        if native:
+            self._answer(self.native.run, self.native)
+        else:
+            self.refused = max(self.refused, size)
+            self._answer(self.refusing)
+
+    # -- compiling -----------------------------------------------------------------------------
     def ask(self) -> None:
         """Have the native program compiled, in the background."""
         global _worker
@@ -53,23 +89,74 @@ class Tiers:
             _queue.append(self)
             if _worker is None or not _worker.is_alive():
                 _worker = threading.Thread(target=_work, name="graphad compiler")
-                _worker.start()
+                try:
+                    _worker.start()
+                except RuntimeError:  # no more threads, or the interpreter is ending
+                    _queue.clear()
+                    self._asked, _worker = False, None
+                    self.spent = 0.0
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the native program, asking for it if need be; False at the timeout."""
         self.ask()
-        return self._done.wait(timeout)
+        return self._asked and self._done.wait(timeout)
 
     def compile(self) -> None:
         """Make the native program; without it, whatever the reason, the first tier stays."""
         try:
-            made = self.make()
-            if made is not None:
-                self.ready(made)
+            with compiling:
+                self.native = self.make() if self._install() is not None else None
         except Exception as error:
             self.problem = error
         finally:
+            if self.native is None:
+                self._answer(self.first)
+            else:
+                self._try()
             self._done.set()
+
+    def forget(self) -> None:
+        """In a forked child the thread that was compiling is gone: begin again."""
+        if not self._done.is_set():
+            self._asked, self.spent = False, 0.0
+            self._done = threading.Event()
+
+
+class _Trial:
+    """Both programs in turn; a few calls of each on arguments of one size decide."""
+
+    __slots__ = ("known", "tiers")
+
+    def __init__(self, tiers: Tiers) -> None:
+        self.tiers = tiers
+        self.known: dict[int, tuple[list[float], list[float]]] = {}
+
+    def __call__(self, *arguments: Any) -> Sequence[Any]:
+        size = _bytes(arguments)
+        times = self.known.setdefault(size.bit_length(), ([], []))
+        which = len(times[1]) <= len(times[0])  # the native one first
+        tiers = self.tiers
+        run = tiers.native.run if which else tiers.first
+        start = time.perf_counter()
+        try:
+            results: Sequence[Any] = run(*arguments)
+        finally:
+            times[which].append(time.perf_counter() - start)
+        if all(_is_known(found) for found in times):
+            # the best of one call is least disturbed by whatever else the machine does
+            tiers.settle(min(times[1]) < min(times[0]), size)
+        return results
+
+
+def _is_known(times: Sequence[float]) -> bool:
+    calls, seconds, most = ENOUGH
+    count = len(times)
+    return count >= most or (count >= calls and sum(times) > seconds)
+
+
+def _bytes(arguments: Sequence[Any]) -> int:
+    """How large the arguments are together; plain floats count as 8 bytes."""
+    return sum([getattr(a, "nbytes", 8) for a in arguments])
 
 
 def _work() -> None:
@@ -77,8 +164,40 @@ def _work() -> None:
     global _worker
     while True:
         with _lock:
+            if not threading.main_thread().is_alive():  # the interpreter is about to end
+                _queue.clear()
             if not _queue:
                 _worker = None
                 return
-            tiers = _queue.pop(0)
+            tiers = _queue[0]
         tiers.compile()
+        with _lock:
+            del _queue[0]
+
+
+# ---- forks -----------------------------------------------------------------------------------
+# A child has the memory of its parent, but none of its threads. So nothing is being compiled at
+# the moment of a fork, and the child asks anew for what was not finished.
+def _before() -> None:
+    compiling.acquire()
+    _lock.acquire()
+
+
+def _after_in_parent() -> None:
+    _lock.release()
+    compiling.release()
+
+
+def _after_in_child() -> None:
+    global _worker
+    for tiers in _queue:
+        tiers.forget()
+    _queue.clear()
+    _worker = None
+    _after_in_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child
+    )

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import pickle
+import subprocess
+import sys
 import threading
 import time
+import weakref
 from typing import Any
 
 import numpy as np
 import pytest
 
 import graphad as ga
-from graphad.runtime import function, tiers
+from graphad.runtime import tiers
 
 pytest.importorskip("llvmlite")
 
 X, N = ga.vector("x", shape=("n",)), ga.scalar("n")
 ARRAY = np.linspace(-1, 1, 1000)
-
-
-@pytest.fixture(autouse=True)
-def tiers_are_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(function, "TIERS", True)
 
 
 def test_machine_code_takes_over_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,3 +107,148 @@ def test_updates_and_pickles() -> None:
     np.testing.assert_allclose(w.value, 2 * ARRAY**2)
     again = pickle.loads(pickle.dumps(step))
     assert again.wait_native() and again(ARRAY) == pytest.approx(step(ARRAY))
+
+
+class Slow:
+    """A native program that takes its time."""
+
+    def __init__(self, program: Any, seconds: float) -> None:
+        self.program, self.seconds = program, seconds
+        self.plan, self.source = program.plan, program.source
+
+    def run(self, *arrays: Any) -> Any:
+        time.sleep(self.seconds)
+        return self.program.run(*arrays)
+
+
+def test_the_slower_tier_goes_and_larger_arguments_are_a_new_try() -> None:
+    f = ga.function([X], ga.sum(ga.exp(X)))
+    compiled = f._compiled
+    fast = compiled.native
+    compiled.__dict__["_native"] = Slow(fast, 0.002)
+    assert f.wait_native()
+    for _ in range(100):
+        f(ARRAY)
+    assert "kernel0" not in f.source and f._run == f._tiers.refusing
+    f._tiers.native = fast
+    for _ in range(100):
+        f(np.ones(1_000_000))
+    assert f._run == fast.run
+
+
+def test_the_faster_tier_stays() -> None:
+    f = ga.function([X], ga.sum(ga.exp(X) * X))
+    assert f.wait_native()
+    large = np.ones(1_000_000)
+    for _ in range(20):
+        f(large)
+    assert f._run == f._compiled.native.run
+
+
+def test_deterministic_keeps_to_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiers, "WORTH", 0.0)
+    f = ga.function([X], ga.sum(ga.exp(X)), deterministic=True)
+    results = {f(ARRAY).tobytes() for _ in range(100)}
+    assert len(results) == 1 and not f.wait_native()
+    assert "deterministic=True" in repr(f.options)
+
+
+def test_errors_while_both_are_tried() -> None:
+    n, m = ga.vector("n"), ga.vector("m")
+    f = ga.function([n, m], n * m + 1)
+    assert f.wait_native()
+    for _ in range(60):
+        with pytest.raises(ga.GraphadError):
+            f([1.0, 2.0], [1.0, 2.0, 3.0])
+        np.testing.assert_array_equal(f([1.0, 2.0], [3.0, 4.0]), [4.0, 9.0])
+
+
+def test_a_dropped_function_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiers, "WORTH", 0.0)
+    f = ga.function([X], ga.sum(ga.exp(X)))
+    f(ARRAY)
+    f.wait_native()
+    f(ARRAY)
+    known = weakref.ref(f)
+    gc.disable()
+    try:
+        del f
+        assert known() is None
+    finally:
+        gc.enable()
+
+
+PROGRAM = """
+import os, signal, sys
+import numpy as np
+import graphad as ga
+from graphad.runtime import tiers
+tiers.WORTH = 0.0
+x = ga.vector("x", shape=("n",))
+def make(length):
+    y = x
+    for i in range(length):
+        y = ga.tanh(y * 1.1) + i
+    return ga.function([x], ga.sum(y))
+functions = [make(60 + i) for i in range(6)]
+for f in functions:
+    f(np.ones(2000))
+"""
+
+
+def _python(program: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", PROGRAM + program]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_leaving_while_it_is_being_compiled() -> None:
+    done = _python("print('end')")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "end\n", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_forking_while_it_is_being_compiled() -> None:
+    done = _python("""
+import warnings
+warnings.simplefilter("ignore")
+for i in range(2):
+    child = os.fork()
+    if not child:
+        signal.alarm(30)
+        ok = functions[-1].wait_native() and functions[0].wait_native()
+        ok = ok and all(np.isclose(f(np.ones(2000)), f(np.ones(2000))) for f in functions)
+        if not ok:
+            print([f._tiers.problem for f in functions], file=sys.stderr, flush=True)
+        os._exit(0 if ok else 1)
+    status = os.waitpid(child, 0)[1]
+    assert status == 0, status
+assert functions[-1].wait_native()
+big = np.ones(3_000_000)
+total = functions[0](big)
+child = os.fork()
+if not child:
+    signal.alarm(30)
+    again = functions[0](big)
+    print(total, again, file=sys.stderr, flush=True)
+    os._exit(0 if abs(again - total) < 1e-9 * abs(total) else 1)
+status = os.waitpid(child, 0)[1]
+assert status == 0, status
+print("end")
+""")
+    assert (done.returncode, done.stdout) == (0, "end\n"), done.stderr
+
+
+def test_interrupting_the_wait() -> None:
+    done = _python("""
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+long = make(600)
+signal.setitimer(signal.ITIMER_REAL, 0.02)
+try:
+    long.wait_native()
+    print("end")
+except KeyboardInterrupt:
+    print("end")
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert functions[0].wait_native() and np.isfinite(functions[0](np.ones(2000)))
+""")
+    assert (done.returncode, done.stdout) == (0, "end\n"), done.stderr
