@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from graphad.derivatives.gates import grad_clip, grad_reverse, grad_scale
     from graphad.derivatives.implicit import fixed_point, minimize, root
     from graphad.derivatives.primitive import primitive
+    from graphad.ops.control.branches import cond, switch
+    from graphad.ops.control.scanning import scan
 
 _LAZY = (
     "fft",
@@ -72,6 +74,8 @@ _LATER = {  # functions that few programs need, by the module that is loaded at 
     "grad_clip": "gates", "grad_reverse": "gates", "grad_scale": "gates",
     "primitive": "primitive",
     "fixed_point": "implicit", "minimize": "implicit", "root": "implicit",
+    "cond": "ops.control.branches", "switch": "ops.control.branches",
+    "scan": "ops.control.scanning",
 }  # fmt: skip
 _PRIVATE = ("getitem_by", "scatter_add", "getitem")  # entries for rules, not for users
 _CORE = {name: e.function for name, e in OPS.loaded.items() if name not in _PRIVATE}
@@ -88,6 +92,7 @@ __all__ = [
     "scalar", "scope", "shared", "sigmoid", "signal", "softmax", "softplus", "special", "stats",
     "tensor", "testing", "tree", "vector", "viz", "vjp",
 ]  # fmt: skip
+__all__ += ["cond", "scan", "switch"]
 __all__ += [name for name in _CORE if name not in __all__]
 
 
@@ -95,7 +100,7 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return importlib.import_module(f"graphad.{name}")
     if name in _LATER:
-        module = importlib.import_module(f"graphad.derivatives.{_LATER[name]}")
+        module = importlib.import_module(_later(name))
         globals()[name] = getattr(module, name)
         return globals()[name]
     if not name.startswith("_") and name not in _PRIVATE and name in OPS:
@@ -111,8 +116,13 @@ def __dir__() -> list[str]:
 
 def _further() -> None:
     importlib.import_module("graphad.ops.further")
-    for module in set(_LATER.values()):  # they declare ops, which a pickled graph may hold
-        importlib.import_module(f"graphad.derivatives.{module}")
+    for module in {_later(name) for name in _LATER}:  # a pickled graph may hold their ops
+        importlib.import_module(module)
+
+
+def _later(name: str) -> str:
+    module = _LATER[name]
+    return f"graphad.{module}" if "." in module else f"graphad.derivatives.{module}"
 
 
 OPS.further = _further

@@ -42,6 +42,7 @@ class Surroundings(NamedTuple):
     scope: str = ""
     origin: Apply | None = None
     site: RawSite | Site | None = None
+    made: set[Apply] | None = None  # collects the nodes that are built, where somebody asks
 
 
 _PLAIN = Surroundings()
@@ -101,9 +102,24 @@ def scope(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def collecting() -> Iterator[set[Apply]]:
+    """The nodes that are built inside the block: what belongs to a branch, and is not outside."""
+    here = surroundings.get()
+    made: set[Apply] = set()
+    token = surroundings.set(here._replace(made=made))
+    try:
+        yield made
+    finally:
+        surroundings.reset(token)
+        if here.made is not None:
+            here.made.update(made)
+
+
+@contextlib.contextmanager
 def derived_from(node: Apply) -> Iterator[None]:
     """Nodes built inside the block are parts of the derivative of `node`."""
-    token = surroundings.set(Surroundings(node.scope, node, node.raw_site))
+    made = surroundings.get().made
+    token = surroundings.set(Surroundings(node.scope, node, node.raw_site, made))
     try:
         yield
     finally:

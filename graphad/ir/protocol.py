@@ -64,7 +64,8 @@ class Protocol:
         raise UseError(
             f"{_name(self)} has no truth value while the graph is built",
             cause="if, while, and, or, not and chained comparisons ask for one",
-            remedy="write ga.where(condition, a, b) to choose; & | ~ for and, or, not; "
+            remedy="write ga.where(condition, a, b) to choose element by element, ga.cond and "
+            "ga.while_loop for branches and loops; & | ~ for and, or, not; "
             "(0 < x) & (x < 1) for 0 < x < 1; `x is y` to compare variables",
         )
 

@@ -31,8 +31,8 @@ from graphad.ir.types import TensorType
 class Variable(ArrayMethods):
     """A symbolic array: an input of a graph, or the result of an operation.
 
-    Make inputs with `ga.tensor`, `ga.scalar`, `ga.vector`, `ga.matrix`; everything else comes
-    from computing with them. A Variable has NumPy's operators and methods.
+    Make inputs with `ga.tensor`, `ga.scalar`, …; everything else comes from computing with them.
+    A Variable has NumPy's operators and methods.
 
     >>> import graphad as ga
     >>> x = ga.matrix("x", shape=("batch", 3))
@@ -99,10 +99,9 @@ class Constant(Variable):
     """A Variable whose value is part of the graph; the value was copied and is read-only."""
 
     __slots__ = ("value",)
-    value: np.ndarray[Any, Any]
 
     def __init__(self, value: Any, name: str | None = None) -> None:
-        array = np.array(value)
+        array: np.ndarray[Any, Any] = np.array(value)
         array.flags.writeable = False
         super().__init__(TensorType(array.dtype, array.shape), name=name)
         self.value = array
@@ -127,12 +126,10 @@ class Cell:
 class Shared(Variable):
     """A Variable with a value that outlives calls: parameters, counters, running means.
 
-    ``w.value`` is a copy of the value; ``w.value = new`` checks the type and copies in. The
-    `updates` of a compiled function change it.
+    ``w.value`` copies the value; ``w.value = new`` checks the type and copies in, as updates do.
     """
 
     __slots__ = ("cell",)
-    cell: Cell
 
     def __init__(self, type: TensorType, cell: Cell, name: str | None = None) -> None:
         super().__init__(type, name=name)
@@ -200,6 +197,9 @@ class Apply:
         self.op, self.inputs, self.types = op, inputs, types
         self._site, self.scope, self.origin = site, scope, origin
         self._outputs: Any = None
+        made = surroundings.get().made
+        if made is not None:
+            made.add(self)
         family = op.family
         rule = family.hazard_of
         hazard = family.hazard if rule is None or not inputs else rule(*inputs)

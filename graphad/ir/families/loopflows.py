@@ -1,0 +1,326 @@
+"""Derivatives of scans, which are scans.
+
+Forward: the tangents of the carries are carried beside them. Backward: cotangents are carried
+from the last step to the first. With c' = f(c, x, k) and y = g(c, x, k) at each step,
+
+    c̄, x̄, k̄  =  vjp of (f, g) at the step's own c, x, k, applied to c̄' and ȳ
+
+where k̄ is summed over the steps. The part of that which does not depend on cotangents belongs to
+the forward pass: a second forward scan stacks what the backward one reads of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphad.ir import walk
+from graphad.ir.dims import Dim
+from graphad.ir.families.inner import (
+    Mark,
+    PullBack,
+    PushForward,
+    Received,
+    hazard_of,
+    seen_outside,
+)
+from graphad.ir.families.looprun import Layout, layout_of
+from graphad.ir.families.movement import zeros_for
+from graphad.ir.graph import Graph, replace
+from graphad.ir.op import OPS, Op
+from graphad.ir.variable import Apply, Constant, Variable, apply
+
+ROUNDS = 4  # in which hazards of carries settle: there are two kinds of them
+
+
+# ---- building --------------------------------------------------------------------------------
+def build(
+    family: Any, layout: Layout, graph: Graph, operands: Sequence[Variable]
+) -> tuple[Variable, ...]:
+    """The results of one more scan."""
+    results = apply(Op(family, {"graph": graph, **layout.params()}), tuple(operands))
+    return results if isinstance(results, tuple) else (results,)
+
+
+def with_hazard(variable: Variable, hazard: int) -> Variable:
+    """`variable` of a body, whose values may be what `hazard` says."""
+    if not hazard or not variable.type.is_float:
+        return variable
+    family = OPS.families["marked"]
+    assert isinstance(family, Mark)
+    mark: Variable = family(variable, hazard=hazard)
+    return mark
+
+
+def settled(graph: Graph, carries: int, operands: Sequence[Variable]) -> Graph:
+    """The body with hazards on its inputs: those of the operands, and what a step adds to them."""
+    hazards = [hazard_of(v) for v in operands]
+    outputs = graph.outputs
+    for _ in range(ROUNDS):
+        marks = {v: with_hazard(v, h) for v, h in zip(graph.inputs, hazards, strict=True)}
+        outputs = tuple(replace(graph.outputs, {v: m for v, m in marks.items() if m is not v}))
+        grown = [h | hazard_of(v) for h, v in zip(hazards, outputs[:carries], strict=False)]
+        if grown == hazards[:carries]:
+            break
+        hazards[:carries] = grown
+    return Graph(graph.inputs, outputs)
+
+
+# ---- forward mode ----------------------------------------------------------------------------
+def forward(node: Apply, tangents: Received, push_forward: PushForward) -> Received:
+    """The results' tangents, by a scan that carries values and tangents."""
+    graph, layout = node.op.params["graph"], layout_of(node.op.params)
+    carries, rows = layout.carries, layout.rows
+    inside: list[Variable | None] = [None] * len(graph.inputs)
+    given = list(tangents[layout.first :])
+    for i, (v, t) in enumerate(zip(graph.inputs, given, strict=True)):
+        inside[i] = Variable(v.type) if t is not None else None
+    made: Received = []
+    for _ in range(carries + 1):
+        starts = {v: d for v, d in zip(graph.inputs, inside, strict=True) if d is not None}
+        made = push_forward(starts, graph.outputs)
+        fresh = [i for i in range(carries) if made[i] is not None and inside[i] is None]
+        for i in fresh:
+            inside[i] = Variable(graph.inputs[i].type)
+        if not fresh:
+            break
+    moving = [i for i in range(carries) if inside[i] is not None]
+    stacked = [i for i in range(carries, carries + layout.outputs) if made[i] is not None]
+    groups = (range(carries), range(carries, carries + rows), range(carries + rows, len(inside)))
+    inputs: list[Variable] = []
+    operands: list[Any] = list(node.inputs[: layout.first])
+    for places in groups:
+        moved = [(i, d) for i in places if (d := inside[i]) is not None]
+        inputs += [*[graph.inputs[i] for i in places], *[d for _, d in moved]]
+        outside = node.inputs[layout.first :]
+        operands += [outside[i] for i in places]
+        operands += [given[i] if given[i] is not None else zeros_for(outside[i]) for i, _ in moved]
+    outputs: list[Any] = [*graph.outputs[:carries]]
+    moved_on = [(graph.inputs[i], made[i]) for i in moving]
+    outputs += [zeros_for(v) if t is None else t for v, t in moved_on]
+    outputs += [made[i] for i in stacked]
+    outputs += [graph.outputs[-1]] if layout.until else []
+    divided = Layout(
+        carries + len(moving), rows + sum([inside[i] is not None for i in groups[1]]),
+        len(stacked), layout.until, layout.backward, layout.strict, layout.count, layout.keep,
+    )  # fmt: skip
+    body = settled(Graph(inputs, outputs), divided.carries, operands[layout.first :])
+    results = build(node.op.family, divided, body, operands)
+    found: list[Variable | None] = [None] * len(node.types)
+    for place, i in enumerate(moving):
+        found[i] = results[carries + place]
+    for place, i in enumerate(stacked):
+        found[i] = results[divided.carries + place]
+    return found
+
+
+# ---- reverse mode ----------------------------------------------------------------------------
+class Pull:
+    """The vector-Jacobian product of one step: `seeds` of its results → cotangents `found`."""
+
+    def __init__(
+        self, node: Apply, cotangents: Received, wanted: Sequence[bool], pull_back: PullBack
+    ) -> None:
+        self.graph, self.layout = node.op.params["graph"], layout_of(node.op.params)
+        graph, carries = self.graph, self.layout.carries
+        want = list(wanted[self.layout.first :])
+        self.targets = [
+            v for i, v in enumerate(graph.inputs) if (want[i] or i < carries) and v.type.is_float
+        ]
+        hazards = {
+            i: hazard_of(c) for i, c in enumerate(cotangents[: carries + self.layout.outputs])
+            if c is not None
+        }  # fmt: skip
+        self.seeds: dict[int, Variable] = {}
+        self.found: Mapping[Variable, Any] = {}
+        for _ in range(carries + ROUNDS):
+            self.seeds = {i: Variable(graph.outputs[i].type) for i in sorted(hazards)}
+            starts: dict[Variable, Variable] = {}
+            for i, seed in self.seeds.items():
+                start, output = with_hazard(seed, hazards[i]), graph.outputs[i]
+                starts[output] = starts[output] + start if output in starts else start
+            self.found = pull_back(starts, self.targets, ())
+            before = dict(hazards)
+            for i, v in enumerate(graph.inputs[:carries]):
+                arrived = self.found.get(v)
+                if arrived is not None:
+                    hazards[i] = hazards.get(i, 0) | hazard_of(arrived)
+            if hazards == before:
+                break
+        self.moving = [i for i in self.seeds if i < carries]
+        self.summed = [v for v in graph.inputs[carries + self.layout.rows :]
+                       if self.found.get(v) is not None]  # fmt: skip
+        self.rows = [v for v in graph.inputs[carries : carries + self.layout.rows]
+                     if self.found.get(v) is not None]  # fmt: skip
+        self.totals = {v: Variable(v.type) for v in self.summed}
+
+    def outputs(self) -> list[Variable]:
+        """Cotangents of the carries, sums of those of captured values, cotangents of rows."""
+        inputs = self.graph.inputs
+        made = [(inputs[i], self.found.get(inputs[i])) for i in self.moving]
+        moved = [zeros_for(v) if c is None else c for v, c in made]
+        sums = [total + self.found[v] for v, total in self.totals.items()]
+        return [*moved, *sums, *[self.found[v] for v in self.rows]]
+
+
+def backward(
+    node: Apply, cotangents: Received, wanted: Sequence[bool], pull_back: PullBack
+) -> Received:
+    """What the operands receive, by a scan from the last step to the first."""
+    pull = Pull(node, cotangents, wanted, pull_back)
+    graph, layout = pull.graph, pull.layout
+    outputs = pull.outputs()
+    kept = Kept(node, pull, outputs)
+    recorded = kept.record()
+    seeds, totals = [pull.seeds[i] for i in pull.moving], [*pull.totals.values()]
+    stacked = [i for i in pull.seeds if i >= layout.carries]
+    outside = dict(zip(graph.inputs, node.inputs[layout.first :], strict=True))
+    starts = [
+        zeros_for(node.output(i)) if cotangents[i] is None else cotangents[i] for i in pull.moving
+    ]
+    operands = [
+        recorded.steps, *starts, *[zeros_for(outside[v]) for v in pull.summed],
+        *recorded.rows.values(), *[cotangents[i] for i in stacked], *recorded.fixed.values(),
+    ]  # fmt: skip
+    inputs = [*seeds, *totals, *recorded.rows, *[pull.seeds[i] for i in stacked], *recorded.fixed]
+    rows = len(recorded.rows) + len(stacked)
+    divided = Layout(
+        carries=len(seeds) + len(totals), rows=rows, outputs=len(pull.rows),
+        backward=not layout.backward, count=None if rows else kept.count(), keep=layout.keep,
+    )  # fmt: skip
+    body = Graph(inputs, recorded.outputs)
+    results = build(node.op.family, divided, body, operands)
+    arrived: dict[Variable, Variable] = {
+        graph.inputs[i]: result for i, result in zip(pull.moving, results, strict=False)
+    }
+    arrived |= dict(zip(pull.summed, results[len(seeds) :], strict=False))
+    for v, part in zip(pull.rows, results[divided.carries :], strict=True):
+        arrived[v] = padded(part, outside[v], layout) if layout.until else part
+    return [None] * layout.first + [arrived.get(v) for v in graph.inputs]
+
+
+def padded(part: Variable, sequence: Variable, layout: Layout) -> Variable:
+    """The cotangents of rows, with zeros for those that a loop did not come to."""
+    left = sequence.shape[0] - part.shape[0]
+    zeros = OPS["zeros"]((left, *sequence.shape[1:]), sequence.dtype)
+    joined: Variable = OPS["concatenate"]([zeros, part] if layout.backward else [part, zeros])
+    return joined
+
+
+class Recorded:
+    """What the backward scan reads: `rows` and `fixed` map variables of its body to operands."""
+
+    def __init__(self) -> None:
+        self.rows: dict[Variable, Variable] = {}
+        self.fixed: dict[Variable, Variable] = {}
+        self.outputs: list[Variable] = []
+        self.steps: Any = None
+
+
+class Kept:
+    """Which values of the forward pass the backward one needs, and the scan that records them."""
+
+    def __init__(self, node: Apply, pull: Pull, outputs: Sequence[Variable]) -> None:
+        self.node, self.pull, self.outputs = node, pull, outputs
+        self.graph, self.layout = pull.graph, pull.layout
+        first, last = self.layout.carries, self.layout.carries + self.layout.rows
+        self.carried = self.graph.inputs[:first]
+        self.rows = self.graph.inputs[first:last]
+        self.captured = self.graph.inputs[last:]
+        seeds = {*pull.seeds.values(), *pull.totals.values()}
+        order = walk.toposort(outputs, seeds)
+        self.varying = walk.reached_from(seeds, order)
+        self.stepwise = walk.reached_from({*self.carried, *self.rows}, order)
+        self.known = {
+            a for v in self.graph.inputs for s in v.type.shape if isinstance(s, Dim)
+            for a in s.atoms()
+        }  # fmt: skip
+        self.places = self._places()
+        self.border = self._border(order)
+
+    def count(self) -> Any:
+        """The number of steps, as a size in types."""
+        if self.layout.count is not None:
+            return self.layout.count
+        return self.node.inputs[self.layout.first + self.layout.carries].type.shape[0]
+
+    def _places(self) -> dict[Any, Variable]:
+        """Sizes → what has that size outside, for those of carries and rows."""
+        operands = self.node.inputs[self.layout.first :]
+        found: dict[Any, Variable] = {}
+        for i, (v, operand) in enumerate(zip(self.graph.inputs, operands, strict=True)):
+            lead = int(self.layout.carries <= i < self.layout.carries + self.layout.rows)
+            for axis, size in enumerate(v.type.shape):
+                if isinstance(size, Dim) and size not in found:
+                    found[size] = OPS["dim_size"](operand, axis + lead)
+        return found
+
+    def _border(self, order: Sequence[Apply]) -> dict[Variable, None]:
+        """Variables that do not depend on cotangents, read by those that do."""
+        border: dict[Variable, None] = {}
+        stack = [v for v in self.outputs if v not in self.varying]
+        for node in order:
+            if any([v in self.varying for v in node.outputs]):
+                stack += [v for v in node.inputs if v not in self.varying]
+        seen: set[Variable] = set()
+        while stack:
+            v = stack.pop()
+            if v in seen or isinstance(v, Constant):
+                continue
+            seen.add(v)
+            if v in self.stepwise and v.owner is not None and not self._is_kept(v):
+                stack += v.owner.inputs
+            else:
+                border[v] = None
+        return border
+
+    def _is_kept(self, v: Variable) -> bool:
+        """Is it worth recording? Not what is only another view of something that is recorded."""
+        assert v.owner is not None
+        if v.owner.op.name == "dim_size":
+            source = v.owner.inputs[0].type.shape[v.owner.op.params["axis"]]
+            return source in self.places or self._is_known(v.owner.inputs[0])
+        op = v.owner.op
+        cheap = op.family.passes or op.family.views(op.params) or op.name == "broadcast_to"
+        return not cheap and self._is_known(v)
+
+    def _is_known(self, v: Variable) -> bool:
+        shape = v.type.shape
+        return all([isinstance(s, int) or seen_outside(s, self.known) is s for s in shape])
+
+    def record(self) -> Recorded:
+        """The scan that records, and the outputs of the backward body in terms of it."""
+        node, layout, made = self.node, self.layout, Recorded()
+        operands = dict(zip(self.graph.inputs, node.inputs[layout.first :], strict=True))
+        rows, stacked, fixed = {*self.rows}, [], []
+        for v in self.border:
+            owner = v.owner
+            if v in rows and not layout.until:
+                made.rows[v] = operands[v]
+            elif v not in self.stepwise:
+                fixed.append(v)
+            elif owner is not None and owner.op.name == "dim_size" and (
+                place := self.places.get(owner.inputs[0].type.shape[owner.op.params["axis"]])
+            ) is not None:  # fmt: skip
+                made.fixed[v] = place
+            else:
+                stacked.append(v)
+        made.fixed |= dict(zip(fixed, replace(fixed, operands), strict=True))
+        made.steps = node.inputs[0]
+        if stacked or layout.until:
+            outputs = [*self.graph.outputs[: layout.carries], *stacked]
+            outputs += [self.graph.outputs[-1]] if layout.until else []
+            divided = Layout(
+                layout.carries, layout.rows, len(stacked), layout.until, layout.backward,
+                layout.strict, layout.count, layout.keep,
+            )  # fmt: skip
+            body = Graph(self.graph.inputs, outputs)
+            results = build(node.op.family, divided, body, node.inputs)
+            made.rows |= dict(zip(stacked, results[layout.carries :], strict=False))
+            made.steps = results[-1] if layout.until else made.steps
+        inside = {v: Variable(v.type, name=v.name) for v in (*made.rows, *made.fixed)}
+        marks = {v: with_hazard(own, hazard_of(v)) for v, own in inside.items()}
+        made.rows = {inside[v]: operand for v, operand in made.rows.items()}
+        made.fixed = {inside[v]: operand for v, operand in made.fixed.items()}
+        made.outputs = replace(self.outputs, marks)
+        return made

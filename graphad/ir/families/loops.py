@@ -1,0 +1,87 @@
+"""`Scan`: an inner graph applied again and again, what it returns carried to the next step.
+
+    operands  length, [start], carries …, sequences …, captured …
+    graph     carries …, rows of the sequences …, captured …  →  carries …, rows …, [go on]
+    results   carries after the last step …, rows stacked along axis 0 …, [number of steps]
+
+One op serves scan, while_loop and fori_loop. Its derivatives are scans again, so that any order
+follows without unrolling: forward mode carries the tangents beside the values; reverse mode runs
+backwards over what a second forward scan recorded (which the compiler merges with the first).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphad.errors import ShapeError
+from graphad.ir.dims import Dim
+from graphad.ir.families import loopflows
+from graphad.ir.families.inner import (
+    InnerFamily,
+    PullBack,
+    PushForward,
+    Received,
+    Run,
+    seen_outside,
+)
+from graphad.ir.families.looprun import layout_of, run_scan
+from graphad.ir.graph import replace
+from graphad.ir.types import TensorType
+from graphad.ir.variable import Apply, Variable
+
+
+class Scan(InnerFamily):
+    """See the module's docstring; parameters are those of `Layout`, and `graph`."""
+
+    memoise = False
+
+    def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
+        graph, layout = params["graph"], layout_of(params)
+        carries, rows, captured = layout.divide(types)
+        count = layout.count
+        if count is None:
+            count = rows[0].shape[0]
+        inside = [*carries, *[t.with_shape(t.shape[1:]) for t in rows], *captured]
+        made = [v.type for v in graph.outputs]
+        if any([t is not v.type for t, v in zip(inside, graph.inputs, strict=True)]):
+            new = {v: Variable(t) for v, t in zip(graph.inputs, inside, strict=True)}
+            made = [v.type for v in replace(graph.outputs, new)]
+        for kind, found in zip(carries, made, strict=False):
+            if kind is not found:
+                raise ShapeError(f"{self.name}: a carry is {kind}, after a step it is {found}")
+        known = {a for t in types for s in t.shape if isinstance(s, Dim) for a in s.atoms()}
+        stacked = []
+        for t in made[layout.carries : layout.carries + layout.outputs]:
+            shape = [seen_outside(s, known) for s in t.shape]
+            stacked.append(t.with_shape((count, *shape)))
+        steps = [TensorType("int64")] if layout.until else []
+        return (*carries, *stacked, *steps)
+
+    # -- running -------------------------------------------------------------------------------
+    def run_with(
+        self, arrays: Sequence[Any], params: Mapping[str, Any], xp: Any, *runs: Run
+    ) -> Any:
+        layout = layout_of(params)
+        results = run_scan(layout, params["graph"], arrays, runs[0])
+        return tuple(results) if len(results) != 1 else results[0]
+
+    # -- derivatives ---------------------------------------------------------------------------
+    def vjp_with(
+        self, node: Apply, cotangents: Received, wanted: Sequence[bool], pull_back: PullBack
+    ) -> Received:
+        return loopflows.backward(node, cotangents, wanted, pull_back)
+
+    def jvp_with(self, node: Apply, tangents: Received, push_forward: PushForward) -> Received:
+        return loopflows.forward(node, tangents, push_forward)
+
+    def cuts_in(self, params: Mapping[str, Any], position: int) -> bool:
+        return position < (2 if params["until"] else 1)
+
+    def label(self, params: Mapping[str, Any]) -> str:
+        words = ["while_loop" if params["until"] and not params["rows"] else self.name]
+        words += ["backward"] if params["backward"] else []
+        return f"{' '.join(words)}({len(params['graph'])} nodes)"
+
+
+SCAN = Scan("scan")

@@ -1,0 +1,5 @@
+"""Branches and loops inside a graph: `cond`, `switch`, `scan` and what is made of it."""
+
+from graphad.ops.control import branches, scanning
+
+__all__ = ["branches", "scanning"]
