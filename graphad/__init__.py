@@ -49,17 +49,19 @@ from graphad.rewrite.stable import stabilise
 from graphad.runtime.function import Function
 
 if TYPE_CHECKING:
-    from graphad import fft, linalg, nn, numpy, signal, special, stats, testing, viz
+    from graphad import fft, functional, linalg, nn, numpy, signal, special, stats, testing, viz
     from graphad.derivatives.checkpoint import checkpoint
     from graphad.derivatives.custom import custom_jvp, custom_vjp
     from graphad.derivatives.gates import grad_clip, grad_reverse, grad_scale
     from graphad.derivatives.implicit import fixed_point, minimize, root
     from graphad.derivatives.primitive import primitive
+    from graphad.functional import jit, value_and_grad
     from graphad.ops.control.branches import cond, switch
     from graphad.ops.control.scanning import scan
 
 _LAZY = (
     "fft",
+    "functional",
     "linalg",
     "nn",
     "numpy",
@@ -77,6 +79,7 @@ _LATER = {  # functions that few programs need, by the module that is loaded at 
     "cond": "ops.control.branches", "switch": "ops.control.branches",
     "scan": "ops.control.scanning",
 }  # fmt: skip
+_OF_FUNCTIONS = ("jit", "value_and_grad")  # of graphad.functional
 _PRIVATE = ("getitem_by", "scatter_add", "getitem")  # entries for rules, not for users
 _CORE = {name: e.function for name, e in OPS.loaded.items() if name not in _PRIVATE}
 globals().update(_CORE)
@@ -93,6 +96,7 @@ __all__ = [
     "tensor", "testing", "tree", "vector", "viz", "vjp",
 ]  # fmt: skip
 __all__ += ["cond", "scan", "switch"]
+__all__ += ["functional", *_OF_FUNCTIONS]
 __all__ += [name for name in _CORE if name not in __all__]
 
 
@@ -103,15 +107,22 @@ def __getattr__(name: str) -> Any:
         module = importlib.import_module(_later(name))
         globals()[name] = getattr(module, name)
         return globals()[name]
+    if name in _OF_FUNCTIONS:
+        globals()[name] = _of_functions(name)
+        return globals()[name]
     if not name.startswith("_") and name not in _PRIVATE and name in OPS:
         globals()[name] = OPS[name]
         return OPS[name]
     raise AttributeError(f"module 'graphad' has no attribute {name!r}")
 
 
+def _of_functions(name: str) -> Any:
+    return getattr(importlib.import_module("graphad.functional"), name)
+
+
 def __dir__() -> list[str]:
     further = [name for name in OPS.namespace() if name not in _PRIVATE]
-    return sorted({*globals(), *_LAZY, *_LATER, *further})
+    return sorted({*globals(), *_LAZY, *_LATER, *_OF_FUNCTIONS, *further})
 
 
 def _further() -> None:
@@ -129,5 +140,6 @@ OPS.further = _further
 hooks.eval = evaluate_variable
 hooks.stabilise = stabilise
 hooks.machine = lambda name: importlib.import_module(f"graphad.codegen.{name}")
+hooks.of_functions = _of_functions
 hooks.array_namespace = lambda: importlib.import_module("graphad")
 hooks.mimebundle = lambda target: importlib.import_module("graphad.viz").mimebundle(target)

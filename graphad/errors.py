@@ -34,6 +34,10 @@ class GraphadError(Exception):
         return _rebuild, (type(self), self.what, self.cause, self.remedy, self.where)
 
 
+class GraphadWarning(UserWarning):
+    """What works, but probably not as it is meant: slower, or with less effect."""
+
+
 def _rebuild(
     kind: type[GraphadError], what: str, cause: str, remedy: str, where: str
 ) -> GraphadError:
@@ -62,6 +66,10 @@ class UseError(GraphadError, TypeError):
 
 class MissingAttributeError(UseError, AttributeError):
     """An attribute or method that arrays have and symbolic variables cannot have."""
+
+
+class TracerError(UseError):
+    """A value from inside a traced function that is used where it has no meaning."""
 
 
 class GraphError(GraphadError, ValueError):

@@ -128,6 +128,16 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
     return leaves, Structure(type(tree), keys, tuple(structures), order)
 
 
+def children(value: Any) -> list[tuple[Any, Any]] | None:
+    """Pairs (key, child) of a container, one level deep; None for a leaf.
+
+    >>> children({"b": 1, "a": [2]}), children(3)
+    ([('a', [2]), ('b', 1)], None)
+    """
+    opened = _open(value)
+    return None if opened is None else list(zip(opened[0], opened[1], strict=True))
+
+
 def map_leaves(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
     """Apply `function` to corresponding leaves of containers of equal structure.
 

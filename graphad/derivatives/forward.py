@@ -19,10 +19,12 @@ from graphad.ir.context import derived_from
 from graphad.ir.families.common import add_up, spread_to
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.families.movement import zeros_for
+from graphad.ir.hooks import also_of_functions
 from graphad.ir.op import OPS
 from graphad.ir.variable import Apply, Variable
 
 
+@also_of_functions
 def jvp(outputs: Any, wrt: Any, tangents: Any) -> Any:
     """Jacobian-vector product: ∂outputs/∂wrt · tangents, in the structure of `outputs`.
 

@@ -13,10 +13,12 @@ from graphad.derivatives.forward import jvp
 from graphad.derivatives.reverse import _connected, _variables, grad, pull_back, vjp
 from graphad.errors import GradientError, ShapeError, UseError
 from graphad.ir.families.inner import map_rows
+from graphad.ir.hooks import also_of_functions
 from graphad.ir.op import OPS
 from graphad.ir.variable import Variable, describe
 
 
+@also_of_functions
 def jacobian(
     expression: Variable, wrt: Any, *, mode: str = "auto", disconnected: str = "raise"
 ) -> Any:
@@ -75,6 +77,7 @@ def _by_columns(y: Variable, x: Variable, disconnected: str) -> Variable | None:
     return OPS["reshape"](OPS["moveaxis"](columns, 0, -1), (*y.shape, *x.shape))
 
 
+@also_of_functions
 def hessian(cost: Variable, wrt: Any, *, disconnected: str = "raise") -> Any:
     """Second derivatives of the scalar `cost`: for one variable an array of shape
     wrt.shape + wrt.shape; for a container, the structure of `wrt` inside that of `wrt`.
@@ -102,6 +105,7 @@ def hessian(cost: Variable, wrt: Any, *, disconnected: str = "raise") -> Any:
     return structure.unflatten([structure.unflatten(row) for row in second])
 
 
+@also_of_functions
 def hvp(cost: Variable, wrt: Any, vectors: Any) -> Any:
     """Hessian-vector product: the derivative of the gradient along `vectors` (forward over
     reverse), without the Hessian; containers `wrt` and `vectors` have equal structure.
@@ -139,6 +143,7 @@ def ggnvp(outputs: Any, loss: Any, wrt: Any, vectors: Any) -> Any:
     return vjp(leaves, wrt, curved)
 
 
+@also_of_functions
 def elementwise_grad(y: Variable, x: Variable) -> Variable:
     """∂y_i/∂x_i, in the shape of `x`, of a function that works element by element.
 

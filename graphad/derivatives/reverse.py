@@ -22,12 +22,13 @@ from graphad.ir.dimtext import shape_text
 from graphad.ir.families.common import fit
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.families.movement import zeros_for
-from graphad.ir.hooks import hooks
+from graphad.ir.hooks import also_of_functions, hooks
 from graphad.ir.variable import Apply, Constant, Variable, as_variable, describe
 
 _HANDLING = ("raise", "zero", "none")
 
 
+@also_of_functions
 def grad(
     cost: Variable | None,
     wrt: Any,
@@ -84,6 +85,7 @@ def grad(
     return structure.unflatten(results)
 
 
+@also_of_functions
 def vjp(outputs: Any, wrt: Any, cotangents: Any, *, disconnected: str = "zero") -> Any:
     """Vector-Jacobian product: Σ cotangents · ∂outputs/∂wrt, in the structure of `wrt`.
 

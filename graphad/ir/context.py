@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from types import CodeType
-from typing import TYPE_CHECKING, NamedTuple
+from types import CodeType, MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphad.errors import UseError
 
@@ -47,6 +47,9 @@ class Surroundings(NamedTuple):
 
 _PLAIN = Surroundings()
 surroundings: ContextVar[Surroundings] = ContextVar("graphad_surroundings", default=_PLAIN)
+_NO_ARRAYS: Mapping[int, Any] = MappingProxyType({})
+# Arrays, by id, that stand for variables: arguments of a function that is traced.
+known_arrays: ContextVar[Mapping[int, Any]] = ContextVar("graphad_arrays", default=_NO_ARRAYS)
 
 
 def caller() -> RawSite | None:

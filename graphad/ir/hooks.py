@@ -6,8 +6,9 @@ raises with its name. This is the one place where a lower layer calls a higher o
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 
 def _empty(name: str) -> Callable[..., Any]:
@@ -26,6 +27,22 @@ class Hooks:
     array_namespace: Callable[[], Any] = staticmethod(_empty("array_namespace"))
     machine: Callable[[str], Any] = staticmethod(_empty("machine"))  # a module of codegen, by name
     stabilise: Callable[[Any], Any] = staticmethod(_empty("stabilise"))
+    of_functions: Callable[[str], Callable[..., Any]] = staticmethod(_empty("of_functions"))
 
 
 hooks = Hooks()
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def also_of_functions(function: F) -> F:
+    """A function of Variables that, given a Python function first, is the transformation of that
+    name in `graphad.functional`."""
+    name = function.__name__
+
+    @functools.wraps(function)
+    def either(*arguments: Any, **keywords: Any) -> Any:
+        if arguments and callable(arguments[0]):  # Variables are not
+            return hooks.of_functions(name)(*arguments, **keywords)
+        return function(*arguments, **keywords)
+
+    return either  # type: ignore[return-value]

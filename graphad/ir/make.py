@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import UseError
+from graphad.ir.cell import Cell
 from graphad.ir.types import TensorType
-from graphad.ir.variable import Cell, Constant, Shared, Variable, as_array
+from graphad.ir.variable import Constant, Shared, Variable, as_array
 
 
 def tensor(name: str | None = None, shape: Any = (), dtype: Any = "float64") -> Variable:

@@ -10,7 +10,6 @@ reference cycles, a graph that nobody holds is freed at once. All of them hash b
 from __future__ import annotations
 
 import functools
-import threading
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,7 +18,8 @@ import numpy as np
 
 from graphad.errors import DTypeError, GraphadError, ShapeError, UseError
 from graphad.ir import dims
-from graphad.ir.context import RawSite, Site, caller, resolve, surroundings
+from graphad.ir.cell import Cell
+from graphad.ir.context import RawSite, Site, caller, known_arrays, resolve, surroundings
 from graphad.ir.dims import Dim
 from graphad.ir.dimtext import shape_text
 from graphad.ir.hooks import hooks
@@ -45,6 +45,7 @@ class Variable(ArrayMethods):
     owner: Apply | None
     index: int
     name: str | None
+    trace: Any = None  # of a Variable that knows its value: what keeps it (functional.Tracer)
 
     def __init__(
         self, type: TensorType, owner: Apply | None = None, index: int = 0, name: str | None = None
@@ -110,19 +111,6 @@ class Constant(Variable):
         return Constant, (self.value, self.name)
 
 
-class Cell:
-    """The place where a Shared keeps its array; swapped as a whole, never written into."""
-
-    __slots__ = ("array", "lock")
-
-    def __init__(self, array: np.ndarray[Any, Any]) -> None:
-        self.array = array
-        self.lock = threading.RLock()
-
-    def __reduce__(self) -> tuple:
-        return Cell, (self.array,)
-
-
 class Shared(Variable):
     """A Variable with a value that outlives calls: parameters, counters, running means.
 
@@ -176,7 +164,8 @@ class Apply:
     """One application of an op to variables: the node of the graph."""
 
     __slots__ = (
-        "__weakref__", "_outputs", "_site", "hazard", "inputs", "op", "origin", "scope", "types",
+        "__weakref__", "_outputs", "_site", "hazard", "inputs", "op", "origin", "scope", "trace",
+        "types",
     )  # fmt: skip
     op: Op
     inputs: tuple[Variable, ...]
@@ -204,10 +193,14 @@ class Apply:
         rule = family.hazard_of
         hazard = family.hazard if rule is None or not inputs else rule(*inputs)
         hazard |= 0 if family.hazard_in is None else family.hazard_in(op.params)
+        trace = None
         for variable in inputs:
             owner = variable.owner
             if owner is not None:
                 hazard |= owner.hazard
+            if variable.trace is not None:
+                trace = variable.trace
+        self.trace = trace
         if hazard & MASKED and family.adds and not all([_is_masked(v) for v in inputs]):
             hazard &= ~MASKED
         self.hazard = hazard if hazard and any([t.is_float for t in types]) else 0
@@ -222,13 +215,15 @@ class Apply:
         if len(self.types) == 1:
             found = self._outputs() if self._outputs is not None else None
             if found is None:
-                found = Variable(self.types[0], self, 0)
+                make = Variable if self.trace is None else self.trace.variable
+                found = make(self.types[0], self, 0)
                 self._outputs = weakref.ref(found)
             return found
         known = self._outputs or {}
         found = known[index]() if index in known else None
         if found is None:
-            found = Variable(self.types[index], self, index)
+            make = Variable if self.trace is None else self.trace.variable
+            found = make(self.types[index], self, index)
             self._outputs = {**known, index: weakref.ref(found)}
         return found
 
@@ -350,6 +345,8 @@ def as_variable(value: Any, dtype: Any = None) -> Variable:
         return value
     if isinstance(value, Dim):
         return dims.to_variable(value)
+    if type(value) is np.ndarray and dtype is None and id(value) in known_arrays.get():
+        return known_arrays.get()[id(value)]
     return Constant(as_array(value, dtype))
 
 

@@ -47,6 +47,7 @@ class Mark(Declared):
 
 _mark = Mark("marked")
 _mark.hazard_in = lambda params: params["hazard"]
+argument = Mark("argument")  # the operand as a variable of its own: what a function is called with
 
 
 def hazard_of(variable: Variable | None) -> int:

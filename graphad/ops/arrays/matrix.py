@@ -9,6 +9,7 @@ import numpy as np
 from graphad.errors import AxisError, ShapeError, UseError
 from graphad.ir.families.common import normalize_axis, public, refuse_out
 from graphad.ir.families.movement import Movement
+from graphad.ir.hooks import also_of_functions
 from graphad.ir.op import OPS, Sample
 from graphad.ir.variable import Variable, as_variable, describe
 
@@ -108,10 +109,14 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Variabl
 @public(np.trace, topic="reduction", samples=lambda rng: [
     Sample((_x(3, 4),)), Sample((_x(2, 3, 4),), {"offset": 1, "axis1": 1, "axis2": 2})
 ])  # fmt: skip
+@also_of_functions
 def trace(
     a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None
 ) -> Variable:
     """The sum of a diagonal, as ``np.trace``; see `diagonal`.
+
+    ``ga.trace(f, *arguments)`` of a Python function is something else: the graph of what it
+    computes, see `graphad.functional.trace`.
 
     >>> import graphad as ga
     >>> int(ga.trace(ga.constant([[1, 2], [3, 4]])).eval())

@@ -1,0 +1,174 @@
+"""The programs of one function for one signature: a tree of paths, one for each way of deciding.
+
+A path is a graph with the guards that were decided on the way. Its program computes the guards
+with the results; where they come out as expected, the results are right. Where they do not, the
+outcomes that were seen lead to another path of the tree, or to a new one.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from graphad.assemble import function
+from graphad.errors import GraphadWarning, TracerError
+from graphad.functional.calls import own_values
+from graphad.functional.tracer import CONVERSIONS, Guard
+from graphad.functional.tracing import Run
+from graphad.ir.context import resolve
+from graphad.ir.op import freeze
+from graphad.ir.variable import Variable
+from graphad.ir.walk import toposort
+from graphad.runtime.function import Function
+
+MAX_PATHS = 32
+OUTSIDE = object()  # the result of a function that uses Variables from outside
+ENDLESS = frozenset({"while_loop"})  # ops that may not end where a guard does not hold
+
+
+class Path:
+    """One way through the function: its graph, and its program once it is compiled."""
+
+    __slots__ = ("checks", "expected", "function", "run", "safe")
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.checks = [CONVERSIONS[g.kind] for g in run.guards]
+        self.expected = [freeze(g.outcome) for g in run.guards]
+        self.function: Function | None = None
+        nodes = toposort([*run.outputs, *[g.variable for g in run.guards]])
+        self.safe = not run.guards or not any([node.op.name in ENDLESS for node in nodes])
+
+    def compile(self, name: str, options: dict[str, Any]) -> Function:
+        if self.function is None:
+            outputs = [*self.run.outputs, *[g.variable for g in self.run.guards]]
+            self.function = function(
+                self.run.inputs, outputs, name=name, unused="ignore", **options
+            )
+        return self.function
+
+    def result(self, values: Sequence[Any]) -> Any:
+        """The results in their container."""
+        rest = iter(values)
+        leaves = [next(rest) if isinstance(v, Variable) else v for v in self.run.leaves]
+        return self.run.structure.unflatten(leaves)
+
+
+class Fork:
+    """A node of the tree: the guard that is decided here, and where its outcomes lead."""
+
+    __slots__ = ("branches", "guard", "recent")
+
+    def __init__(self) -> None:
+        self.guard: Guard | None = None
+        self.branches: dict[Any, Fork] = {}
+        self.recent: Path | None = None  # the path below that was taken last
+
+
+class Paths:
+    """All paths of a function for one signature."""
+
+    def __init__(
+        self, name: str, retrace: Callable[..., Run], options: dict[str, Any], limit: int
+    ) -> None:
+        self.name, self.retrace, self.options, self.limit = name, retrace, options, limit
+        self.root, self.count = Fork(), 0
+        self.gave_up = False
+
+    def __call__(self, arrays: Sequence[Any]) -> Any:
+        if self.gave_up:
+            return self._node_by_node(arrays)
+        path = self.root.recent
+        tried: set[Path] = set()
+        while path is not None and path.safe and path not in tried:
+            tried.add(path)
+            compiled = path.function or path.compile(self.name, self.options)
+            try:
+                values = compiled(*arrays)
+            except Exception:
+                if not path.checks:
+                    raise
+                break  # perhaps only because a guard does not hold
+            count = len(values) - len(path.checks)
+            fork = self.root
+            for check, expected, value in zip(
+                path.checks, path.expected, values[count:], strict=True
+            ):
+                fork.recent = path
+                outcome = freeze(check(value))
+                fork = fork.branches.get(outcome)  # type: ignore[assignment]
+                if outcome != expected:
+                    path = fork.recent if fork is not None else None
+                    break
+            else:
+                return path.result(values[:count])
+        return self._traced(arrays)
+
+    def _node_by_node(self, arrays: Sequence[Any]) -> Any:
+        run = self.retrace(arrays, own_values)
+        return run.structure.unflatten(run.values)
+
+    def _traced(self, arrays: Sequence[Any]) -> Any:
+        """Trace; the path is new or has been met. The first path is compiled at once."""
+        first = self.count == 0
+        run = self.retrace(arrays, None if first else own_values)
+        if run.others:
+            return OUTSIDE
+        path = self._enter(run)
+        if first:
+            values = path.compile(self.name, self.options)(*arrays)
+            return path.result(values[: len(values) - len(path.checks)])
+        return run.structure.unflatten(run.values)
+
+    def _enter(self, run: Run) -> Path:
+        """The path of the run, entered into the tree."""
+        fork, way = self.root, [self.root]
+        for guard in run.guards:
+            known = fork.guard
+            if (known is None and fork.recent is not None) or (
+                known is not None and (known.kind, known.site) != (guard.kind, guard.site)
+            ):
+                raise self._impure(known, guard)
+            fork.guard = guard
+            fork = fork.branches.setdefault(freeze(guard.outcome), Fork())
+            way.append(fork)
+        if fork.guard is not None:
+            raise self._impure(fork.guard, None)
+        path = fork.recent
+        if path is None:
+            path = Path(run)
+            self.count += 1
+        for fork in way:
+            fork.recent = path
+        if self.count > self.limit:
+            self._give_up(run)
+        return path
+
+    def _impure(self, first: Guard | None, second: Guard | None) -> TracerError:
+        places = [f"{g.kind} at {resolve(g.site)}" if g else "none" for g in (first, second)]
+        return TracerError(
+            f"{self.name} decides differently after the same decisions: "
+            f"{places[0]}, then {places[1]}",
+            cause="jit runs the function once for each way of deciding, so it must be pure; "
+            "this one depends on something that is no argument and has changed",
+            remedy="pass what changes as an argument (static_argnames=… if it is no array), or "
+            "leave jit away",
+        )
+
+    def _give_up(self, run: Run) -> None:
+        self.gave_up = True
+        sites: dict[str, int] = {}
+        for guard in run.guards:
+            place = f"{guard.kind} at {resolve(guard.site)}"
+            sites[place] = sites.get(place, 0) + 1
+        shown = "; ".join(f"{place} ({n} times)" for place, n in list(sites.items())[:5])
+        self.root = Fork()
+        warnings.warn(
+            f"{self.name} took more than {self.limit} different paths: it runs node by node from "
+            f"now on, without a compiled program. It decides on values: {shown}. Decisions inside "
+            "of the graph have one program: ga.where, ga.cond, ga.while_loop; or raise "
+            "jit(..., max_paths=…)",
+            GraphadWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,226 @@
+"""Tracers: the Variables that a traced function computes with; they also know their values.
+
+A `Trace` is one run of a Python function on Tracers. What the function computes is recorded as
+graph, as with any Variable; the value of a Tracer is computed when somebody asks for it, node by
+node, and kept. So ``if x > 0`` can be answered, and costs what it needs.
+
+A decision on a value (bool, int, float, index) is recorded as a `Guard` where the trace keeps
+guards: the graph is right for arguments for which all its guards have the same outcomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+
+from graphad.errors import TracerError, UseError
+from graphad.functional.places import assign
+from graphad.ir.context import RawSite, caller
+from graphad.ir.families.inner import argument
+from graphad.ir.op import OPS
+from graphad.ir.types import TensorType
+from graphad.ir.variable import Apply, Constant, Shared, Variable, describe
+
+CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+    "bool": bool, "int": int, "float": float, "complex": complex,
+    "index": lambda value: value.__index__(),
+}  # fmt: skip
+
+
+class Guard(NamedTuple):
+    """A decision: the variable, what it was converted to, the outcome, and where."""
+
+    variable: Variable
+    kind: str
+    outcome: Any
+    site: RawSite | None
+
+
+class Trace:
+    """One run of the function `name`; holds values only until it is closed."""
+
+    __slots__ = ("guards", "is_open", "name", "nodes", "originals", "values")
+
+    def __init__(self, name: str, guards: list[Guard] | None = None) -> None:
+        self.name, self.guards = name, guards
+        self.values: dict[Any, Any] = {}  # leaf -> array; node -> arrays of its outputs
+        self.nodes: list[Apply] = []  # in the order in which they were built
+        self.originals: dict[Variable, Variable] = {}  # assigned to -> what it was at first
+        self.is_open = True
+
+    def leaf(self, type: TensorType, value: Any, name: str | None = None) -> Tracer:
+        """An argument of the function."""
+        made = Tracer(type, None, 0, name)
+        made.trace = self
+        self.values[made] = value
+        return made
+
+    def variable(self, type: TensorType, owner: Apply, index: int) -> Tracer:
+        """The output of a node; called by the node."""
+        made = Tracer(type, owner, index)
+        made.trace = self
+        if self.is_open:
+            self.nodes.append(owner)
+        return made
+
+    def original(self, variable: Variable) -> Variable:
+        """What a Variable that the function may have assigned to was when it was handed out."""
+        return self.originals.get(variable, variable)
+
+    def close(self) -> None:
+        """Let go of values and nodes."""
+        self.is_open = False
+        self.values, self.nodes, self.originals = {}, [], {}
+
+    # -- values --------------------------------------------------------------------------------
+    def value(self, variable: Variable) -> Any:
+        """The value of a variable of this trace; UseError where it has none."""
+        owner = variable.owner
+        if owner is None:
+            return self._leaf(variable)
+        found = self.values.get(owner)
+        if found is None:
+            self.compute([owner])
+            found = self.values[owner]
+        return found[variable.index]
+
+    def _leaf(self, variable: Variable) -> Any:
+        if variable.trace is self:
+            return self.values[variable]
+        if isinstance(variable, Constant):
+            return variable.value
+        if isinstance(variable, Shared):
+            return self.values.setdefault(variable, variable.cell.array)
+        if variable.trace is not None and variable.trace.is_open:
+            return variable.trace.values[variable]
+        if variable.trace is not None:
+            raise leaked(variable)
+        raise UseError(
+            f"{describe(variable)} has no value while {self.name} is traced",
+            cause="it is an input of a graph, not an argument of the function",
+            remedy="pass it as an argument, or build the whole graph with ga.function",
+        )
+
+    def compute(self, targets: Sequence[Apply]) -> None:
+        """Evaluate nodes and what they need."""
+        values, stack = self.values, list(targets)
+        with np.errstate(all="ignore"):
+            while stack:
+                node = stack[-1]
+                if node in values:
+                    stack.pop()
+                    continue
+                pending = [
+                    v.owner for v in node.inputs if v.owner is not None and v.owner not in values
+                ]
+                if pending:
+                    stack += pending
+                    continue
+                stack.pop()
+                operands = [
+                    values[v.owner][v.index] if v.owner is not None else self._leaf(v)
+                    for v in node.inputs
+                ]
+                made = node.op.family.evaluate(np, operands, node.op.params)
+                values[node] = (made,) if len(node.types) == 1 else made
+
+    def decide(self, tracer: Tracer, kind: str) -> Any:
+        """The value as a Python number; recorded as a guard."""
+        outcome = CONVERSIONS[kind](self.value(tracer))
+        if self.guards is not None:
+            self.guards.append(Guard(tracer, kind, outcome, caller()))
+        return outcome
+
+
+class Tracer(Variable):
+    """A Variable that knows its value, inside a function that is traced.
+
+    It answers what a plain Variable cannot: `bool`, `int`, `float`, `in`, printing; and
+    ``x[index] = v``, ``x[index] += v`` make it stand for a changed copy, views included.
+    """
+
+    __slots__ = ("trace",)
+
+    @property
+    def value(self) -> Any:
+        """The value, a NumPy array or scalar that must not be written into."""
+        if not self.trace.is_open:
+            raise leaked(self)
+        return self.trace.value(self)
+
+    def _decide(self, kind: str) -> Any:
+        if not self.trace.is_open:
+            raise leaked(self)
+        return self.trace.decide(self, kind)
+
+    def __bool__(self) -> bool:  # type: ignore[override]
+        return bool(self._decide("bool"))
+
+    def __int__(self) -> int:  # type: ignore[override]
+        return int(self._decide("int"))
+
+    def __float__(self) -> float:  # type: ignore[override]
+        return float(self._decide("float"))
+
+    def __complex__(self) -> complex:  # type: ignore[override]
+        return complex(self._decide("complex"))
+
+    def __index__(self) -> int:  # type: ignore[override]
+        return int(self._decide("index"))
+
+    def item(self, *args: Any) -> Any:
+        """One element as a Python number: a decision on its value."""
+        chosen: Any = self if not args else OPS["ravel"](self)[args[0]] if len(
+            args) == 1 and not isinstance(args[0], tuple) else self[args]  # fmt: skip
+        kind = {"b": "bool", "i": "int", "u": "int", "c": "complex"}.get(self.dtype.kind, "float")
+        return chosen._decide(kind)
+
+    def __contains__(self, item: Any) -> bool:  # type: ignore[override]
+        return bool(OPS["any"](self == item))
+
+    def __setitem__(self, index: Any, value: Any) -> None:  # type: ignore[override]
+        if not self.trace.is_open:
+            raise leaked(self)
+        assign(self.trace, self, index, value)
+
+    def copy(self, order: str = "C") -> Any:
+        """The same values, not changed by assignments to this variable."""
+        return argument(self)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
+        raise UseError(
+            f"{describe(self)} cannot be put into a NumPy array",
+            cause=f"{self.trace.name} is traced: its values are part of a graph",
+            remedy="join them with ga.stack([x, y]) or ga.concatenate([x, y]); to fill an array, "
+            "start from ga.zeros_like(x) and assign; x.value is the value, without derivative",
+        )
+
+    def __str__(self) -> str:
+        return str(self.value) if self.trace.is_open else repr(self)
+
+    def __format__(self, spec: str) -> str:
+        if not self.trace.is_open:
+            return format(repr(self), spec)
+        value = self.value
+        return format(value.item() if spec and value.ndim == 0 else value, spec)
+
+    def __repr__(self) -> str:
+        if not self.trace.is_open:
+            return super().__repr__()
+        try:
+            return f"<{self.type} traced, value {self.value}>"
+        except UseError:
+            return super().__repr__()
+
+
+def leaked(variable: Variable) -> TracerError:
+    """The error for a Tracer that is used after its function has returned."""
+    name = variable.trace.name
+    return TracerError(
+        f"{describe(variable)}: a value from inside {name} is used after {name} has returned",
+        cause="a traced function computes with symbolic values that exist only while it runs; "
+        "this one was kept in a list, an attribute or a global variable",
+        remedy=f"return it from {name} (has_aux=True hands on what is not differentiated)",
+    )
