@@ -6,12 +6,14 @@ build (the user) → check → rewrite → plan → generate → run (runtime.Fu
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from graphad.codegen.floats import generate_floats, is_scalar_plan
+from graphad.codegen.large import Large
 from graphad.codegen.program import Program, generate
 from graphad.errors import UseError
 from graphad.ir.check import check
@@ -78,9 +80,12 @@ class Compiled:
         plain floats as long as these have a value, it is written when it is first needed."""
         if self.options.backend == "interpreter":
             return None
-        return self._once(
-            "_program", lambda: generate(self.plan, self.name, inner_compiler(self.options))
-        )
+        return self._once("_program", self._make_program)
+
+    def _make_program(self) -> Program:
+        inner = inner_compiler(self.options)
+        large = Large(self.graph, self.name, inner, self.options.threads)
+        return generate(self.plan, self.name, inner, large=large)
 
     def _once(self, name: str, make: Callable[[], Any]) -> Any:
         """What `make` gives, kept; without a lock, which a forked child could find held."""
@@ -116,6 +121,30 @@ class Compiled:
             fused, self.name, inner, self.program, fits, self.options.threads
         )
         return made
+
+    @property
+    def large(self) -> Large | None:
+        """The program for large arrays, once it is in use."""
+        program = None if self.floats is not None else self.program
+        bound = program.bound.values() if program is not None else ()
+        found = next((b for b in bound if isinstance(b, Large)), None)
+        used = found is not None and (found.is_made or found.is_certain)
+        return found if used and found.program is not None else None  # type: ignore[union-attr]
+
+    @property
+    def current_plan(self) -> Plan:
+        """The plan of the NumPy program, or of the one for large arrays once that is in use."""
+        large = self.large
+        return self.plan if large is None or large.plan is None else large.plan
+
+    @property
+    def source(self) -> str:
+        """Source of the NumPy program, and of the one for large arrays once that is in use."""
+        program, large = self.program, self.large
+        assert program is not None
+        if large is None:
+            return program.source
+        return f"{program.source}\n\n# on large arrays:\n{large.source}"
 
     @property
     def runner(self) -> Any:
@@ -163,11 +192,11 @@ def compile_graph(graph: Graph, options: Options | None = None, name: str = "pro
 
 def inner_compiler(options: Options) -> Callable[[Graph], Callable[..., Sequence[Any]]]:
     """What compiles the inner graphs of ops: the same pipeline."""
+    return functools.partial(_compile_inner, options)
 
-    def compile_inner(graph: Graph) -> Callable[..., Sequence[Any]]:
-        return Inner(compile_graph(graph, options, "inner"))
 
-    return compile_inner
+def _compile_inner(options: Options, graph: Graph) -> Callable[..., Sequence[Any]]:
+    return Inner(compile_graph(graph, options, "inner"))
 
 
 class Inner:

@@ -5,6 +5,13 @@ vocabulary  how each NumPy function is written in a line of source: arrays, and 
 statements  recorded calls as statements; where they come from
 program     source of a whole plan, compiled and registered for tracebacks
 
+Large arrays, block by block:
+
+blockroles  which nodes can be computed so; blocked: the source of one block of a group
+buffers     the lines of a block, and the memory they write to
+blocks      runs the blocks of a group; threads: on which threads
+large       the program for large arrays, and when it is asked
+
 Machine code (needs llvmlite), from the same recorded formulas:
 
 scalars     typed instructions for one element; roles: which nodes they can express

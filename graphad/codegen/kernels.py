@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from graphad.codegen.arrays import layout
 from graphad.codegen.entry import GLOBALS, Entry
 from graphad.codegen.loops import Loop
 from graphad.codegen.nest import Nest
+from graphad.codegen.threads import available_threads, pool, wait_for
 from graphad.plan.group import Group
 
 
@@ -61,25 +61,14 @@ class Sharing:
             run(parameters, 0, chunks)
             return
         bounds = [chunks * i // parts for i in range(parts + 1)]
-        pool = _pool(self.threads)
-        futures = [pool.submit(run, parameters, bounds[i], bounds[i + 1]) for i in range(1, parts)]
+        shared = pool(self.threads)
+        futures = [
+            shared.submit(run, parameters, bounds[i], bounds[i + 1]) for i in range(1, parts)
+        ]
         try:
             run(parameters, 0, bounds[1])
         finally:
-            _wait_for(futures)
-
-
-def _wait_for(futures: Sequence[Any]) -> None:
-    """Wait for all, come what may: threads still read the parameters of the call."""
-    interrupted: BaseException | None = None
-    for future in futures:
-        while not future.done():
-            try:
-                future.exception()
-            except BaseException as error:
-                interrupted = error
-    if interrupted is not None:
-        raise interrupted
+            wait_for(futures)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -87,23 +76,6 @@ def _as_function(address: int) -> Any:
     """A nest as a function; ctypes releases the interpreter lock while it runs."""
     kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
     return kind(address)
-
-
-@functools.cache
-def _pool(threads: int) -> Any:
-    from concurrent.futures import ThreadPoolExecutor  # takes a while to load
-
-    return ThreadPoolExecutor(max(1, threads - 1), thread_name_prefix="graphad")
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
-
-
-def available_threads() -> int:
-    """How many threads this process may run at once."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (
-        os.cpu_count() or 1)  # fmt: skip
 
 
 @functools.cache

@@ -152,13 +152,15 @@ class Writer:
 
     def _kernel(self, step: Step, group: Group) -> list[str]:
         """A call of a native kernel."""
-        kernel = self.names.unique(f"kernel{self._calls}")
+        kernel = self.names.unique(getattr(self.kernels[group], "name", f"kernel{self._calls}"))
         self.bound[kernel] = self.kernels[group]
         self._calls += 1
         self._fused.update(step.outputs)
         numbers = dict(zip(group.inputs, step.inputs, strict=True))
         names = {v: self.operand(numbers[v], None) for v in arguments(group)}
         results = [self.names.value(self.plan.values[n]) for n in step.outputs]
+        if getattr(self.kernels[group], "makes_results", False):
+            return [f"{', '.join(results)} = {kernel}({', '.join(names.values())})"]
         values, fused = self.plan.values, self._fused
 
         def ordered(variable: Variable) -> bool:
@@ -319,11 +321,14 @@ def _place(step: Step, sites: dict[Any, Any]) -> str:
 
 
 def generate(
-    plan: Plan, name: str, compile_inner: Callable[[Graph], Run], kernels: Kernels | None = None
-) -> Program:
-    """The program of a plan; `kernels` are the callables of its groups."""
+    plan: Plan, name: str, compile_inner: Callable[[Graph], Run], kernels: Kernels | None = None,
+    large: Any = None,
+) -> Program:  # fmt: skip
+    """The program of a plan; `kernels` are the callables of its groups, and `large` what is
+    asked first where arrays are large (`large.Large`)."""
     writer = Writer(plan, compile_inner, kernels or {})
     inputs = [writer.names.value(v) for v in plan.values[: len(plan.graph.inputs)]]
+    asked = [] if large is None else _asked(writer, inputs, large)
     parts: list[str] = []
     if len(plan.steps) <= CHUNK:
         body = writer.body(plan.steps)
@@ -332,11 +337,22 @@ def generate(
     results = [writer.result(i, n) for i, n in enumerate(plan.outputs)]
     returned = f"return ({', '.join(results)}{',' if len(results) == 1 else ''})"
     lines = [f"def program({', '.join(inputs)}):"]
-    lines += [f"    {line}" for line in (*body, returned)]
+    lines += [f"    {line}" for line in (*asked, *body, returned)]
     head = f"from numpy import {', '.join(sorted(writer.imports))}\n\n\n" if writer.imports else ""
     main = "\n".join(lines) + "\n"
     pieces = [head, *[f"{part}\n" for part in parts], main] if parts else [head + main]
     return Program(pieces, writer.bound, name)
+
+
+def _asked(writer: Writer, inputs: Sequence[str], large: Any) -> list[str]:
+    """Statements that leave large arrays to another program."""
+    condition = large.condition(writer.plan, writer.names)
+    if condition is None:
+        return []
+    name, found = writer.names.unique("large"), writer.names.unique("found")
+    writer.bound[name] = large
+    return [f"if {condition}:", f"    {found} = {name}({', '.join(inputs)})",
+            f"    if {found} is not None:", f"        return {found}"]  # fmt: skip
 
 
 def _chunked(writer: Writer, inputs: list[str], parts: list[str]) -> list[str]:

@@ -40,7 +40,7 @@ def roles(functions: Container[str]) -> Callable[[Apply], Role | None]:
 
 
 def _role(op: Op, types: Types, result: TensorType, functions: Container[str]) -> Role | None:
-    source = _view(op, types, result)
+    source = view_source(op, types, result)
     if source is not None:
         return Role("view", source=source)
     family = op.family
@@ -88,7 +88,7 @@ def _available(made: Scalar, functions: Container[str]) -> bool:
 
 
 # ---- views -----------------------------------------------------------------------------------
-def _view(op: Op, types: Types, result: TensorType) -> Axes | None:
+def view_source(op: Op, types: Types, result: TensorType) -> Axes | None:
     """For each axis of the result the operand's axis, None for a new or stretched one."""
     if op.name not in ("expand_dims", "squeeze", "broadcast_to", "reshape"):
         return None

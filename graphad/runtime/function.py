@@ -266,8 +266,9 @@ class Function:
 
     @property
     def plan(self) -> Any:
-        """The plan: steps, fused groups, memory that is reused, peak bytes."""
-        return getattr(self._native, "plan", self._compiled.plan)
+        """The plan: steps, fused groups, memory that is reused, peak bytes. Once large arrays
+        have been met, or where sizes are known to be large, that of the program for these."""
+        return getattr(self._native, "plan", None) or self._compiled.current_plan
 
     @property
     def source(self) -> str:
@@ -277,7 +278,7 @@ class Function:
         if self._native is not None:
             return str(self._native.source)
         floats = self._compiled.floats
-        return self._compiled.program.source if floats is None else floats.source
+        return self._compiled.source if floats is None else floats.source
 
     @property
     def report(self) -> Any:

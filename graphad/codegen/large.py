@@ -1,0 +1,192 @@
+"""The program for large arrays: the plan with fused groups, which run block by block.
+
+The straight-line program asks at its start whether arrays are large, and if so calls `Large`,
+which makes its program at the first such call. Where blocks do not fit (arguments in another
+order, sizes that broadcast only now) it gives None, and the straight-line program goes on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.codegen.blocked import Unsuitable, row_reductions
+from graphad.codegen.blockroles import block_roles
+from graphad.codegen.blocks import Blocks
+from graphad.codegen.calls import arguments
+from graphad.codegen.llvm import Unfit
+from graphad.codegen.naming import Names
+from graphad.codegen.program import Program, Run, generate
+from graphad.ir.dims import Dim
+from graphad.ir.families.elementwise import Elementwise
+from graphad.ir.families.reduction import Reduction, Scan
+from graphad.ir.graph import Graph
+from graphad.ir.types import Shape
+from graphad.ir.variable import Apply
+from graphad.plan import Group, Plan, Role, fuse, make_plan
+
+FROM = 1 << 16  # elements from which an array counts as large
+ATTEMPTS = 4  # of grouping, each without the nodes that turned out not to fit
+
+
+class Large:
+    """`large(*arrays)`: the results, computed block by block, or None where that does not fit."""
+
+    __slots__ = ("_made", "compile_inner", "graph", "is_certain", "name", "threads")
+
+    def __init__(
+        self, graph: Graph, name: str, compile_inner: Callable[[Graph], Run],
+        threads: int | None, is_certain: bool = False,
+    ) -> None:  # fmt: skip
+        self.graph, self.name, self.threads = graph, name, threads
+        self.compile_inner = compile_inner
+        self.is_certain = is_certain  # are arrays large, whatever the arguments?
+        self._made: tuple[Program | None, Plan | None] | None = None
+
+    @property
+    def program(self) -> Program | None:
+        """The program, made when it is first needed; None if there is nothing to fuse."""
+        return self._once()[0]
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan with groups."""
+        return self._once()[1]
+
+    @property
+    def is_made(self) -> bool:
+        """Has it been needed, and is there something to fuse?"""
+        return self._made is not None and self._made[0] is not None
+
+    def _once(self) -> tuple[Program | None, Plan | None]:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def _make(self) -> tuple[Program | None, Plan | None]:
+        grouped = grouping(self.graph, self.threads)
+        if grouped is None:
+            return None, None
+        units, kernels = grouped
+        plan = make_plan(self.graph, units)
+        name = f"{self.name} on large arrays"
+        return generate(plan, name, self.compile_inner, kernels), plan
+
+    def condition(self, plan: Plan, names: Names) -> str | None:
+        """An expression that is true when arrays are large; None if they never are."""
+        text = condition(plan, names)
+        self.is_certain = text == "True"
+        return text
+
+    @property
+    def source(self) -> str:
+        """The source of the program and of its blocks."""
+        program = self.program
+        if program is None:
+            return ""
+        blocks = [b.body.source for b in program.bound.values() if isinstance(b, Blocks)]
+        return "\n\n".join([*blocks, program.source])
+
+    def __call__(self, *arrays: Any) -> Sequence[Any] | None:
+        program = self.program
+        if program is None:
+            return None
+        for array in arrays:
+            if isinstance(array, np.ndarray) and not array.flags.c_contiguous:
+                return None
+        try:
+            found: Sequence[Any] = program.run(*arrays)
+        except Unfit:
+            return None
+        return found
+
+    def __reduce__(self) -> tuple:
+        return Large, (self.graph, self.name, self.compile_inner, self.threads, self.is_certain)
+
+
+# ---- grouping --------------------------------------------------------------------------------
+def grouping(
+    graph: Graph, threads: int | None
+) -> tuple[list[Apply | Group], dict[Group, Blocks]] | None:
+    """Nodes and groups in order, and the blocks of each group; None if nothing can be fused."""
+    excluded: set[Apply] = set()
+    answer = block_roles()
+
+    def role(node: Apply) -> Role | None:
+        return None if node in excluded else answer(node)
+
+    for _ in range(ATTEMPTS):
+        units = fuse(graph, role)
+        blocks: dict[Group, Blocks] = {}
+        before = len(excluded)
+        for unit in units:
+            if isinstance(unit, Group):
+                made = _blocks(unit, len(blocks), threads)
+                if made is None:
+                    excluded.update(row_reductions(unit) or unit.nodes)
+                else:
+                    blocks[unit] = made
+        if len(excluded) == before:
+            return (units, blocks) if blocks else None
+    return None
+
+
+def _blocks(group: Group, number: int, threads: int | None) -> Blocks | None:
+    """The blocks of a group; None where the plain calls are as good, or blocks do not fit."""
+    if sum(isinstance(n.op.family, Elementwise | Reduction | Scan) for n in group.nodes) < 2:
+        return None
+    try:
+        return Blocks(group, arguments(group), f"block{number}", threads)
+    except Unsuitable:
+        return None
+
+
+# ---- when ------------------------------------------------------------------------------------
+def condition(plan: Plan, names: Names) -> str | None:
+    """An expression that is true when arrays are large; None if they never are."""
+    shapes: dict[Shape, None] = {}
+    for step in plan.steps:
+        if isinstance(step.node.op.family, Elementwise | Reduction | Scan):
+            shapes.update({plan.values[n].type.shape: None for n in (*step.inputs, *step.outputs)})
+    inputs = plan.values[: len(plan.graph.inputs)]
+    texts: dict[str, None] = {}
+    for shape in [s for s in shapes if not any(_is_part(s, other) for other in shapes)]:
+        static = [size for size in shape if isinstance(size, int)]
+        if len(static) == len(shape):
+            if math.prod(static) >= FROM:
+                return "True"
+            continue
+        text = _elements(shape, [(names.value(v), v.type.shape) for v in inputs])
+        texts.update({} if text is None else {f"{text} >= {FROM}": None})
+    return " or ".join(texts) if 0 < len(texts) <= 4 else None
+
+
+def _is_part(shape: Shape, other: Shape) -> bool:
+    """Has the other shape all these sizes, and more?"""
+    rest = list(other)
+    for size in shape:
+        if size != 1 and size not in rest:
+            return False
+        if size != 1:
+            rest.remove(size)
+    return any(size != 1 for size in rest)
+
+
+def _elements(shape: Shape, inputs: Sequence[tuple[str, Shape]]) -> str | None:
+    """The number of elements, in terms of inputs; None if it depends on something else."""
+    for name, own in inputs:
+        if own == shape:
+            return f"{name}.size"
+    factor, factors = 1, []
+    for size in shape:
+        if isinstance(size, int):
+            factor *= size
+            continue
+        found = next((f"{n}.shape[{own.index(size)}]" for n, own in inputs if size in own), None)
+        if found is None or not isinstance(size, Dim):
+            return None
+        factors.append(found)
+    return " * ".join(factors + ([str(factor)] if factor != 1 else []))
