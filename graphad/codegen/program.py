@@ -351,8 +351,9 @@ def _asked(writer: Writer, inputs: Sequence[str], large: Any) -> list[str]:
         return []
     name, found = writer.names.unique("large"), writer.names.unique("found")
     writer.bound[name] = large
-    return [f"if {condition}:", f"    {found} = {name}({', '.join(inputs)})",
-            f"    if {found} is not None:", f"        return {found}"]  # fmt: skip
+    several = f"({condition})" if " or " in condition else condition
+    asked = f"({found} := {name}({', '.join(inputs)}))"
+    return [f"if {several} and {asked}:", f"    return {found}"]
 
 
 def _chunked(writer: Writer, inputs: list[str], parts: list[str]) -> list[str]:

@@ -216,9 +216,10 @@ def test_pickles_make_their_blocks_anew(tiny: None) -> None:
 def test_source_and_plan_show_the_blocks(tiny: None) -> None:
     x = ga.vector("x", shape=("n",))
     f = function([x], (ga.exp(x) * x).sum())
+    assert "(found := large(x))" in f.source
+    f(np.ones(50))
     assert "def block0(x, b0):" in f.source
     assert "exp(x, out=b0)" in f.source
-    f(np.ones(50))
     assert [str(s.group) for s in f.plan.steps if s.group] == ["kernel[j<n]"]
 
 
