@@ -328,12 +328,12 @@ def generate(
     asked first where arrays are large (`large.Large`)."""
     writer = Writer(plan, compile_inner, kernels or {})
     inputs = [writer.names.value(v) for v in plan.values[: len(plan.graph.inputs)]]
-    asked = [] if large is None else _asked(writer, inputs, large)
     parts: list[str] = []
     if len(plan.steps) <= CHUNK:
         body = writer.body(plan.steps)
     else:
         body = _chunked(writer, inputs, parts)
+    asked = [] if large is None else _asked(writer, inputs, large)
     results = [writer.result(i, n) for i, n in enumerate(plan.outputs)]
     returned = f"return ({', '.join(results)}{',' if len(results) == 1 else ''})"
     lines = [f"def program({', '.join(inputs)}):"]
