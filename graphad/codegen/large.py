@@ -2,7 +2,8 @@
 
 The straight-line program asks at its start whether arrays are large, and if so calls `Large`,
 which makes its program at the first such call. Where blocks do not fit (arguments in another
-order, sizes that broadcast only now) it gives None, and the straight-line program goes on.
+order, sizes that broadcast only now) it gives None, and the straight-line program goes on. What
+makes and runs blocks (`grouping`) loads when it is first needed.
 """
 
 from __future__ import annotations
@@ -11,25 +12,17 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
-from graphad.codegen.blocked import Unsuitable, row_reductions
-from graphad.codegen.blockroles import block_roles
-from graphad.codegen.blocks import Blocks
-from graphad.codegen.calls import arguments
-from graphad.codegen.llvm import Unfit
 from graphad.codegen.naming import Names
-from graphad.codegen.program import Program, Run, generate
+from graphad.codegen.program import Program, Run
 from graphad.ir.dims import Dim
 from graphad.ir.families.elementwise import Elementwise
 from graphad.ir.families.reduction import Reduction, Scan
 from graphad.ir.graph import Graph
+from graphad.ir.hooks import hooks
 from graphad.ir.types import Shape
-from graphad.ir.variable import Apply
-from graphad.plan import Group, Plan, Role, fuse, make_plan
+from graphad.plan import Plan
 
 FROM = 1 << 16  # elements from which an array counts as large
-ATTEMPTS = 4  # of grouping, each without the nodes that turned out not to fit
 
 
 class Large:
@@ -63,17 +56,11 @@ class Large:
 
     def _once(self) -> tuple[Program | None, Plan | None]:
         if self._made is None:
-            self._made = self._make()
-        return self._made
-
-    def _make(self) -> tuple[Program | None, Plan | None]:
-        grouped = grouping(self.graph, self.threads)
-        if grouped is None:
-            return None, None
-        units, kernels = grouped
-        plan = make_plan(self.graph, units)
-        name = f"{self.name} on large arrays"
-        return generate(plan, name, self.compile_inner, kernels), plan
+            maker = hooks.machine("grouping")
+            name = f"{self.name} on large arrays"
+            self._made = maker.blocked_program(self.graph, name, self.compile_inner, self.threads)
+        made: tuple[Program | None, Plan | None] = self._made
+        return made
 
     def condition(self, plan: Plan, names: Names) -> str | None:
         """An expression that is true when arrays are large; None if they never are."""
@@ -84,64 +71,16 @@ class Large:
     @property
     def source(self) -> str:
         """The source of the program and of its blocks."""
-        program = self.program
-        if program is None:
-            return ""
-        blocks = [b.body.source for b in program.bound.values() if isinstance(b, Blocks)]
-        return "\n\n".join([*blocks, program.source])
+        return "" if self.program is None else str(hooks.machine("grouping").source(self.program))
 
     def __call__(self, *arrays: Any) -> Sequence[Any] | None:
-        program = self.program
-        if program is None:
+        if self.program is None:
             return None
-        for array in arrays:
-            if isinstance(array, np.ndarray) and not array.flags.c_contiguous:
-                return None
-        try:
-            found: Sequence[Any] = program.run(*arrays)
-        except Unfit:
-            return None
+        found: Sequence[Any] | None = hooks.machine("grouping").run(self.program, arrays)
         return found
 
     def __reduce__(self) -> tuple:
         return Large, (self.graph, self.name, self.compile_inner, self.threads, self.is_certain)
-
-
-# ---- grouping --------------------------------------------------------------------------------
-def grouping(
-    graph: Graph, threads: int | None
-) -> tuple[list[Apply | Group], dict[Group, Blocks]] | None:
-    """Nodes and groups in order, and the blocks of each group; None if nothing can be fused."""
-    excluded: set[Apply] = set()
-    answer = block_roles()
-
-    def role(node: Apply) -> Role | None:
-        return None if node in excluded else answer(node)
-
-    for _ in range(ATTEMPTS):
-        units = fuse(graph, role)
-        blocks: dict[Group, Blocks] = {}
-        before = len(excluded)
-        for unit in units:
-            if isinstance(unit, Group):
-                made = _blocks(unit, len(blocks), threads)
-                if made is None:
-                    excluded.update(row_reductions(unit) or unit.nodes)
-                else:
-                    blocks[unit] = made
-        if len(excluded) == before:
-            return (units, blocks) if blocks else None
-    return None
-
-
-def _blocks(group: Group, number: int, threads: int | None) -> Blocks | None:
-    """The blocks of a group; None where the plain calls are as good, or blocks do not fit."""
-    if sum(isinstance(n.op.family, Elementwise | Reduction | Scan) for n in group.nodes) < 2:
-        return None
-    try:
-        return Blocks(group, arguments(group), f"block{number}", threads)
-    except Unsuitable:
-        return None
 
 
 # ---- when ------------------------------------------------------------------------------------
