@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from graphad.derivatives.primitive import primitive
     from graphad.functional import jit, value_and_grad
     from graphad.ops.control.branches import cond, switch
+    from graphad.ops.control.counting import fori_loop, while_loop
+    from graphad.ops.control.mapping import associative_scan
     from graphad.ops.control.scanning import scan
 
 _LAZY = (
@@ -77,7 +79,9 @@ _LATER = {  # functions that few programs need, by the module that is loaded at 
     "primitive": "primitive",
     "fixed_point": "implicit", "minimize": "implicit", "root": "implicit",
     "cond": "ops.control.branches", "switch": "ops.control.branches",
-    "scan": "ops.control.scanning",
+    "scan": "ops.control.scanning", "fori_loop": "ops.control.counting",
+    "while_loop": "ops.control.counting", "map": "ops.control.mapping",
+    "reduce": "ops.control.mapping", "associative_scan": "ops.control.mapping",
 }  # fmt: skip
 _OF_FUNCTIONS = ("jit", "value_and_grad")  # of graphad.functional
 _PRIVATE = ("getitem_by", "scatter_add", "getitem")  # entries for rules, not for users
@@ -95,8 +99,8 @@ __all__ = [
     "scalar", "scope", "shared", "sigmoid", "signal", "softmax", "softplus", "special", "stats",
     "tensor", "testing", "tree", "vector", "viz", "vjp",
 ]  # fmt: skip
-__all__ += ["cond", "scan", "switch"]
 __all__ += ["functional", *_OF_FUNCTIONS]
+__all__ += ["associative_scan", "cond", "fori_loop", "scan", "switch", "while_loop"]
 __all__ += [name for name in _CORE if name not in __all__]
 
 
