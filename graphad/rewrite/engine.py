@@ -39,6 +39,18 @@ class Report:
     seconds: float = 0.0
     stopped: bool = False
 
+    def followed_by(self, later: Report) -> Report:
+        """Both as one: what a second sweep did is added."""
+
+        def added(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
+            return {key: a.get(key, 0) + b.get(key, 0) for key in {**a, **b}}
+
+        return Report(
+            added(self.fired, later.fired), added(self.rejected, later.rejected),
+            self.merged + later.merged, self.built + later.built, self.nodes_before,
+            later.nodes_after, self.seconds + later.seconds, self.stopped or later.stopped,
+        )  # fmt: skip
+
     def __str__(self) -> str:
         rows = [f"{self.nodes_before} → {self.nodes_after} nodes in {self.seconds * 1e3:.1f} ms, "
                 f"{self.merged} merged"]  # fmt: skip

@@ -6,6 +6,7 @@ from graphad.ir.graph import Graph
 from graphad.rewrite.algebra import ALGEBRA
 from graphad.rewrite.engine import Report, rewrite, tables
 from graphad.rewrite.fold import FOLD
+from graphad.rewrite.loops import has_loops, improve
 from graphad.rewrite.pattern import Rule
 from graphad.rewrite.shapes import SHAPES
 from graphad.rewrite.stable import STABLE
@@ -16,8 +17,17 @@ _default = tables(RULES, DEFAULT_MARKS)
 
 
 def simplify(graph: Graph, extra: tuple[Rule, ...] = ()) -> tuple[Graph, Report]:
-    """`graph` after all default rules and the user's own (`extra`, whatever their mark)."""
-    if not extra:
-        return rewrite(graph, _default)
-    chosen = [*[r for r in RULES if r.mark in DEFAULT_MARKS], *extra]
-    return rewrite(graph, tables(chosen, ("unsafe", *DEFAULT_MARKS)))
+    """`graph` after all default rules and the user's own (`extra`, whatever their mark).
+
+    Loops are made smaller between two sweeps over the graph, their bodies by the same rules.
+    """
+    chosen = _default
+    if extra:
+        rules = [*[r for r in RULES if r.mark in DEFAULT_MARKS], *extra]
+        chosen = tables(rules, ("unsafe", *DEFAULT_MARKS))
+    first, report = rewrite(graph, chosen)
+    if not has_loops(first):
+        return first, report
+    improved = improve(first, lambda body: simplify(body, extra)[0])
+    second, later = rewrite(improved, chosen)
+    return second, report.followed_by(later)

@@ -64,7 +64,7 @@ def test_while_without_steps() -> None:
 
 def test_many_steps_are_recorded() -> None:
     a = ga.scalar("a")
-    (x, n) = ga.while_loop(
+    x, _ = ga.while_loop(
         lambda c: c[1] < 20000, lambda c: (c[0] * a + 1, c[1] + 1), (0.0 * a, np.int64(0))
     )
     value, slope = ga.function([a], [x, ga.grad(x, a)])(0.5)

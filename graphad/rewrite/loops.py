@@ -1,0 +1,345 @@
+"""Loops made smaller: what is done twice, for nobody, or the same at every step.
+
+    two scans of one length                     → one scan
+    carries that are always equal               → one carry
+    a carry or stacked result that nobody reads → nothing
+    a carry that never changes                  → an operand
+    what depends on operands only               → before the loop
+    stacked results read at the last step only  → a carry
+
+Every rule is exact. The forward scan and the one that records for the gradient become one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace as changed
+from typing import Any
+
+import numpy as np
+
+from graphad.ir import walk
+from graphad.ir.families.looprun import layout_of
+from graphad.ir.families.loops import Scan
+from graphad.ir.graph import Graph, replace
+from graphad.ir.variable import Apply, Constant, Variable
+from graphad.rewrite.loopparts import parts_of, same_value, swapped
+
+MOST = 64  # scans in one graph that are compared with each other
+ROUNDS = 4  # in which one rule makes room for another
+Simplify = Callable[[Graph], Graph]
+
+
+def improve(graph: Graph, simplify: Simplify) -> Graph:
+    """`graph` with smaller loops; `simplify` rewrites their bodies."""
+    graph = _merged(graph)
+    done: set[Apply] = set()
+    while True:
+        left = [node for node in _loops_in(graph) if node not in done]
+        if not left:
+            return graph
+        small = Smaller(graph, left[-1], simplify)
+        graph = small.result()
+        done.add(small.made if small.made is not None else left[-1])
+
+
+def has_loops(graph: Graph) -> bool:
+    """Is there a scan in the graph?"""
+    return any(isinstance(node.op.family, Scan) for node in graph.nodes)
+
+
+def _loops_in(graph: Graph) -> list[Apply]:
+    """The scans of a graph, each after those that it depends on."""
+    return [node for node in graph.nodes if isinstance(node.op.family, Scan)]
+
+
+# ---- merging ---------------------------------------------------------------------------------
+def _merged(graph: Graph) -> Graph:
+    """The graph after merging scans that run for the same steps, pair by pair."""
+    while True:
+        scans = _loops_in(graph)
+        if not 1 < len(scans) <= MOST:
+            return graph
+        pair = _independent(graph, scans)
+        if pair is None:
+            return graph
+        graph = _joined(graph, *pair)
+
+
+def _key(node: Apply) -> Any:
+    layout = layout_of(node.op.params)
+    count = parts_of(node).layout.count
+    return (node.inputs[: layout.first], layout.until, layout.backward, layout.strict, count,
+            layout.keep)  # fmt: skip
+
+
+def _independent(graph: Graph, scans: Sequence[Apply]) -> tuple[Apply, Apply] | None:
+    """Two scans with the same steps, neither of which needs the other."""
+    keys = [_key(node) for node in scans]
+    number = {node: i for i, node in enumerate(scans)}
+    needs: dict[Apply, int] = {}
+    for node in graph.nodes:
+        found = 0
+        for v in node.inputs:
+            if v.owner is not None and v.owner in needs:
+                found |= needs[v.owner]
+        needs[node] = found | (1 << number[node] if node in number else 0)
+    for j, second in enumerate(scans):
+        for i, first in enumerate(scans[:j]):
+            free = not needs[second] >> i & 1 and _alike(keys[i], keys[j])
+            if free and (not keys[i][1] or _same_loop(first, second)):
+                return first, second
+    return None
+
+
+def _alike(first: Any, second: Any) -> bool:
+    heads = zip(first[0], second[0], strict=False)
+    same = all([same_value(a, b) for a, b in heads])
+    return same and len(first[0]) == len(second[0]) and first[1:] == second[1:]
+
+
+def _same_loop(first: Apply, second: Apply) -> bool:
+    """Do two loops that end by their own condition end together? If all of it is the same."""
+    one, two = first.op.params["graph"], second.op.params["graph"]
+    if len(one.inputs) != len(two.inputs) or one.outputs[-1] is not two.outputs[-1]:
+        return False
+    pairs = [
+        *zip(one.inputs, two.inputs, strict=True),
+        *zip(first.inputs, second.inputs, strict=True),
+    ]
+    return all([a is b for a, b in pairs])
+
+
+def _joined(graph: Graph, first: Apply, second: Apply) -> Graph:
+    """The graph with two scans as one."""
+    a, b = parts_of(first), parts_of(second)
+    fresh = {v: Variable(v.type, name=v.name) for v in b.inputs}
+    moved = b.with_outputs(replace(b.outputs, fresh))
+    both = changed(
+        a,
+        carries=(*a.carries, *[(fresh[v], o, new) for v, o, new in moved.carries]),
+        rows=(*a.rows, *[(fresh[v], o) for v, o in b.rows]),
+        captured=(*a.captured, *[(fresh[v], o) for v, o in b.captured]),
+        stacked=(*a.stacked, *moved.stacked),
+    )
+    results = both.rebuilt(first.op.family)
+    c, d, s = len(a.carries), len(b.carries), len(a.stacked)
+    ours = [*results[:c], *results[c + d : c + d + s], *results[c + d + s + len(b.stacked) :]]
+    theirs = [*results[c : c + d], *results[c + d + s :]]
+    new = dict(zip([first.output(i) for i in range(len(first.types))], ours, strict=True))
+    new |= dict(zip([second.output(i) for i in range(len(second.types))], theirs, strict=True))
+    return swapped(graph, new)
+
+
+# ---- one scan --------------------------------------------------------------------------------
+class Smaller:
+    """One scan, made smaller step by step; what its results become is written down in `new`."""
+
+    def __init__(self, graph: Graph, node: Apply, simplify: Simplify) -> None:
+        self.graph, self.node, self.simplify = graph, node, simplify
+        self.parts = parts_of(node)
+        self.layout = self.parts.layout
+        self.made: Apply | None = None
+        c, s = self.layout.carries, self.layout.outputs
+        self.carry_of: dict[int, Variable] = {i: self.parts.carries[i][0] for i in range(c)}
+        self.fixed: dict[int, Variable] = {}  # results that are operands
+        self.stacked_of: dict[int, int] = {c + i: i for i in range(s)}
+        clients = graph.clients
+        ends = set(graph.outputs)
+        self.used = {
+            i for i in range(len(node.types))
+            if node.output(i) in ends or clients.get(node.output(i))
+        }  # fmt: skip
+
+    def result(self) -> Graph:
+        """The graph with the smaller scan in the place of the scan."""
+        self._last_only()
+        self._once()
+        for _ in range(ROUNDS):
+            self._simplified()
+            if not self._unchanging() | self._equal():
+                break
+        self._before_the_loop()
+        self._unused()
+        results = self.parts.rebuilt(self.node.op.family)
+        self.made = results[0].owner if results else None
+        c = len(self.parts.carries)
+        place = {v: i for i, (v, _, _) in enumerate(self.parts.carries)}
+        new: dict[Variable, Variable] = {}
+        for i in self.used:
+            if i in self.fixed:
+                new[self.node.output(i)] = self.fixed[i]
+            elif i in self.carry_of:
+                new[self.node.output(i)] = results[place[self.carry_of[i]]]
+            elif i in self.stacked_of:
+                new[self.node.output(i)] = results[c + self.stacked_of[i]]
+            else:
+                new[self.node.output(i)] = results[-1]
+        new |= {old: results[place[v]] for old, v in self.last.items()}
+        return swapped(self.graph, new)
+
+    # -- the rules -----------------------------------------------------------------------------
+    def _last_only(self) -> None:
+        """ys[-1], where nothing else of ys is read → a carry."""
+        self.last: dict[Variable, Variable] = {}
+        steps = self.layout.count
+        if self.layout.until or not isinstance(steps, int) or steps < 1:
+            return
+        final = 0 if self.layout.backward else steps - 1
+        ends = set(self.graph.outputs)
+        for i, place in list(self.stacked_of.items()):
+            v, y = self.node.output(i), self.parts.stacked[place]
+            users = [user for user, _ in self.graph.clients.get(v, ())]
+            if v in ends or not users or not y.type.is_static:
+                continue
+            if not all([_reads(user, (final, final - steps)) for user in users]):
+                continue
+            carry = Variable(y.type)
+            start = Constant(np.zeros(y.type.shape, y.dtype))
+            self.parts = changed(self.parts, carries=(*self.parts.carries, (carry, start, y)))
+            self.last |= {user.output(0): carry for user in users}
+            self.used.discard(i)
+
+    def _once(self) -> None:
+        """An operand that is handed over twice → once."""
+        new: dict[Variable, Variable] = {}
+        kept: list[list[tuple[Variable, Variable]]] = [[], []]
+        for pairs, group in zip((self.parts.rows, self.parts.captured), kept, strict=True):
+            known: list[tuple[Variable, Variable]] = []
+            first: dict[Variable, Variable] = {}
+            for v, operand in pairs:
+                if isinstance(operand, Constant):
+                    same = next((w for w, o in known if same_value(o, operand)), None)
+                else:
+                    same = first.get(operand)
+                if same is not None and same.type is v.type:
+                    new[v] = same
+                    continue
+                known += [(v, operand)] if isinstance(operand, Constant) else []
+                first.setdefault(operand, v)
+                group.append((v, operand))
+        rows, captured = kept
+        scalars = {v: o for v, o in captured if isinstance(o, Constant) and not o.ndim}
+        new = {v: scalars.get(same, same) for v, same in new.items()} | scalars
+        captured = [(v, o) for v, o in captured if v not in scalars]
+        self.parts = changed(self.parts, rows=tuple(rows), captured=tuple(captured))
+        self._substitute(new)
+
+    def _substitute(self, new: dict[Variable, Variable]) -> None:
+        if new:
+            self.parts = self.parts.with_outputs(replace(self.parts.outputs, new))
+
+    def _simplified(self) -> None:
+        parts = self.parts
+        body = self.simplify(Graph(parts.inputs, parts.outputs))
+        self.parts = parts.with_outputs(body.outputs)
+
+    def _unchanging(self) -> bool:
+        """A carry that is handed on as it is → a captured operand."""
+        same = [(v, o) for v, o, new in self.parts.carries if new is v]
+        if not same:
+            return False
+        inside = dict(same)
+        left = [c for c in self.parts.carries if c[0] not in inside]
+        for i, v in list(self.carry_of.items()):
+            if v in inside:
+                self.fixed[i] = inside[v]
+                del self.carry_of[i]
+        self.parts = changed(
+            self.parts, carries=tuple(left), captured=(*self.parts.captured, *same)
+        )
+        return True
+
+    def _equal(self) -> bool:
+        """Carries that start equal and are changed alike → one of them."""
+        groups: list[list[tuple[Variable, Variable, Variable]]] = []
+        for carry in self.parts.carries:
+            home = next((g for g in groups if same_value(g[0][1], carry[1])
+                         and g[0][0].type is carry[0].type), None)  # fmt: skip
+            if home is None:
+                groups.append([carry])
+            else:
+                home.append(carry)
+        while any(len(g) > 1 for g in groups):
+            new = {v: g[0][0] for g in groups for v, _, _ in g[1:]}
+            outputs = replace(self.parts.outputs, new)
+            made = self.simplify(Graph(self.parts.inputs, outputs)).outputs
+            after = dict(zip([v for v, _, _ in self.parts.carries], made, strict=False))
+            split = [part for g in groups for part in _by_output(g, after)]
+            if len(split) == len(groups):
+                break
+            groups = split
+        new = {v: g[0][0] for g in groups for v, _, _ in g[1:]}
+        if not new:
+            return False
+        self.parts = changed(
+            self.parts, carries=tuple([c for c in self.parts.carries if c[0] not in new])
+        )
+        self._substitute(new)
+        self.carry_of = {i: new.get(v, v) for i, v in self.carry_of.items()}
+        self.last = {old: new.get(v, v) for old, v in self.last.items()}
+        return True
+
+    def _before_the_loop(self) -> None:
+        """What depends on captured operands only is computed once."""
+        parts = self.parts
+        order = walk.toposort(parts.outputs, set(parts.inputs))
+        steps = walk.reached_from({*[v for v, _, _ in parts.carries], *[v for v, _ in parts.rows]},
+                                  order)  # fmt: skip
+        border: dict[Variable, None] = {}
+        for node in order:
+            if any([v in steps for v in node.outputs]):
+                border |= {v: None for v in node.inputs if v not in steps}
+        border |= {v: None for v in parts.outputs if v not in steps}
+        moved = [v for v in border if v.owner is not None]
+        outside = replace(moved, dict(parts.captured))
+        inside = [Variable(v.type, name=v.name) for v in moved]
+        self.parts = changed(parts, captured=(*parts.captured, *zip(inside, outside, strict=True)))
+        self._substitute(dict(zip(moved, inside, strict=True)))
+
+    def _unused(self) -> None:
+        """Carries, stacked results and operands that nobody reads → nothing."""
+        parts = self.parts
+        place_of = {i: p for i, p in self.stacked_of.items() if i in self.used}
+        first: dict[Variable, int] = {}
+        for p in place_of.values():
+            first.setdefault(parts.stacked[p], p)  # the same thing is stacked once
+        stacked = list(first.values())
+        live = {self.carry_of[i] for i in self.used if i in self.carry_of} | {*self.last.values()}
+        roots = [*[parts.stacked[p] for p in stacked], *parts.going]
+        after = {v: new for v, _, new in parts.carries}
+        pending = [*roots, *[after[v] for v in live]]
+        read: set[Variable] = set()
+        inputs = set(parts.inputs)
+        while pending:
+            read.update(walk.leaves(pending, inputs))
+            fresh = [v for v in after if v in read and v not in live]
+            live.update(fresh)
+            pending = [after[v] for v in fresh]
+        self.parts = changed(
+            parts,
+            carries=tuple([c for c in parts.carries if c[0] in live]),
+            rows=tuple([p for p in parts.rows if p[0] in read]),
+            captured=tuple([p for p in parts.captured if p[0] in read]),
+            stacked=tuple([parts.stacked[p] for p in stacked]),
+        )
+        order = {v: k for k, v in enumerate(first)}
+        self.stacked_of = {i: order[parts.stacked[p]] for i, p in place_of.items()}
+
+
+def _reads(node: Apply, places: Sequence[int]) -> bool:
+    """Is this x[i], for one of the places along axis 0?"""
+    if node.op.name != "getitem":
+        return False
+    (kind, *where), *rest = node.op.params["index"]
+    return kind == "int" and where[0] in places and all(
+        [entry == ("slice", None, None, None) for entry in rest]
+    )  # fmt: skip
+
+
+def _by_output(group: list[Any], after: dict[Variable, Variable]) -> list[list[Any]]:
+    """Carries of a group by what they become."""
+    found: dict[Variable, list[Any]] = {}
+    for carry in group:
+        found.setdefault(after[carry[0]], []).append(carry)
+    return list(found.values())
