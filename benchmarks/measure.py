@@ -129,6 +129,7 @@ def _fresh(program: str, *arguments: str, bytecode: str | None = None) -> str:
             "PYTENSOR_FLAGS": f"base_compiledir={folder}",
             "NUMBA_CACHE_DIR": folder,
             "XDG_CACHE_HOME": folder,
+            "GRAPHAD_CACHE_DIR": folder,
         }
         if bytecode is not None:
             environment["PYTHONPYCACHEPREFIX"] = bytecode

@@ -39,6 +39,7 @@ def function(
     debug: bool = False,
     threads: int | None = None,
     deterministic: bool = False,
+    cache: bool | str = True,
 ) -> Function:
     """Compile `outputs` as a function of `inputs`.
 
@@ -59,6 +60,8 @@ def function(
     threads: how many threads a native kernel may use (None: all); results are the same.
     deterministic: with backend "auto", equal arguments give equal bits at every call: machine
         code does not take over.
+    cache: keep machine code on disk for other processes: True (in the folder that the environment
+        variable GRAPHAD_CACHE_DIR names, or the usual one of the system), a folder, or False.
 
     Raises GraphError for missing, unused or doubled inputs and cyclic givens, UseError for what is
     no Variable, DTypeError and ShapeError for updates and givens of another type.
@@ -80,7 +83,7 @@ def function(
     labels = [p for label, (_, s) in arguments for p in s.paths(label)]
     shared = _close(flat, labels, targets, unused, bool(givens))
     graph = Graph([*flat, *shared], targets)
-    options = Options(backend, _checked_rules(rules), debug, threads, deterministic)
+    options = Options(backend, _checked_rules(rules), debug, threads, deterministic, cache)
     title = _title(name, results)
     compiled = compile_graph(graph, options, title)
     shapes = [(label, s) for label, (_, s) in arguments]

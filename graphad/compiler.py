@@ -47,6 +47,9 @@ class Options:
         Results do not depend on it.
     deterministic: with backend "auto" keep to the first program, so that equal arguments give
         equal bits at every call.
+    cache: keep machine code on disk, so that a second process starts without compiling it: True
+        (in the folder that the environment variable GRAPHAD_CACHE_DIR names, which is read when
+        first needed, or where the system keeps a user's caches), a folder, or False.
     """
 
     backend: str = "auto"
@@ -54,12 +57,15 @@ class Options:
     debug: bool = False
     threads: int | None = None
     deterministic: bool = False
+    cache: bool | str = True
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
             raise UseError(
                 f"backend={self.backend!r}", remedy=f"choose one of {', '.join(BACKENDS)}"
             )
+        if not isinstance(self.cache, bool | str) or self.cache == "":
+            raise UseError(f"cache={self.cache!r}", remedy="give a folder, True or False")
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,9 @@ class Compiled:
 
     def _make_native(self) -> Native | Numbers | None:
         if self.floats is not None:
-            numbers: Numbers | None = hooks.machine("numbers").generate_numbers(self.plan)
+            numbers: Numbers | None = hooks.machine("numbers").generate_numbers(
+                self.plan, self.options.cache
+            )
             return numbers
         graph, conditions = assume_equal(self.graph)
         if conditions.equal:
@@ -118,7 +126,7 @@ class Compiled:
         inner = inner_compiler(dataclasses.replace(self.options, backend="llvm"))
         fits = conditions.hold if conditions.equal else None
         made: Native = maker.Native(
-            fused, self.name, inner, self.program, fits, self.options.threads
+            fused, self.name, inner, self.program, fits, self.options.threads, self.options.cache
         )
         return made
 

@@ -22,7 +22,9 @@ class Kernels:
     `text` is the module in LLVM's language, `loops` the instructions it was made from.
     """
 
-    def __init__(self, groups: Sequence[Group], threads: int | None = None) -> None:
+    def __init__(
+        self, groups: Sequence[Group], threads: int | None = None, cache: bool | str = False
+    ) -> None:
         self.threads = threads or available_threads()
         self.loops = [Loop(group) for group in groups]
         declared: dict[str, str] = {}
@@ -37,7 +39,7 @@ class Kernels:
             self.nests.append(nest)
         self.text = llvm.module_text(functions, declared, GLOBALS)
         llvm.add_math(declared)
-        self._library = llvm.Library(self.text)
+        self._library = llvm.Library(self.text, cache)
         methods = [
             llvm.method(f"kernel{i}", self._library.address(f"kernel{i}"))
             for i in range(len(self.loops))

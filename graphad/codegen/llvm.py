@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from graphad.codegen import mathlib
+from graphad.codegen import cache, mathlib
 from graphad.errors import MissingLibraryError
 
 # LLVM's global state: symbols, and one context for all modules. Also held at a fork, so that the
@@ -73,6 +73,16 @@ def target() -> Any:
 
 
 @functools.cache
+def circumstances() -> tuple[str, ...]:
+    """What machine code depends on besides the text: LLVM and the processor."""
+    llvm = binding()
+    with compiling:
+        version = ".".join(map(str, llvm.llvm_version_info))
+        features = llvm.get_host_cpu_features().flatten()
+        return version, llvm.get_default_triple(), llvm.get_host_cpu_name(), features
+
+
+@functools.cache
 def width() -> int:
     """Bits of the vector registers; 0 where no kernels can be made."""
     with compiling:
@@ -85,14 +95,25 @@ def width() -> int:
 
 
 class Library:
-    """Machine code of one module; functions live as long as this object."""
+    """Machine code of one module, from the cache on disk if it is there; functions live as long
+    as this object."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, choice: cache.Choice = False) -> None:
         llvm = binding()
+        store = cache.store(choice)
+        name = cache.key(text, *circumstances()) if store is not None else ""
+        code = store.get(name) if store is not None else None
+        made: list[bytes] = []
         with compiling:
-            module = llvm.parse_assembly(text)
+            module = llvm.parse_assembly(text if code is None else "")
             self._engine = llvm.create_mcjit_compiler(module, target())
+            if code is not None:
+                self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+            elif store is not None:
+                self._engine.set_object_cache(lambda _, code: made.append(bytes(code)))
             self._engine.finalize_object()
+        if store is not None and made:
+            store.put(name, made[0])
 
     def address(self, name: str) -> int:
         with compiling:

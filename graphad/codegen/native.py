@@ -31,10 +31,11 @@ class Native:
     def __init__(
         self, plan: Plan, name: str, compile_inner: Callable[[Graph], Run], fallback: Program,
         fits: Callable[[Sequence[Any]], bool] | None = None, threads: int | None = None,
+        cache: bool | str = False,
     ) -> None:  # fmt: skip
         groups = [step.group for step in plan.steps if step.group is not None]
         self.plan, self.fallback, self.fits = plan, fallback, fits
-        self.kernels = Kernels(groups, threads)
+        self.kernels = Kernels(groups, threads, cache)
         functions = dict(zip(groups, self.kernels.functions, strict=True))
         self.program = generate(plan, name, compile_inner, functions)
 

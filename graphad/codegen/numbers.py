@@ -35,9 +35,9 @@ class Numbers:
 
     bound: dict[str, Any] = {}  # noqa: RUF012  # as of a `Program`: it calls nothing of NumPy's
 
-    def __init__(self, text: str, count: int) -> None:
+    def __init__(self, text: str, count: int, cache: bool | str = False) -> None:
         self.text = text
-        library = llvm.Library(text)
+        library = llvm.Library(text, cache)
         method = llvm.method("program", library.address("program"))
         self.run = llvm.callable_of(method, (library, method))
 
@@ -47,7 +47,7 @@ class Numbers:
         return self.text
 
 
-def generate_numbers(plan: Plan) -> Numbers | None:
+def generate_numbers(plan: Plan, cache: bool | str = False) -> Numbers | None:
     """The machine code of a scalar plan; None if an op cannot be written so.
 
     Raises MissingLibraryError without llvmlite.
@@ -57,7 +57,7 @@ def generate_numbers(plan: Plan) -> Numbers | None:
         builder, inputs, results = _instructions(plan)
         if len(builder.made) > LARGEST:
             return None
-        return Numbers(_module(builder, inputs, results), len(inputs))
+        return Numbers(_module(builder, inputs, results), len(inputs), cache)
     except Unrecordable:
         return None
 
