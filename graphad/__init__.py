@@ -49,7 +49,9 @@ from graphad.rewrite.stable import stabilise
 from graphad.runtime.function import Function
 
 if TYPE_CHECKING:
-    from graphad import fft, functional, linalg, nn, numpy, signal, special, stats, testing, viz
+    from graphad import (
+        fft, functional, linalg, nn, numpy, random, signal, special, stats, testing, viz,
+    )  # fmt: skip
     from graphad.derivatives.checkpoint import checkpoint
     from graphad.derivatives.custom import custom_jvp, custom_vjp
     from graphad.derivatives.gates import grad_clip, grad_reverse, grad_scale
@@ -67,6 +69,7 @@ _LAZY = (
     "linalg",
     "nn",
     "numpy",
+    "random",
     "signal",
     "special",
     "stats",
@@ -95,7 +98,7 @@ __all__ = [
     "custom_jvp", "custom_vjp", "debugprint", "elementwise_grad", "errors", "fft", "fixed_point",
     "function", "ggnvp", "grad", "grad_clip", "grad_reverse", "grad_scale", "graph", "hessian",
     "hvp", "jacobian", "jvp", "linalg", "listing", "log_softmax", "logsumexp", "matrix",
-    "minimize", "nn", "numpy", "one_hot", "ops", "primitive", "relu", "rewrite", "root",
+    "minimize", "nn", "numpy", "one_hot", "ops", "primitive", "random", "relu", "rewrite", "root",
     "scalar", "scope", "shared", "sigmoid", "signal", "softmax", "softplus", "special", "stats",
     "tensor", "testing", "tree", "vector", "viz", "vjp",
 ]  # fmt: skip
@@ -140,10 +143,15 @@ def _later(name: str) -> str:
     return f"graphad.{module}" if "." in module else f"graphad.derivatives.{module}"
 
 
+def _reset_streams(*given: Any) -> None:
+    importlib.import_module("graphad.random.generator").reset(*given)
+
+
 OPS.further = _further
 hooks.eval = evaluate_variable
 hooks.stabilise = stabilise
 hooks.machine = lambda name: importlib.import_module(f"graphad.codegen.{name}")
 hooks.of_functions = _of_functions
 hooks.array_namespace = lambda: importlib.import_module("graphad")
+hooks.reset_streams = _reset_streams
 hooks.mimebundle = lambda target: importlib.import_module("graphad.viz").mimebundle(target)

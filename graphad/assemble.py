@@ -17,9 +17,11 @@ from graphad.errors import DTypeError, GraphError, ShapeError, UseError
 from graphad.ir import walk
 from graphad.ir.evaluate import evaluate
 from graphad.ir.graph import Graph, replace
+from graphad.ir.streams import Stream, advance, bypass
 from graphad.ir.variable import Constant, Shared, Variable, as_variable, describe
 from graphad.rewrite.pattern import Rule
 from graphad.runtime.arguments import Parameter, weakly
+from graphad.runtime.failure import explain
 from graphad.runtime.function import Function
 from graphad.runtime.sizes import SizeChecks
 
@@ -50,7 +52,8 @@ def function(
     outputs: a Variable, or a nested container of Variables (and constants); results have its
         structure.
     updates: {shared variable: expression of its next value}; all are computed from the values
-        before the call and swapped together after the outputs are there, or not at all.
+        before the call and swapped together after the outputs are there, or not at all. Random
+        generators that the outputs draw from are advanced by themselves.
     givens: {variable: what stands for it}, applied before compiling; values may use other keys.
     name: for messages and repr.
     backend: "auto", "numpy", "llvm" or "interpreter"; see `ga.Options`.
@@ -80,6 +83,7 @@ def function(
     targets = [*results, *[new for _, new in pairs]]
     if givens:
         targets = substitute(targets, givens)
+    pairs, targets = _advanced(pairs, targets)
     labels = [p for label, (_, s) in arguments for p in s.paths(label)]
     shared = _close(flat, labels, targets, unused, bool(givens))
     graph = Graph([*flat, *shared], targets)
@@ -88,6 +92,18 @@ def function(
     compiled = compile_graph(graph, options, title)
     shapes = [(label, s) for label, (_, s) in arguments]
     return Function(title, shapes, structure, shared, [s for s, _ in pairs], compiled, options)
+
+
+def _advanced(
+    pairs: list[tuple[Shared, Variable]], targets: list[Variable]
+) -> tuple[list[tuple[Shared, Variable]], list[Variable]]:
+    """Updates and targets with those of random streams: what draws advances its generator."""
+    if not any([isinstance(v, Stream) for v in walk.leaves(targets)]):
+        return pairs, targets
+    targets, last = advance(targets)
+    own = {s for s, _ in pairs}
+    further = [(stream, state) for stream, state in last.items() if stream not in own]
+    return [*pairs, *further], [*targets, *[state for _, state in further]]
 
 
 def _title(name: str | None, results: Sequence[Variable]) -> str:
@@ -269,6 +285,9 @@ def _order(values: Mapping[Variable, Variable]) -> list[Variable]:
 def evaluate_variable(variable: Variable, values: Mapping[Any, Any] | None = None) -> Any:
     """The value of one variable, by the interpreter: what `Variable.eval` does.
 
+    Random draws are shown as a call of a compiled function would make them next; their generator
+    is not advanced.
+
     >>> import graphad as ga
     >>> x = ga.scalar("x")
     >>> float(evaluate_variable(x + 1, {x: 2.0}))
@@ -280,6 +299,7 @@ def evaluate_variable(variable: Variable, values: Mapping[Any, Any] | None = Non
             raise UseError(
                 f"eval: the key {key!r} is no Variable", remedy="write x.eval({x: value})"
             )
+    variable = bypass(variable)
     leaves = walk.leaves([variable], set(given))
     missing = [v for v in leaves if v not in given and not isinstance(v, Constant | Shared)]
     if missing:
@@ -292,5 +312,12 @@ def evaluate_variable(variable: Variable, values: Mapping[Any, Any] | None = Non
     shared = [v for v in leaves if isinstance(v, Shared) and v not in given]
     graph = Graph([*given, *shared], [variable])
     SizeChecks(parameters, graph).check(arrays)
-    result = evaluate(graph, [*arrays, *[v.cell.array for v in shared]])[0]
+    arrays += [v.cell.array for v in shared]
+    try:
+        result = evaluate(graph, arrays)[0]
+    except Exception as error:
+        told = explain(error, "eval", [p.label for p in parameters], arrays[: len(parameters)])
+        if told is None:
+            raise
+        raise told from error
     return np.array(result) if result.ndim else result[()]

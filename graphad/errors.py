@@ -76,6 +76,14 @@ class GraphError(GraphadError, ValueError):
     """A graph that is not closed, has a cycle, or breaks the grammar of the IR."""
 
 
+class ParameterError(GraphadError, ValueError):
+    """A parameter of a random distribution outside its range."""
+
+
+class FailedAssertionError(GraphadError, AssertionError):
+    """A condition of `ga.assert_` that does not hold."""
+
+
 class GradientError(GraphadError, ValueError):
     """A derivative that was asked for wrongly or does not exist."""
 

@@ -24,7 +24,7 @@ ROWS = (
     ("libraries",),
     ("ir",),
     ("graph", "ops"),
-    ("fft", "linalg", "nn", "signal", "special", "stats"),
+    ("fft", "linalg", "nn", "random", "signal", "special", "stats"),
     ("derivatives", "rewrite", "plan"),
     ("codegen",),
     ("runtime",),

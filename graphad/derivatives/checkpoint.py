@@ -9,6 +9,7 @@ from typing import Any
 from graphad import tree
 from graphad.errors import UseError
 from graphad.ir.families.inner import enclose, recomputed
+from graphad.ir.streams import Body
 from graphad.ir.variable import Constant, Variable, as_variable
 
 
@@ -25,7 +26,8 @@ def checkpoint(f: Any, inputs: Any = None) -> Any:
 
     The part becomes one op with an inner graph. A derivative of it, forward or backward, of any
     order, contains a second copy of the graph: the price is that the part is computed twice. The
-    optimiser does not merge the copies. Raises UseError for what is no function and no Variable.
+    optimiser does not merge the copies; random numbers that a function draws are drawn again, the
+    same ones. Raises UseError for what is no function and no Variable.
 
     >>> import graphad as ga
     >>> x = ga.vector("x")
@@ -51,7 +53,9 @@ def checkpoint(f: Any, inputs: Any = None) -> Any:
             [inside.get(i, leaf) for i, leaf in enumerate(leaves)]
         )
         pairs = {inside[i]: v for i, v in given.items()}
-        return _as_one(f(*positional, **named), pairs, f"checkpoint({_name(f)})")
+        with Body() as body:
+            results = f(*positional, **named)
+        return _as_one(results, pairs, f"checkpoint({_name(f)})", body)
 
     return checkpointed
 
@@ -67,13 +71,22 @@ def _between(outputs: Any, inputs: Any) -> Any:
     return _as_one(outputs, {v: v for v in wanted}, "checkpoint")
 
 
-def _as_one(outputs: Any, inputs: dict[Variable, Variable], name: str) -> Any:
+def _as_one(
+    outputs: Any, inputs: dict[Variable, Variable], name: str, body: Body | None = None
+) -> Any:
     leaves, structure = tree.flatten(outputs)
     results = [as_variable(leaf) for leaf in leaves]
     if not results:
         raise UseError(f"{name}: there is no result", remedy="return the Variables computed")
-    graph, operands = enclose(results, inputs)
-    return structure.unflatten(recomputed(graph, operands))
+    drawn = [] if body is None else body.carried
+    pairs = {**inputs, **{given: chain.latest() for chain, given, _ in drawn}}
+    effects = () if body is None else body.effects
+    graph, operands = enclose([*results, *[last for *_, last in drawn]], pairs, inside=effects)
+    states = {len(results) + i: len(inputs) + i for i in range(len(drawn))}
+    made = recomputed(graph, operands, states)
+    for (chain, *_), state in zip(drawn, made[len(results) :], strict=True):
+        chain.extend(state)
+    return structure.unflatten(made[: len(results)])
 
 
 def _name(f: Callable[..., Any]) -> str:

@@ -257,10 +257,17 @@ def carriers(
 ) -> set[Variable]:
     """The variables that depend differentiably on `wrt`, themselves included."""
     live: set[Variable] = set(wrt)
+    chance: list[Apply] = []
     for node in order:
         cuts = node.op.cuts
         if any([v in live and not cuts(i) for i, v in enumerate(node.inputs)]):
             live.update([v for v in node.outputs if v.type.is_float and v not in barrier])
+            if node.op.family.refuse is not None:
+                chance.append(node)
+    if chance:
+        read = {v for node in order for v in node.inputs}
+        for node in chance:
+            node.op.family.refuse(node, read)  # type: ignore[misc]
     return live
 
 

@@ -26,6 +26,7 @@ class Hooks:
     mimebundle: Callable[..., Any] = staticmethod(_empty("mimebundle"))
     array_namespace: Callable[[], Any] = staticmethod(_empty("array_namespace"))
     machine: Callable[[str], Any] = staticmethod(_empty("machine"))  # a module of codegen, by name
+    reset_streams: Callable[..., None] = staticmethod(_empty("reset_streams"))
     stabilise: Callable[[Any], Any] = staticmethod(_empty("stabilise"))
     of_functions: Callable[[str], Callable[..., Any]] = staticmethod(_empty("of_functions"))
 

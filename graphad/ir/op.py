@@ -14,7 +14,7 @@ from __future__ import annotations
 import struct
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -28,6 +28,7 @@ MEMO_LIMIT = 4096
 
 RISKY = 1  # a value that may be infinite or NaN though its inputs are finite
 MASKED = 2  # a value with zeros that a selection put there
+_NOTHING: Mapping[int, int] = {}
 
 
 class Family(ABC):
@@ -45,6 +46,9 @@ class Family(ABC):
     )
     memoise: bool = True  # do the output types depend on the input types alone?
     foldable: bool = True  # may it be computed while compiling, when all inputs are constant?
+    is_effect: bool = False  # does it act when it runs? Then never merged, folded or moved out
+    # raises where a derivative would end silently; gets the node and the variables that are read
+    refuse: Callable[[Apply, Collection[Variable]], None] | None = None
 
     @abstractmethod
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -73,6 +77,10 @@ class Family(ABC):
     def cuts_in(self, params: Mapping[str, Any], position: int) -> bool:
         """The same, where it depends on the parameters."""
         return self.cuts(position)
+
+    def hands_on(self, params: Mapping[str, Any]) -> Mapping[int, int]:
+        """Output → input positions of states of random streams; see `streams`."""
+        return _NOTHING
 
     def views(self, params: Mapping[str, Any]) -> bool:
         """May the result share memory with the first operand?"""

@@ -21,11 +21,13 @@ def explain(
 ) -> GraphadError | None:
     """A GraphadError for a NumPy error, with the arguments and the line that built the node.
 
-    None for errors of other types; they get the same text as a note.
+    None for errors of other types; they get the same text as a note. Errors of this package get
+    the place, if they have none.
     """
-    if isinstance(error, GraphadError):
-        return None
     line, place = _failing_line(error)
+    if isinstance(error, GraphadError):
+        error.where = error.where or place
+        return None
     given = ", ".join(
         f"{label} {a.dtype}{shape_text(a.shape)}" for label, a in zip(labels, arrays, strict=True)
         if hasattr(a, "dtype")

@@ -20,6 +20,7 @@ from graphad.errors import GraphadError, InputError, InputShapeError
 from graphad.ir.dimtext import shape_text
 from graphad.ir.evaluate import evaluate
 from graphad.ir.graph import Graph
+from graphad.ir.hooks import hooks
 from graphad.ir.text import listing
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Shared
@@ -257,6 +258,23 @@ class Function:
                 )
         for target, result in zip(targets, results, strict=True):
             np.copyto(target, result)
+
+    def reset_rng(self, seed: Any) -> None:
+        """Start the random generators that the function draws from again, as from this seed.
+
+        One generator then gives the numbers of ``ga.random.default_rng(seed)``; several get the
+        streams that the seed spawns, in the order of `shared`, or one seed each from a list.
+        Functions that share a generator see it too. Raises UseError if there is no generator.
+
+        >>> import graphad as ga
+        >>> f = ga.function([], ga.random.default_rng(0).normal())
+        >>> first = f(), f()
+        >>> f.reset_rng(0)
+        >>> (f(), f()) == first
+        True
+        """
+        with self._turn:
+            hooks.reset_streams(self._updated, seed)
 
     # -- looking at it -------------------------------------------------------------------------
     @property

@@ -66,15 +66,17 @@ def enclose(
     outputs: Sequence[Variable],
     inputs: Mapping[Variable, Variable],
     fixed: Mapping[Variable, Variable] | None = None,
+    inside: Iterable[Variable] = (),
 ) -> tuple[Graph, list[Variable]]:
     """(what depends on `inputs`, as a graph; the operands for its inputs).
 
     Values of `inputs` are the operands for them. What `outputs` depend on otherwise is computed
     outside, once, and becomes a further input; `fixed` substitutes variables in that part.
+    What depends on variables in `inside`, effects of a body, stays in the graph as well.
     """
     fixed = dict(fixed or {})
     order = walk.toposort(outputs, {*inputs, *fixed})
-    varying = walk.reached_from(set(inputs), order)
+    varying = walk.reached_from({*inputs, *inside}, order)
     captured: dict[Variable, None] = {}
     for node in order:
         if any([v in varying for v in node.outputs]):
@@ -86,10 +88,10 @@ def enclose(
             captured.setdefault(v)
     outside = replace(list(captured), fixed)
     operands = [*inputs.values(), *outside]
-    inside = [Variable(v.type, name=v.name) for v in (*inputs, *captured)]
-    pairs = zip((*inputs, *captured), inside, operands, strict=True)
-    stand_ins = {v: marked(own, operand) for v, own, operand in pairs}
-    return Graph(inside, replace(outputs, stand_ins)), operands
+    own = [Variable(v.type, name=v.name) for v in (*inputs, *captured)]
+    pairs = zip((*inputs, *captured), own, operands, strict=True)
+    stand_ins = {v: marked(new, operand) for v, new, operand in pairs}
+    return Graph(own, replace(outputs, stand_ins)), operands
 
 
 def seeded(outputs: Iterable[Variable], given: Iterable[Variable | None]) -> tuple[dict, list]:
@@ -230,6 +232,9 @@ class Checkpoint(InnerFamily):
 
     memoise = False  # sizes known only at run time differ between two applications
 
+    def hands_on(self, params: Mapping[str, Any]) -> Mapping[int, int]:
+        return dict(params.get("states", ()))
+
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
         graph: Graph = params["graph"]
         if any([t is not v.type for t, v in zip(types, graph.inputs, strict=True)]):
@@ -285,7 +290,13 @@ def seen_outside(size: Size, known: set) -> Size:
 _checkpoint = Checkpoint("checkpoint")
 
 
-def recomputed(graph: Graph, operands: Sequence[Variable]) -> tuple[Variable, ...]:
-    """The outputs of `graph` on `operands`, as the results of one `checkpoint` op."""
-    results = apply(_checkpoint.op(graph=graph), tuple(operands))
+def recomputed(
+    graph: Graph, operands: Sequence[Variable], states: Mapping[int, int] | None = None
+) -> tuple[Variable, ...]:
+    """The outputs of `graph` on `operands`, as the results of one `checkpoint` op.
+
+    states: output → input positions of states of random streams that the graph draws from.
+    """
+    handed = {"states": tuple(sorted(states.items()))} if states else {}
+    results = apply(_checkpoint.op(graph=graph, **handed), tuple(operands))
     return results if isinstance(results, tuple) else (results,)

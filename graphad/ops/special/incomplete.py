@@ -163,6 +163,15 @@ gammainccinv = special(
     doc=f"gammainccinv(a, p): the x with gammaincc(a, x) = p. {_NUMERIC}")  # fmt: skip
 
 
+def gamma_slope(a: Variable, x: Variable) -> Variable:
+    """∂x/∂a of the gamma quantile, at the x itself: -(∂P/∂a)/(∂P/∂x); near 0, where both factors
+    leave the range of floats, from P = xᵃ/Γ(a+1): -x/a·(log x - ψ(a+1))."""
+    tiny = x < 1e-13
+    safe = where(tiny, 1.0, x)
+    near = -(xlogy(x, x) - x * digamma(a + 1)) / a
+    return where(tiny, near, -_by_shape(a, safe) / _density(a, safe))
+
+
 # ---- incomplete beta -------------------------------------------------------------------------
 def _incomplete(name: str, s: int, doc: str) -> Callable[..., Variable]:
     """I_x(a, b) for s = 1, 1 - I_x(a, b) for s = -1."""
@@ -191,6 +200,29 @@ betainc: Callable[..., Variable] = _incomplete(
 betaincc = _incomplete("betaincc", -1, "1 - betainc(a, b, x), accurate where it is tiny.")
 betaincinv = _inverse("betaincinv", 1, "betaincinv(a, b, p): the x with betainc(a, b, x) = p.")
 betainccinv = _inverse("betainccinv", -1, "betainccinv(a, b, p): the x with betaincc = p.")
+
+
+def beta_slopes(a: Variable, b: Variable, x: Variable) -> tuple[Variable, Variable]:
+    """∂x/∂a and ∂x/∂b of the beta quantile, at the x itself: -(∂I/∂a)/(∂I/∂x), …; near 0 from
+    I = xᵃ/(a·B(a, b)), near 1 from the same of 1 - x, whose parameters are (b, a)."""
+    low, high = x < 1e-13, x > 1 - 1e-13
+    safe, rest = where(low | high, 0.5, x), 1 - x
+    density, whole = exp(beta_density(a, b, safe)), digamma(a + b)
+    by_a = -_beta_truncated(a + 0 * safe, b + 0 * safe, safe, 1, 0) / density
+    by_b = -_beta_truncated(a + 0 * safe, b + 0 * safe, safe, 0, 1) / density
+    low_a = -(xlogy(x, x) + x * (whole - digamma(a + 1))) / a
+    low_b = x * (digamma(b) - whole) / a
+    high_a = -rest * (digamma(a) - whole) / b
+    high_b = (xlogy(rest, rest) + rest * (whole - digamma(b + 1))) / b
+    return (
+        where(low, low_a, where(high, high_a, by_a)),
+        where(low, low_b, where(high, high_b, by_b)),
+    )
+
+
+def t_slope(df: Variable, t: Variable) -> Variable:
+    """∂t/∂df of the quantile of Student's t, at the t itself."""
+    return -_t_by_df(df, t) / exp(t_density(df, t))
 
 
 # ---- Student's t -----------------------------------------------------------------------------
