@@ -106,6 +106,23 @@ def test_dropout() -> None:
     np.testing.assert_array_equal(gradient, value)
 
 
+def test_dropout_differs_in_each_call_and_repeats_by_seed() -> None:
+    x, rng = ga.matrix("x", shape=("batch", 8)), ga.random.default_rng(0)
+    y = ga.nn.dropout(ga.nn.dropout(x, 0.5, rng=rng), 0.25, rng=rng)
+    f = ga.function([x], [y, ga.grad(y.sum(), x)])
+    first, second = f(np.ones((4, 8))), f(np.ones((4, 8)))
+    assert not np.array_equal(first[0], second[0])
+    for value, gradient in (first, second):
+        np.testing.assert_array_equal(value, gradient)
+    f.reset_rng(0)
+    np.testing.assert_array_equal(f(np.ones((4, 8)))[0], first[0])
+    theirs = np.random.default_rng(0)
+    kept = (theirs.random((4, 8)) >= 0.5) & (theirs.random((4, 8)) >= 0.25)
+    np.testing.assert_array_equal(first[0] != 0, kept)
+    single = ga.nn.dropout(x.astype("float32"), 0.5, rng=rng)
+    assert single.dtype == np.float32
+
+
 def test_what_is_dropped_leaves_no_trace() -> None:
     """NaN and infinity in dropped elements: neither in the value nor in derivatives."""
     x = ga.tensor("x", (3,))
@@ -136,6 +153,13 @@ def test_a_rate_that_is_a_variable() -> None:
         (lambda x: ga.nn.instance_norm(x[0]), ShapeError, "batch, channels"),
         (lambda x: ga.nn.dropout(x, 0.5), UseError, "uniform="),
         (lambda x: ga.nn.dropout(x, 0.5, x, x), UseError, "one of them"),
+        (lambda x: ga.nn.dropout(x, 0.5, x, rng=ga.random.default_rng(0)), UseError, "one of"),
+        (
+            lambda x: ga.nn.dropout(x, 0.5, rng=np.random.default_rng(0)),
+            UseError,
+            "would draw once",
+        ),
+        (lambda x: ga.nn.dropout(x, 0.5, rng=7), UseError, "rng is int"),
         (lambda x: ga.nn.dropout(x, 1.5, x), UseError, "from 0 to 1"),
     ],
 )

@@ -275,30 +275,49 @@ def instance_norm(x: Any, gain: Any = None, bias: Any = None, eps: float = 1e-5)
     return _scaled("instance_norm", centred / OPS["sqrt"](var + eps), gain, bias, (1,))
 
 
+def _drawn(rng: Any, like: Variable) -> Variable:
+    """Numbers from [0, 1) in the shape of x; UseError for what does not draw inside a graph."""
+    if not hasattr(rng, "random") or isinstance(rng, np.random.Generator):
+        raise UseError(
+            f"dropout: rng is {type(rng).__name__}",
+            cause="it would draw once, when the graph is built, and then drop the same elements",
+            remedy="pass rng=ga.random.default_rng(seed)",
+        )
+    single = like.dtype == np.float32
+    numbers: Variable = rng.random(like.shape, dtype="float32" if single else "float64")
+    return numbers
+
+
 @public(namespace="nn", reference=_dropout_reference, samples=lambda rng: [
     Sample((rng.normal(size=(3, 4)),), {"rate": 0.25}, {"uniform": rng.uniform(size=(3, 4))}),
     Sample((rng.normal(size=(2, 3)),), {"rate": 0.5}, {"mask": np.array([True, False, True])}),
     Sample((rng.normal(size=3),), {"rate": 1}, {"uniform": rng.uniform(size=3)})])  # fmt: skip
-def dropout(x: Any, rate: Any, uniform: Any = None, mask: Any = None) -> Variable:
+def dropout(x: Any, rate: Any, uniform: Any = None, mask: Any = None, rng: Any = None) -> Variable:
     """x / (1 - rate) where elements are kept, 0 elsewhere: the mean stays as it is.
 
-    Elements are kept where `uniform` ≥ rate, for numbers drawn from [0, 1) (an array, or a
-    Variable that draws them), or where `mask` is true; both broadcast against x. `rate`, a number
+    Which are kept is drawn by `rng`, a `ga.random.Generator`: other ones in each call, the same
+    again from the same seed. Or elements are kept where `uniform` ≥ rate, for numbers drawn from
+    [0, 1) elsewhere, or where `mask` is true; both broadcast against x. `rate`, a number
     or a scalar Variable, is the share of elements that is dropped; 1 drops all.
     Derivatives flow through kept elements only. Raises UseError for a rate outside [0, 1], and
-    unless one of uniform and mask is given.
+    unless one of rng, uniform and mask is given.
 
     >>> import graphad as ga
     >>> ga.nn.dropout(ga.constant([1.0, 2.0, 3.0]), 0.5, uniform=[0.7, 0.1, 0.5]).eval()
     array([2., 0., 6.])
+    >>> noisy = ga.nn.dropout(ga.constant([1.0, 2.0, 3.0]), 0.5, rng=ga.random.default_rng(0))
+    >>> noisy.eval()
+    array([2., 0., 0.])
     """
-    if (uniform is None) == (mask is None):
+    if sum([source is not None for source in (rng, uniform, mask)]) != 1:
         raise UseError(
-            "dropout needs uniform= or mask=, one of them",
-            cause="what is dropped is drawn outside of it",
-            remedy="pass uniform= numbers from [0, 1) in the shape of x, as an input of the graph",
+            "dropout needs rng=, uniform= or mask=, one of them",
+            cause="these say which elements are dropped",
+            remedy="pass rng=ga.random.default_rng(seed), made once for the whole model",
         )
     variable = as_float(x)
+    if rng is not None:
+        uniform = _drawn(rng, variable)
     if isinstance(rate, int | float) and not 0 <= rate <= 1:
         raise UseError(f"dropout: rate={rate!r}", remedy="a rate is from 0 to 1")
     kept = as_variable(mask) if uniform is None else OPS["greater_equal"](uniform, rate)

@@ -71,6 +71,7 @@ def choice(
     samples without replacement that are larger than n.
 
     >>> import graphad as ga
+    >>> import numpy as np
     >>> x = ga.random.default_rng(7).choice([1.5, 2.5, 3.5], size=4)
     >>> bool((x.eval() == np.random.default_rng(7).choice([1.5, 2.5, 3.5], size=4)).all())
     True
@@ -106,6 +107,7 @@ def permutation(self: Any, x: Any, axis: int = 0) -> Variable:
     The order is that of numpy.random.Generator.permutation. Derivatives flow to `x`.
 
     >>> import graphad as ga
+    >>> import numpy as np
     >>> x = ga.random.default_rng(7).permutation(5)
     >>> bool((x.eval() == np.random.default_rng(7).permutation(5)).all())
     True
@@ -122,6 +124,7 @@ def shuffle(self: Any, x: Any, axis: int = 0) -> Variable:
     The order is that of numpy.random.Generator.shuffle. Derivatives flow to `x`.
 
     >>> import graphad as ga
+    >>> import numpy as np
     >>> a = np.arange(6.0)
     >>> x = ga.random.default_rng(7).shuffle(a)
     >>> np.random.default_rng(7).shuffle(a)
@@ -135,12 +138,13 @@ def shuffle(self: Any, x: Any, axis: int = 0) -> Variable:
 
 
 @enter
-def permuted(self: Any, x: Any, axis: int | None = None, out: None = None) -> Variable:
+def permuted(self: Any, x: Any, *, axis: int | None = None, out: None = None) -> Variable:
     """`x` with the elements along an axis shuffled in each row by itself; None: all elements.
 
     The order is that of numpy.random.Generator.permuted. Derivatives flow to `x`.
 
     >>> import graphad as ga
+    >>> import numpy as np
     >>> a = np.arange(6.0).reshape(2, 3)
     >>> x = ga.random.default_rng(7).permuted(a, axis=1)
     >>> bool((x.eval() == np.random.default_rng(7).permuted(a, axis=1)).all())

@@ -10,13 +10,16 @@ reparameterization gradients", 2018). Gradients of expected values are unbiased 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
+from graphad.errors import UseError
 from graphad.ir.families.random import Drawn
 from graphad.ir.families.refusal import refuse
+from graphad.ir.types import Shape, TensorType
 from graphad.ir.variable import Variable
 from graphad.ops.elementwise import sqrt, square, where
-from graphad.ops.random.declare import REQUIRED, Distribution, distribution
+from graphad.ops.random.declare import REQUIRED, Distribution, distribution, float_result
 from graphad.ops.special.entropy import xlog1py, xlogy
 from graphad.ops.special.error import erfcx
 from graphad.ops.special.incomplete import beta_slopes, gamma_slope, t_slope
@@ -26,8 +29,19 @@ random = distribution("random", {}, (), typed=True, doc="Uniform on [0, 1).")
 standard_normal = distribution(
     "standard_normal", {}, (), typed=True, doc="Normal with mean 0 and variance 1."
 )
+
+
+def _exponential(given: Sequence[TensorType], size: Shape | None, **keywords: Any) -> TensorType:
+    if keywords.get("method", "zig") not in ("zig", "inv"):
+        raise UseError(
+            f"random.standard_exponential: method={keywords['method']!r}",
+            remedy='choose "zig" (ziggurat) or "inv" (inverse)',
+        )
+    return float_result("random.standard_exponential")(given, size, **keywords)
+
+
 standard_exponential = distribution(
-    "standard_exponential", {}, (), typed=True, static={"method": "zig"},
+    "standard_exponential", {}, (), typed=True, static={"method": "zig"}, result=_exponential,
     doc="Exponential with mean 1; `method`: \"zig\" (ziggurat) or \"inv\" (inverse).",
 )  # fmt: skip
 standard_cauchy = distribution("standard_cauchy", {}, (), doc="Cauchy around 0 with scale 1.")

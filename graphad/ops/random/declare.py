@@ -39,12 +39,12 @@ class Distribution:
         name = self.family.name
         given = [_real(name, *pair) for pair in zip(self.family.names, values, strict=True)]
         spec, sizes = (None, []) if size is None else size_spec(size, name)
-        if given and all([isinstance(v, Constant) and v.ndim == 0 for v in given]):
-            self._try(given, static)
         with chain.turn:
             state, numbers = self.family(
                 chain.latest(), *given, *sizes, size=spec, count=len(given), **static
             )
+            if given and all([isinstance(v, Constant) and v.ndim == 0 for v in given]):
+                self._try(given, static)
             chain.extend(state)
         found: Variable = numbers
         return found
@@ -115,6 +115,7 @@ def distribution(
     result: Callable[..., TensorType] | None = None,
     pull: Pull | None = None,
     push: Push | None = None,
+    named: Sequence[str] = (),
     example: str = "",
 ) -> Distribution:
     """Declare ``rng.name(*parameters, size=None)``.
@@ -124,6 +125,7 @@ def distribution(
     typed       NumPy's method has dtype= (float32 or float64) and out=
     static      further keywords that are no arrays, with their defaults
     result      the type rule, where the numbers are not independent
+    named       parameters that are given by keyword only
     example     the arguments of the docstring's example
     """
     rule = result or (integer_result if discrete else float_result)(f"random.{name}")
@@ -150,7 +152,7 @@ def distribution(
         return made.draw(self.chain, [given[key] for key in parameters], given["size"], extra)
 
     entries = {**parameters, "size": None, **options, **({"out": None} if typed else {})}
-    signature = _signature(entries)
+    signature = _signature(entries, named)
     method.__name__, method.__module__ = name, "graphad.random"
     method.__doc__ = f"{doc}\n\n{_told(name, parameters, discrete, example)}"
     method.__signature__ = signature  # type: ignore[attr-defined]
@@ -158,11 +160,12 @@ def distribution(
     return made
 
 
-def _signature(entries: Mapping[str, Any]) -> inspect.Signature:
+def _signature(entries: Mapping[str, Any], named: Sequence[str]) -> inspect.Signature:
     """(self, *entries) with defaults; an entry without one is REQUIRED."""
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    anyhow, keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    kinds = {key: keyword if key in named else anyhow for key in entries}
     listed = [
-        inspect.Parameter(key, kind, default=value, annotation=Any)
+        inspect.Parameter(key, kinds[key], default=value, annotation=Any)
         for key, value in entries.items()
     ]
     return inspect.Signature([_SELF, *listed], return_annotation=Variable)
@@ -195,6 +198,7 @@ def _told(name: str, parameters: Mapping[str, Any], discrete: bool, example: str
     lines += [
         "",
         ">>> import graphad as ga",
+        ">>> import numpy as np",
         f">>> x = ga.random.default_rng(7).{name}({call})",
         f">>> bool((x.eval() == np.random.default_rng(7).{name}({call})).all())",
         "True",

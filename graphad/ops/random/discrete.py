@@ -11,7 +11,7 @@ from graphad.errors import DTypeError, ShapeError
 from graphad.ir.families.common import broadcast_shapes
 from graphad.ir.families.random import Draw, drawn_shape
 from graphad.ir.types import Shape, TensorType, check_dtype
-from graphad.ir.variable import Variable
+from graphad.ir.variable import Variable, as_variable
 from graphad.ops.random.declare import (
     REQUIRED,
     Distribution,
@@ -111,6 +111,7 @@ def integers(
     where low is not below high or does not fit the dtype, DTypeError for floats.
 
     >>> import graphad as ga
+    >>> import numpy as np
     >>> x = ga.random.default_rng(7).integers(1, 7, size=5)
     >>> bool((x.eval() == np.random.default_rng(7).integers(1, 7, size=5)).all())
     True
@@ -118,6 +119,12 @@ def integers(
     found = check_dtype(dtype)
     if found.kind not in "biu":
         raise DTypeError(f"random.integers: dtype={found}", remedy="draw integers or bool")
-    ends = (0, low) if high is None else (low, high)
+    ends = [as_variable(end) for end in ((0, low) if high is None else (low, high))]
+    for end in ends:
+        if end.dtype.kind not in "biu":
+            raise DTypeError(
+                f"random.integers: an end of the range has dtype {end.dtype}",
+                remedy='convert it with .astype("int64")',
+            )
     keywords = {"dtype": str(found), "endpoint": bool(endpoint)}
     return _from_low_to_high.draw(self.chain, ends, size, keywords)

@@ -149,7 +149,7 @@ def _push_normal(drawn: Drawn, tangents: Flows) -> Variable | None:
 multivariate_normal = distribution(
     "multivariate_normal", {"mean": REQUIRED, "cov": REQUIRED}, None, result=_normal,
     static={"check_valid": "warn", "tol": 1e-8, "method": "svd"},
-    pull=_pull_normal, push=_push_normal,
+    named=("method",), pull=_pull_normal, push=_push_normal,
     example="mean=[1.0, 2.0], cov=[[2.0, 1.0], [1.0, 3.0]], size=3",
     doc="Vectors (..., n) with mean (n,) and covariance cov (n, n).\n\n"
     "Derivatives in cov go through the factor for method=\"cholesky\". For \"svd\" and \"eigh\",\n"
