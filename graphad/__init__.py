@@ -50,7 +50,17 @@ from graphad.runtime.function import Function
 
 if TYPE_CHECKING:
     from graphad import (
-        fft, functional, linalg, nn, numpy, random, signal, special, stats, testing, viz,
+        fft,
+        functional,
+        linalg,
+        nn,
+        numpy,
+        random,
+        signal,
+        special,
+        stats,
+        testing,
+        viz,
     )  # fmt: skip
     from graphad.derivatives.checkpoint import checkpoint
     from graphad.derivatives.custom import custom_jvp, custom_vjp

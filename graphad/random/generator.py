@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphad.errors import UseError
+from graphad.ir.cell import Cell
 from graphad.ir.families.random import as_dict, words
 from graphad.ir.streams import STATE, Chain, Stream
-from graphad.ir.variable import Cell, Shared
+from graphad.ir.variable import Shared
 from graphad.ops.random.declare import METHODS
 
 
