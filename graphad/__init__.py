@@ -112,7 +112,7 @@ __all__ = [
     "scalar", "scope", "shared", "sigmoid", "signal", "softmax", "softplus", "special", "stats",
     "tensor", "testing", "tree", "vector", "viz", "vjp",
 ]  # fmt: skip
-__all__ += ["functional", *_OF_FUNCTIONS]
+__all__ += ["functional", "jit", "value_and_grad"]
 __all__ += ["associative_scan", "cond", "fori_loop", "scan", "switch", "while_loop"]
 __all__ += [name for name in _CORE if name not in __all__]
 
