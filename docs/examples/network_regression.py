@@ -68,8 +68,8 @@ for axis, (name, (_, predicted)) in zip(axes, results.items(), strict=False):
     axis.plot(data, target, ".", color="0.6", label="points")
     axis.plot(data, curve, "k--", linewidth=1, label="x³ - 20x + 10")
     axis.plot(data, predicted, label=name)
-    axis.set(xlabel="x", ylabel="y")
-    axis.legend()
+    axis.set(xlabel="x", ylabel="y", ylim=(-35, 70))
+    axis.legend(loc="upper right")
 for name, (history, _) in results.items():
     axes[2].loglog(range(1, STEPS + 1), history, label=name)
 axes[2].set(xlabel="step", ylabel="mean squared error, scaled")

@@ -35,6 +35,7 @@ def to_dot(
     max_nodes: int = 150,
     direction: str = "TB",
     legend: bool = True,
+    derivatives: Any = None,
 ) -> str:
     """The picture of a graph in Graphviz's DOT language; needs no other software.
 
@@ -43,12 +44,18 @@ def to_dot(
     stretches of the graph as single boxes; "scope" always draws scopes as boxes; "none" draws
     every node, however many. direction: "TB" (data flows downwards) or "LR" (to the right).
     legend: a line that explains shapes and colours.
+    derivatives: the chain rule on the arrows. "expression" writes ∂(result)/∂(operand) on each
+    arrow into an op, in terms of operands and result (``∂c/∂b = 1``); where an op does not work
+    element by element, how it carries a cotangent g back (``g → outer(x, g)``). {input: value}
+    writes their values at that point, and the value of each variable into its box; inputs go by
+    Variable or by name, shared variables have their own. Unnamed results are called v0, v1, ….
 
     Inputs are ellipses, shared variables cylinders, constants notes, operations boxes: blue where
     the user built them, orange and dashed in gradients, purple and dotted in derivatives of
     gradients; a double line marks a box that stands for many. Scopes are frames. An edge shows
     dtype and shape, and the operand's position where the order matters.
-    Raises UseError for a target or an option of another kind.
+    Raises UseError for a target or an option of another kind, and what a compiled function raises
+    for values that do not fit.
 
     >>> import graphad as ga
     >>> x = ga.scalar("x")
@@ -56,7 +63,7 @@ def to_dot(
     digraph graphad {
     """
     check_direction(direction)
-    picture = draw(target, collapse, max_nodes)
+    picture = draw(target, collapse, max_nodes, derivatives)
     lines = ["digraph graphad {", *_settings(picture, direction)]
     lines += [_legend(picture)] if legend else []
     lines += _clusters(picture.boxes)
@@ -140,7 +147,8 @@ def _arrows(picture: Picture) -> list[str]:
     lines = []
     for a in picture.arrows:
         weight = " weight=8" if frame[a.tail] == frame[a.head] else ""
-        lines.append(f"  {a.tail} -> {a.head} [label={dot_string([f' {a.text} '])}{weight}];")
+        label = dot_string([f" {line} " for line in a.lines])
+        lines.append(f"  {a.tail} -> {a.head} [label={label}{weight}];")
     return lines
 
 

@@ -124,16 +124,20 @@ def type_text(type: TensorType) -> str:
 
 
 # ---- what ops say ---------------------------------------------------------------------------
-def op_lines(node: Apply, scalars: Mapping[int, str]) -> list[str]:
+def op_lines(
+    node: Apply, scalars: Mapping[int, str], given: Mapping[Variable, str] | None = None
+) -> list[str]:
     """Name of the op with its scalar operands, name of the result, parameters.
 
-    `scalars` maps input positions to the constants written in place: ``subtract(1.0, ·)``.
+    `scalars` maps input positions to the constants written in place: ``subtract(1.0, ·)``;
+    `given` names results that may have no name of their own.
     """
     head = visible(node.op.name)
     if scalars:
         operands = [scalars.get(i, "·") for i in range(len(node.inputs))]
         head += f"({', '.join(operands)})"
-    names = [visible(v.name) if v.name else "_" for v in node.outputs]
+    known = given or {}
+    names = [known.get(v) or (visible(v.name) if v.name else "_") for v in node.outputs]
     if any(name != "_" for name in names):
         head = f"{', '.join(names)} = {head}"
     parameters = parameter_text(node)

@@ -15,6 +15,7 @@ from typing import Any
 from graphad.ir.graph import Graph
 from graphad.ir.variable import Apply, Variable
 from graphad.viz import labels
+from graphad.viz.chain import Chain
 from graphad.viz.collapse import Group, Spot, partition
 from graphad.viz.target import graph_of, output_names
 
@@ -33,11 +34,17 @@ class Box:
 
 @dataclass(frozen=True)
 class Arrow:
-    """One arrow from box to box."""
+    """One arrow from box to box: what travels along it, and what it multiplies derivatives by."""
 
     tail: str
     head: str
     text: str
+    note: str = ""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines of its label."""
+        return tuple([line for line in (self.note, self.text) if line])
 
 
 @dataclass(frozen=True)
@@ -122,8 +129,12 @@ def derivative_order(node: Apply, known: dict[Apply, int]) -> int:
     return order
 
 
-def draw(target: Any, collapse: str = "auto", max_nodes: int = 150) -> Picture:
+def draw(
+    target: Any, collapse: str = "auto", max_nodes: int = 150, derivatives: Any = None
+) -> Picture:
     """The picture of a target with at most about `max_nodes` boxes (any number for "none").
+
+    derivatives: None, "expression" or {input: value}: the chain rule on the arrows.
 
     >>> import graphad as ga
     >>> x = ga.scalar("x")
@@ -133,16 +144,22 @@ def draw(target: Any, collapse: str = "auto", max_nodes: int = 150) -> Picture:
     outline = Outline(target)
     others = len(outline.leaves) + len(outline.graph.outputs)
     groups = partition(outline.spots, others, collapse, max_nodes)
-    return _Draughtsman(outline, groups, max_nodes, collapse == "none").picture()
+    chain = None if derivatives is None else Chain(outline.graph, derivatives)
+    return _Draughtsman(outline, groups, max_nodes, collapse == "none", chain).picture()
 
 
 class _Draughtsman:
     """Makes boxes of groups, leaves and outputs, and arrows between them."""
 
     def __init__(
-        self, outline: Outline, groups: Sequence[Group], max_nodes: int, everything: bool
+        self,
+        outline: Outline,
+        groups: Sequence[Group],
+        max_nodes: int,
+        everything: bool,
+        chain: Chain | None,
     ) -> None:
-        self.outline, self.groups, self.limit = outline, groups, max_nodes
+        self.outline, self.groups, self.limit, self.chain = outline, groups, max_nodes, chain
         self.collapsed = not everything and len(groups) < len(outline.nodes)
         self.crowded = not everything and len(outline.leaves) > max(max_nodes // 3, 1)
         self.where = {i: g for g, group in enumerate(groups) for i in group.members}
@@ -166,8 +183,15 @@ class _Draughtsman:
             title = labels.phase_title(group.title, group.order) if outermost else group.title
             lines = (labels.visible(title), *group.notes, *labels.tally(nodes))
             return Box(f"g{g}", "group", group.order, lines, group.path)
-        lines = tuple(labels.op_lines(nodes[0], self.outline.scalars(group.members[0])))
-        return Box(f"g{g}", "op", group.order, lines, group.path, op_tip(nodes[0]))
+        names = self.chain.names if self.chain is not None else {}
+        said = labels.op_lines(nodes[0], self.outline.scalars(group.members[0]), names)
+        said += self._values(nodes[0].outputs)
+        return Box(f"g{g}", "op", group.order, tuple(said), group.path, op_tip(nodes[0]))
+
+    def _values(self, variables: Sequence[Variable]) -> list[str]:
+        """Lines with the values at the point of the chain rule, if there is one."""
+        chain = self.chain
+        return [] if chain is None else [t for v in variables if (t := chain.value(v))]
 
     # -- leaves -------------------------------------------------------------------------------
     def _leaves(self) -> None:
@@ -202,6 +226,8 @@ class _Draughtsman:
             names = [labels.visible(v.name) for v in members if v.name]
             span = [names[0], "…", names[-1]] if len(names) > 1 else names
             lines = [labels.plural(len(members), noun), labels.visible(" ".join(span))]
+        elif self.chain is not None:
+            lines = [*lines, *self._values(members)]
         lines = [line for line in lines if line]
         path = self._home(members) if kind != "input" else ()
         self.boxes.append(Box(key, kind, 0, tuple(lines), path))
@@ -241,7 +267,9 @@ class _Draughtsman:
                     continue
                 if head.kind == "op" and not self._is_bundle(variable):
                     mark = f"{position}: " if ordered else ""
-                    self.arrows.append(Arrow(tail, head.key, mark + self._text([variable])))
+                    note = self.chain.edge(node, position) if self.chain is not None else ""
+                    text = "" if note and not variable.ndim else mark + self._text([variable])
+                    self.arrows.append(Arrow(tail, head.key, text, note))
                 else:
                     bundles.setdefault((tail, head.key), {})[variable] = None
         for (tail, key), variables in bundles.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from graphad.errors import UseError
 
@@ -25,6 +25,7 @@ class Options(TypedDict, total=False):
     max_nodes: int
     direction: str
     legend: bool
+    derivatives: Any
 
 
 def check_direction(direction: str) -> None:

@@ -17,7 +17,12 @@ BRACKETS = {
 
 
 def to_mermaid(
-    target: Any, *, collapse: str = "auto", max_nodes: int = 150, direction: str = "TB"
+    target: Any,
+    *,
+    collapse: str = "auto",
+    max_nodes: int = 150,
+    direction: str = "TB",
+    derivatives: Any = None,
 ) -> str:
     """The picture of a graph in the Mermaid language; needs no other software.
 
@@ -35,7 +40,7 @@ def to_mermaid(
     <BLANKLINE>
     """
     check_direction(direction)
-    picture = draw(target, collapse, max_nodes)
+    picture = draw(target, collapse, max_nodes, derivatives)
     lines = [f"flowchart {direction}"]
     for depth, item in frames(picture.boxes):
         indent = "  " * (depth + 1)
@@ -46,7 +51,7 @@ def to_mermaid(
         else:
             number, title, _ = item
             lines.append(f"{indent}subgraph c{number} [{mermaid_string([title])}]")
-    lines += [f"  {a.tail} -->|{mermaid_string([a.text])}| {a.head}" for a in picture.arrows]
+    lines += [f"  {a.tail} -->|{mermaid_string(a.lines)}| {a.head}" for a in picture.arrows]
     used = dict.fromkeys([style_class(box) for box in picture.boxes])
     lines += [f"  classDef {name} {style}" for name, style in _styles().items() if name in used]
     return "\n".join(lines) + "\n"
