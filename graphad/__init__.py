@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from graphad.derivatives.gates import grad_clip, grad_reverse, grad_scale
     from graphad.derivatives.implicit import fixed_point, minimize, root
     from graphad.derivatives.primitive import primitive
-    from graphad.functional import jit, value_and_grad
+    from graphad.functional import flatten, jit, linearize, value_and_grad
     from graphad.ops.control.branches import cond, switch
     from graphad.ops.control.counting import fori_loop, while_loop
     from graphad.ops.control.mapping import associative_scan
@@ -96,7 +96,7 @@ _LATER = {  # functions that few programs need, by the module that is loaded at 
     "while_loop": "ops.control.counting", "map": "ops.control.mapping",
     "reduce": "ops.control.mapping", "associative_scan": "ops.control.mapping",
 }  # fmt: skip
-_OF_FUNCTIONS = ("jit", "value_and_grad")  # of graphad.functional
+_OF_FUNCTIONS = ("flatten", "jit", "linearize", "value_and_grad")  # of graphad.functional
 _PRIVATE = ("getitem_by", "scatter_add", "getitem")  # entries for rules, not for users
 _CORE = {name: e.function for name, e in OPS.loaded.items() if name not in _PRIVATE}
 globals().update(_CORE)
@@ -112,7 +112,7 @@ __all__ = [
     "scalar", "scope", "shared", "sigmoid", "signal", "softmax", "softplus", "special", "stats",
     "tensor", "testing", "tree", "vector", "viz", "vjp",
 ]  # fmt: skip
-__all__ += ["functional", "jit", "value_and_grad"]
+__all__ += ["flatten", "functional", "jit", "linearize", "value_and_grad"]
 __all__ += ["associative_scan", "cond", "fori_loop", "scan", "switch", "while_loop"]
 __all__ += [name for name in _CORE if name not in __all__]
 

@@ -1,9 +1,9 @@
 """Nested containers <-> flat lists of leaves.
 
-A *container* is a list, tuple, namedtuple, dict or dataclass instance; everything else is a
-leaf. Dict entries are visited in sorted key order, so that two dicts with equal content have
-equal structure whatever the order of insertion. Used wherever an API takes "one Variable or
-any nested container of them".
+A *container* is a list, tuple, namedtuple, dict or dataclass instance, or of a registered type;
+everything else is a leaf. Dict entries are visited in sorted key order, so that two dicts with
+equal content have equal structure whatever the order of insertion. Used wherever an API takes "one
+Variable or any nested container of them".
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class Structure:
         return hash(self._content())
 
     def _content(self) -> tuple:
-        return self.kind, self.keys, self.children
+        rest = self.order if self.kind in _registered else None
+        return self.kind, self.keys, self.children, rest
 
     def __repr__(self) -> str:
         return f"Structure({self.unflatten(['*'] * self.leaf_count)!r})"
@@ -56,6 +57,8 @@ class Structure:
         if kind is None:
             return next(leaves)
         values = [child._build(leaves) for child in self.children]
+        if kind in _registered:
+            return _registered[kind][1](self.order[0], values)
         if issubclass(kind, dict):
             found = dict(zip(self.keys, values, strict=True))
             ordered = {key: found[key] for key in self.order}
@@ -79,6 +82,31 @@ class Structure:
 LEAF = Structure(None, (), ())
 
 
+Open = Callable[[Any], tuple[Sequence[Any], Any]]
+Close = Callable[[Any, Sequence[Any]], Any]
+_registered: dict[type, tuple[Open, Close]] = {}
+
+
+def register(kind: type, open: Open, close: Close) -> type:
+    """Make instances of `kind` containers.
+
+    open   from an instance to (children, rest): a sequence of what it contains, and what else is
+           needed to make it again, which must be hashable
+    close  from (rest, children) to an instance
+
+    >>> class Pair:
+    ...     def __init__(self, a, b):
+    ...         self.a, self.b = a, b
+    >>> _ = register(Pair, lambda p: ((p.a, p.b), None), lambda rest, children: Pair(*children))
+    >>> flatten([Pair(1, 2), 3])[0]
+    [1, 2, 3]
+    """
+    if not isinstance(kind, type) or kind in (list, tuple, dict):
+        raise TypeError(f"register({kind!r}): pass a class of your own")
+    _registered[kind] = (open, close)
+    return kind
+
+
 def _rebuild_dataclass(kind: Any, fields: dict[str, Any]) -> Any:
     built: Any = object.__new__(kind)
     for name, value in fields.items():
@@ -96,6 +124,9 @@ def _sort_key(key: Any) -> tuple[str, Any]:
 
 def _open(value: Any) -> tuple[tuple, Sequence[Any], tuple] | None:
     """(keys, children, insertion order) of a container, or None for a leaf."""
+    if type(value) in _registered:
+        parts, rest = _registered[type(value)][0](value)
+        return tuple(range(len(parts))), parts, (rest,)
     if isinstance(value, dict):
         keys = tuple(sorted(value, key=_sort_key))
         return keys, [value[key] for key in keys], tuple(value)

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphad import tree
 from graphad.errors import UseError
-from graphad.ir.families.inner import enclose, recomputed
+from graphad.ir.families.inner import enclose, recomputed, stand_in
 from graphad.ir.streams import Body
 from graphad.ir.variable import Constant, Variable, as_variable
 
@@ -48,14 +48,16 @@ def checkpoint(f: Any, inputs: Any = None) -> Any:
     def checkpointed(*arguments: Any, **keywords: Any) -> Any:
         leaves, structure = tree.flatten([list(arguments), keywords])
         given = {i: v for i, v in enumerate(leaves) if isinstance(v, Variable)}
-        inside = {i: Variable(v.type, name=v.name) for i, v in given.items()}
+        inside = {i: stand_in(v) for i, v in given.items()}
         positional, named = structure.unflatten(
             [inside.get(i, leaf) for i, leaf in enumerate(leaves)]
         )
         pairs = {inside[i]: v for i, v in given.items()}
         with Body() as body:
-            results = f(*positional, **named)
-        return _as_one(results, pairs, f"checkpoint({_name(f)})", body)
+            made = f(*positional, **named)
+        if not given and not any(isinstance(v, Variable) for v in tree.flatten(made)[0]):
+            return made  # of arrays alone
+        return _as_one(made, pairs, f"checkpoint({_name(f)})", body)
 
     return checkpointed
 

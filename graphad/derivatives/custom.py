@@ -16,9 +16,10 @@ from graphad.derivatives.rules import checked, label_of, transposed
 from graphad.errors import GradientError, UseError
 from graphad.ir import walk
 from graphad.ir.families.common import Declared
+from graphad.ir.families.inner import stand_in
 from graphad.ir.families.movement import zeros_for
 from graphad.ir.graph import replace
-from graphad.ir.op import RISKY
+from graphad.ir.op import RISKY, freeze
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Constant, Variable, apply, as_variable, describe
 
@@ -72,6 +73,17 @@ class Call:
     def __repr__(self) -> str:
         return f"<call of {self.rule.name}>"
 
+    # Two calls in the same form are one, so that a function that is traced again is recognised.
+    def _form(self) -> tuple:
+        return (self.rule, self.structure, tuple(self.slots), freeze(self.fixed), self.results,
+                self.result_structure)  # fmt: skip
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Call) and self._form() == other._form())
+
+    def __hash__(self) -> int:
+        return hash((self.rule, self.structure, tuple(self.slots)))
+
     def arguments(self, variables: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
         """Positional and keyword arguments, with `variables` where Variables were."""
         leaves = list(self.fixed)
@@ -104,7 +116,7 @@ def _trace(rule: CustomVjp | CustomJvp, args: Any) -> Any:
     leaves, structure = tree.flatten(args)
     call = Call(rule, leaves, structure)
     given = [leaves[i] for i in call.slots]
-    inside = [Variable(v.type, name=v.name) for v in given]
+    inside = [stand_in(v) for v in given]
     positional, named = call.arguments(inside)
     made, call.result_structure = _variables(
         rule.function(*positional, **named), f"result of {rule.name}"

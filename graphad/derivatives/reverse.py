@@ -136,15 +136,17 @@ def pull_back(
     wanted = set(wrt)
     arrived: dict[Variable, Variable | None] = {}
     for node in reversed(order):
-        cotangents = [_collect(received, v, wanted, arrived) for v in node.outputs]
-        if not any([v in connected for v in node.outputs]):
+        outputs = node.outputs
+        cotangents = [_collect(received, v, wanted, arrived) for v in outputs]
+        if connected.isdisjoint(outputs):
             continue
         needed = _needed(node, live)
-        connected.update([v for v, need in zip(node.inputs, needed, strict=True) if need])
-        if all([c is None for c in cotangents]) or not any(needed):
+        if True not in needed:
             continue
-        for variable, part in _contributions(node, cotangents, live, fixed, node):
-            received.setdefault(variable, []).append(part)
+        connected.update([v for v, need in zip(node.inputs, needed, strict=True) if need])
+        if any([c is not None for c in cotangents]):
+            for variable, part in _contributions(node, cotangents, needed, live, fixed, node):
+                received.setdefault(variable, []).append(part)
     for variable in wanted:
         if variable not in arrived:
             _collect(received, variable, wanted, arrived)
@@ -160,8 +162,12 @@ def _collect(
     arrived: dict[Variable, Variable | None],
 ) -> Variable | None:
     """The sum of what has arrived at a variable; kept if it was asked for."""
-    parts = received.pop(variable, [])
-    total = _sum(variable, parts) if len(parts) > 1 else parts[0] if parts else None
+    parts = received.pop(variable, None)
+    if parts is None:
+        if variable in wanted:
+            arrived.setdefault(variable, None)
+        return None
+    total = _sum(variable, parts) if len(parts) > 1 else parts[0]
     if variable in wanted:
         arrived[variable] = total
     return total
@@ -213,8 +219,7 @@ class Stable(NamedTuple):
 def stable_form(node: Apply, fixed: Collection[Variable]) -> Stable | None:
     """The form of a node that `hooks.stabilise` knows, unless that leaves out a `fixed` variable,
     whose derivative was asked for or given."""
-    with derived_from(node):
-        made = hooks.stabilise(node)
+    made = hooks.stabilise(node)
     if made is None:
         return None
     around = walk.window(node.inputs, WINDOW)
@@ -226,6 +231,7 @@ def stable_form(node: Apply, fixed: Collection[Variable]) -> Stable | None:
 def _contributions(
     node: Apply,
     cotangents: Sequence[Variable | None],
+    needed: Sequence[bool],
     live: Collection[Variable],
     fixed: Collection[Variable],
     origin: Apply,
@@ -233,7 +239,7 @@ def _contributions(
     """(variable, what it receives) for operands of a node, or for leaves of its stable form."""
     stable = stable_form(node, fixed)
     if stable is None:
-        given = _pull(node, cotangents, _needed(node, live), origin)
+        given = _pull(node, cotangents, needed, origin)
         return [(v, p) for v, p in zip(node.inputs, given, strict=True) if p is not None]
     order = walk.toposort([stable.result], stable.around)
     carried = carriers(order, [v for v in stable.around if v in live])
@@ -243,13 +249,15 @@ def _contributions(
     for inner in reversed(order):
         arrived = [_sum(v, received.pop(v)) if v in received else None for v in inner.outputs]
         if any([c is not None for c in arrived]):
-            for variable, part in _contributions(inner, arrived, carried, fixed, origin):
+            wanted = _needed(inner, carried)
+            for variable, part in _contributions(inner, arrived, wanted, carried, fixed, origin):
                 received.setdefault(variable, []).append(part)
     return [(v, part) for v, parts in received.items() for part in parts]
 
 
 def _needed(node: Apply, live: Collection[Variable]) -> list[bool]:
-    return [v in live and not node.op.cuts(i) for i, v in enumerate(node.inputs)]
+    cuts, params = node.op.family.cuts_in, node.op.params
+    return [v in live and not cuts(params, i) for i, v in enumerate(node.inputs)]
 
 
 def carriers(
@@ -259,11 +267,12 @@ def carriers(
     live: set[Variable] = set(wrt)
     chance: list[Apply] = []
     for node in order:
-        cuts = node.op.cuts
-        if any([v in live and not cuts(i) for i, v in enumerate(node.inputs)]):
-            live.update([v for v in node.outputs if v.type.is_float and v not in barrier])
-            if node.op.family.refuse is not None:
-                chance.append(node)
+        for i, v in enumerate(node.inputs):
+            if v in live and not node.op.cuts(i):
+                live.update([v for v in node.outputs if v.type.is_float and v not in barrier])
+                if node.op.family.refuse is not None:
+                    chance.append(node)
+                break
     if chance:
         read = {v for node in order for v in node.inputs}
         for node in chance:

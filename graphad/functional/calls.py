@@ -21,7 +21,7 @@ from graphad.functional.content import Content, content
 from graphad.functional.tracer import Trace, leaked
 from graphad.ir.context import known_arrays
 from graphad.ir.graph import replace
-from graphad.ir.types import TensorType
+from graphad.ir.types import type_of
 from graphad.ir.variable import Constant, Variable
 from graphad.runtime.function import Function
 
@@ -98,8 +98,8 @@ def call(
     """
     trace = Trace(name)
     try:
-        tracers = [trace.leaf(TensorType(a.dtype, a.shape), a, label) for label, a in inputs]
-        further = {id(a): trace.leaf(TensorType(a.dtype, a.shape), a) for a in known}
+        tracers = [trace.leaf(type_of(a), a, label) for label, a in inputs]
+        further = {id(a): trace.leaf(type_of(a), a) for a in known}
         arrays = [a for _, a in inputs]
         if further:
             token = known_arrays.set({**known_arrays.get(), **further})

@@ -17,6 +17,7 @@ from graphad import tree
 from graphad.errors import UseError
 from graphad.ir.variable import Variable, describe
 
+NUMBERS = (bool, int, float, complex, np.number, np.bool_)
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 

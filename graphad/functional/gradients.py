@@ -12,13 +12,12 @@ from graphad import tree
 from graphad.derivatives import reverse
 from graphad.errors import GradientError, UseError
 from graphad.functional.calls import LARGE, call
-from graphad.functional.choosing import Choice, check_callable, name_of
+from graphad.functional.choosing import NUMBERS, Choice, check_callable, name_of
 from graphad.ir.dimtext import shape_text
 from graphad.ir.families.inner import argument
 from graphad.ir.op import OPS
 from graphad.ir.variable import Variable, as_variable
 
-NUMBERS = (bool, int, float, complex, np.number, np.bool_)
 Rule = Callable[[Any, Any], Any]  # (outputs, the chosen arguments) → result, all as graph
 
 

@@ -17,7 +17,7 @@ from graphad.functional.choosing import check_callable, name_of, positions
 from graphad.functional.paths import MAX_PATHS, OUTSIDE, Paths
 from graphad.functional.tracing import Run, Traced, is_array, paths_of, trace
 from graphad.ir.op import freeze
-from graphad.ir.types import TensorType
+from graphad.ir.types import TensorType, type_of
 from graphad.ir.variable import Variable
 
 MANY = 8  # signatures that differ in one argument, from which a warning is due
@@ -91,12 +91,12 @@ class Jit:
         types: list[Any] = []
         for i, leaf in enumerate(leaves):
             if type(leaf) is np.ndarray and leaf.dtype.kind in "biufc":
-                types.append(TensorType(leaf.dtype, leaf.shape))
+                types.append(type_of(leaf))
             elif isinstance(leaf, Variable):
                 return leaves, structure, None
             elif is_array(leaf):
                 leaves[i] = array = np.asarray(leaf)[()]
-                types.append(TensorType(array.dtype, array.shape))
+                types.append(type_of(array))
             else:
                 types.append(self._frozen(leaf, structure, i))
         if self._dims:

@@ -19,6 +19,7 @@ from graphad.errors import TracerError, UseError
 from graphad.functional.places import assign
 from graphad.ir.context import RawSite, caller
 from graphad.ir.families.inner import argument
+from graphad.ir.graph import replace
 from graphad.ir.op import OPS
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Constant, Shared, Variable, describe
@@ -27,6 +28,8 @@ CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "bool": bool, "int": int, "float": float, "complex": complex,
     "index": lambda value: value.__index__(),
 }  # fmt: skip
+
+_new = object.__new__
 
 
 class Guard(NamedTuple):
@@ -41,13 +44,14 @@ class Guard(NamedTuple):
 class Trace:
     """One run of the function `name`; holds values only until it is closed."""
 
-    __slots__ = ("guards", "is_open", "name", "nodes", "originals", "values")
+    __slots__ = ("guards", "is_open", "name", "nodes", "originals", "stand_ins", "values")
 
     def __init__(self, name: str, guards: list[Guard] | None = None) -> None:
         self.name, self.guards = name, guards
         self.values: dict[Any, Any] = {}  # leaf -> array; node -> arrays of its outputs
         self.nodes: list[Apply] = []  # in the order in which they were built
         self.originals: dict[Variable, Variable] = {}  # assigned to -> what it was at first
+        self.stand_ins: dict[Variable, Variable] = {}  # inputs of inner graphs -> their operands
         self.is_open = True
 
     def leaf(self, type: TensorType, value: Any, name: str | None = None) -> Tracer:
@@ -59,11 +63,28 @@ class Trace:
 
     def variable(self, type: TensorType, owner: Apply, index: int) -> Tracer:
         """The output of a node; called by the node."""
-        made = Tracer(type, owner, index)
+        made = _new(Tracer)
+        made.type, made.owner, made.index, made.name = type, owner, index, None
         made.trace = self
         if self.is_open:
             self.nodes.append(owner)
         return made
+
+    def stand_in(self, variable: Variable) -> Variable:
+        """An input of an inner graph, with the value of its operand."""
+        if not self.is_open:
+            return Variable(variable.type, name=variable.name)
+        made = Tracer(variable.type, None, 0, variable.name)
+        made.trace = self
+        self.stand_ins[made] = variable
+        return made
+
+    def outside(self, variables: Sequence[Variable]) -> list[Variable]:
+        """The same, computed from the arguments of the function alone."""
+        found = list(variables)
+        for inner, operand in reversed(self.stand_ins.items()):
+            found = replace(found, {inner: operand})
+        return found
 
     def original(self, variable: Variable) -> Variable:
         """What a Variable that the function may have assigned to was when it was handed out."""
@@ -72,7 +93,7 @@ class Trace:
     def close(self) -> None:
         """Let go of values and nodes."""
         self.is_open = False
-        self.values, self.nodes, self.originals = {}, [], {}
+        self.values, self.nodes, self.originals, self.stand_ins = {}, [], {}, {}
 
     # -- values --------------------------------------------------------------------------------
     def value(self, variable: Variable) -> Any:
@@ -88,7 +109,10 @@ class Trace:
 
     def _leaf(self, variable: Variable) -> Any:
         if variable.trace is self:
-            return self.values[variable]
+            found = self.values.get(variable)
+            if found is None:
+                found = self.values[variable] = self.value(self.stand_ins[variable])
+            return found
         if isinstance(variable, Constant):
             return variable.value
         if isinstance(variable, Shared):

@@ -10,16 +10,14 @@ import numpy as np
 from graphad import tree
 from graphad.assemble import function
 from graphad.errors import UseError
-from graphad.functional.choosing import check_callable, name_of, positions
+from graphad.functional.choosing import NUMBERS, check_callable, name_of, positions
 from graphad.functional.tracer import Guard, Trace, leaked
 from graphad.ir.context import resolve
 from graphad.ir.graph import Graph, replace
-from graphad.ir.types import TensorType
+from graphad.ir.types import TensorType, type_of
 from graphad.ir.variable import Constant, Shared, Variable, as_variable, describe
 from graphad.ir.walk import leaves as leaves_of
 from graphad.runtime.function import Function
-
-NUMBERS = (bool, int, float, complex, np.number, np.bool_)
 
 
 def is_array(value: Any) -> bool:
@@ -122,6 +120,9 @@ class Run:
             made = [as_variable(v) if is_array(v) else v for v in made]
             inputs = [trace.original(v) for v in given]
             self.values = evaluate(trace, made) if evaluate is not None else []
+            if trace.stand_ins and guards:
+                variables = trace.outside([g.variable for g in guards])
+                guards = [g._replace(variable=v) for g, v in zip(guards, variables, strict=True)]
             self._settle(made, inputs, guards)
         finally:
             trace.close()
@@ -177,7 +178,7 @@ def trace(fun: Callable[..., Any], *args: Any, **keywords: Any) -> Traced:
             )
     arrays = [None if isinstance(leaves[i], TensorType) else np.asarray(leaves[i])[()]
               for i in places]  # fmt: skip
-    types = [leaves[i] if a is None else TensorType(a.dtype, a.shape)
+    types = [leaves[i] if a is None else type_of(a)
              for i, a in zip(places, arrays, strict=True)]  # fmt: skip
 
     def fill(variables: Sequence[Any]) -> Any:

@@ -118,12 +118,17 @@ def collecting() -> Iterator[set[Apply]]:
             here.made.update(made)
 
 
-@contextlib.contextmanager
-def derived_from(node: Apply) -> Iterator[None]:
-    """Nodes built inside the block are parts of the derivative of `node`."""
-    made = surroundings.get().made
-    token = surroundings.set(Surroundings(node.scope, node, node.raw_site, made))
-    try:
-        yield
-    finally:
-        surroundings.reset(token)
+class derived_from:
+    """Nodes built inside the ``with`` block are parts of the derivative of `node`."""
+
+    __slots__ = ("node", "token")
+
+    def __init__(self, node: Apply) -> None:
+        self.node = node
+
+    def __enter__(self) -> None:
+        node, made = self.node, surroundings.get().made
+        self.token = surroundings.set(Surroundings(node.scope, node, node.raw_site, made))
+
+    def __exit__(self, *failure: object) -> None:
+        surroundings.reset(self.token)

@@ -76,6 +76,15 @@ class TensorType:
         return TensorType, (self.dtype.str, self.shape)
 
 
+def type_of(array: Any) -> TensorType:
+    """The type of an array or NumPy scalar.
+
+    >>> type_of(np.zeros((2, 3)))
+    float64[2, 3]
+    """
+    return _interned.get((array.dtype, array.shape)) or TensorType(array.dtype, array.shape)
+
+
 def _make(dtype: np.dtype[Any], shape: Shape) -> TensorType:
     made = object.__new__(TensorType)
     made.dtype, made.shape, made.ndim = dtype, shape, len(shape)

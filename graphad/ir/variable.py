@@ -25,7 +25,7 @@ from graphad.ir.dimtext import shape_text
 from graphad.ir.hooks import hooks
 from graphad.ir.methods import ArrayMethods
 from graphad.ir.op import MASKED, OPS, Op
-from graphad.ir.types import TensorType
+from graphad.ir.types import TensorType, type_of
 
 
 class Variable(ArrayMethods):
@@ -104,7 +104,7 @@ class Constant(Variable):
     def __init__(self, value: Any, name: str | None = None) -> None:
         array: np.ndarray[Any, Any] = np.array(value)
         array.flags.writeable = False
-        super().__init__(TensorType(array.dtype, array.shape), name=name)
+        self.type, self.owner, self.index, self.name = type_of(array), None, 0, name
         self.value = array
 
     def __reduce__(self) -> tuple:

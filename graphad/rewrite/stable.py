@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from graphad.ir.context import derived_from
 from graphad.ir.op import OPS
 from graphad.ir.variable import Apply, Constant, Variable
 from graphad.rewrite.pattern import Rule, alike, number_of, operand_kinds, rule
@@ -232,10 +233,14 @@ def stabilise(node: Apply) -> Variable | None:
     if rows is None:
         return None
     kinds = operand_kinds(node)
-    for row in rows:
-        made = row.apply(node, None) if row.needs <= kinds else None
-        if made is not None and made.type is node.types[0]:
-            return made
+    rows = [row for row in rows if row.needs <= kinds]
+    if not rows:
+        return None
+    with derived_from(node):
+        for row in rows:
+            made = row.apply(node, None)
+            if made is not None and made.type is node.types[0]:
+                return made
     return None
 
 

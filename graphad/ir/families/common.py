@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cmath import isfinite
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -98,7 +99,9 @@ def refuse_out(name: str, out: Any) -> None:
 def is_risky(partial: Variable) -> bool:
     """May this be infinite or NaN for finite inputs?"""
     if isinstance(partial, Constant):
-        return not bool(np.isfinite(partial.value).all())
+        value = partial.value
+        finite = isfinite(value.item()) if value.ndim == 0 else np.isfinite(value).all()
+        return not finite
     return partial.owner is not None and bool(partial.owner.hazard & RISKY)
 
 
@@ -116,7 +119,7 @@ def needs_strong(cotangent: Variable, partial: Variable, risky: bool = True) -> 
     """
     if partial.dtype.kind not in "fc":
         return False
-    if isinstance(cotangent, Constant) and bool(np.all(cotangent.value != 0)):
+    if isinstance(cotangent, Constant) and cotangent.value.all():
         return False
     if risky and is_risky(partial):
         return True
@@ -165,6 +168,8 @@ def fit(contribution: Variable | None, operand: Variable) -> Variable | None:
         return None
     if contribution.dtype.kind == "c" and operand.dtype.kind != "c":
         contribution = OPS["real"](contribution)
+    if contribution.type is operand.type:
+        return contribution
     contribution = sum_to(contribution, operand)
     return (
         contribution if contribution.dtype == operand.dtype else contribution.astype(operand.dtype)

@@ -62,6 +62,15 @@ def marked(variable: Variable, like: Variable | None) -> Variable:
     return found
 
 
+def stand_in(variable: Variable) -> Variable:
+    """An input in the place of a variable, for a part of a graph that becomes a graph itself; it
+    knows its value if the variable does."""
+    if variable.trace is not None:
+        found: Variable = variable.trace.stand_in(variable)
+        return found
+    return Variable(variable.type, name=variable.name)
+
+
 def enclose(
     outputs: Sequence[Variable],
     inputs: Mapping[Variable, Variable],
