@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from graphad import tree
-from graphad.derivatives.reverse import carriers
+from graphad.derivatives.carriers import carriers
 from graphad.derivatives.rules import checked, label_of, transposed
 from graphad.errors import GradientError, UseError
 from graphad.ir import walk

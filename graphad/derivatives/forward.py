@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from graphad import tree
+from graphad.derivatives.carriers import carriers
 from graphad.derivatives.reverse import (
     _as_cotangent,
     _variables,
-    carriers,
     pull_back,
     stable_form,
 )

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphad import tree
+from graphad.derivatives.carriers import carriers, needed_by
 from graphad.errors import DisconnectedError, DTypeError, GradientError, ShapeError, UseError
 from graphad.ir import walk
 from graphad.ir.context import derived_from
@@ -140,7 +141,7 @@ def pull_back(
         cotangents = [_collect(received, v, wanted, arrived) for v in outputs]
         if connected.isdisjoint(outputs):
             continue
-        needed = _needed(node, live)
+        needed = needed_by(node, live)
         if True not in needed:
             continue
         connected.update([v for v, need in zip(node.inputs, needed, strict=True) if need])
@@ -249,35 +250,10 @@ def _contributions(
     for inner in reversed(order):
         arrived = [_sum(v, received.pop(v)) if v in received else None for v in inner.outputs]
         if any([c is not None for c in arrived]):
-            wanted = _needed(inner, carried)
+            wanted = needed_by(inner, carried)
             for variable, part in _contributions(inner, arrived, wanted, carried, fixed, origin):
                 received.setdefault(variable, []).append(part)
     return [(v, part) for v, parts in received.items() for part in parts]
-
-
-def _needed(node: Apply, live: Collection[Variable]) -> list[bool]:
-    cuts, params = node.op.family.cuts_in, node.op.params
-    return [v in live and not cuts(params, i) for i, v in enumerate(node.inputs)]
-
-
-def carriers(
-    order: Sequence[Apply], wrt: Iterable[Variable], barrier: frozenset[Variable] = frozenset()
-) -> set[Variable]:
-    """The variables that depend differentiably on `wrt`, themselves included."""
-    live: set[Variable] = set(wrt)
-    chance: list[Apply] = []
-    for node in order:
-        for i, v in enumerate(node.inputs):
-            if v in live and not node.op.cuts(i):
-                live.update([v for v in node.outputs if v.type.is_float and v not in barrier])
-                if node.op.family.refuse is not None:
-                    chance.append(node)
-                break
-    if chance:
-        read = {v for node in order for v in node.inputs}
-        for node in chance:
-            node.op.family.refuse(node, read)  # type: ignore[misc]
-    return live
 
 
 # ---- checks ----------------------------------------------------------------------------------
