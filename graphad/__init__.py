@@ -21,6 +21,7 @@ import numpy as _numpy  # noqa: F401  # first of all: it loads slower from deep 
 from graphad import errors, graph, ops, rewrite, tree
 from graphad._version import __version__
 from graphad.assemble import evaluate_variable, function
+from graphad.batching.stacking import stack_rows
 from graphad.compiler import Options
 from graphad.derivatives.forward import jvp
 from graphad.derivatives.higher import elementwise_grad, ggnvp, hessian, hvp, jacobian
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
         testing,
         viz,
     )  # fmt: skip
+    from graphad.batching.vmap import vectorize_graph, vmap
     from graphad.derivatives.checkpoint import checkpoint
     from graphad.derivatives.custom import custom_jvp, custom_vjp
     from graphad.derivatives.gates import grad_clip, grad_reverse, grad_scale
@@ -91,6 +93,7 @@ _LATER = {  # functions that few programs need, by the module that is loaded at 
     "grad_clip": "gates", "grad_reverse": "gates", "grad_scale": "gates",
     "primitive": "primitive",
     "fixed_point": "implicit", "minimize": "implicit", "root": "implicit",
+    "vectorize_graph": "batching.vmap", "vmap": "batching.vmap",
     "cond": "ops.control.branches", "switch": "ops.control.branches",
     "scan": "ops.control.scanning", "fori_loop": "ops.control.counting",
     "while_loop": "ops.control.counting", "map": "ops.control.mapping",
@@ -114,6 +117,7 @@ __all__ = [
 ]  # fmt: skip
 __all__ += ["flatten", "functional", "jit", "linearize", "value_and_grad"]
 __all__ += ["associative_scan", "cond", "fori_loop", "scan", "switch", "while_loop"]
+__all__ += ["vectorize_graph", "vmap"]
 __all__ += [name for name in _CORE if name not in __all__]
 
 
@@ -162,6 +166,7 @@ hooks.eval = evaluate_variable
 hooks.stabilise = stabilise
 hooks.machine = lambda name: importlib.import_module(f"graphad.codegen.{name}")
 hooks.of_functions = _of_functions
+hooks.stack_rows = stack_rows
 hooks.array_namespace = lambda: importlib.import_module("graphad")
 hooks.reset_streams = _reset_streams
 hooks.mimebundle = lambda target: importlib.import_module("graphad.viz").mimebundle(target)

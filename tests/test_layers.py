@@ -25,6 +25,7 @@ ROWS = (
     ("ir",),
     ("graph", "ops"),
     ("fft", "linalg", "nn", "random", "signal", "special", "stats"),
+    ("batching",),
     ("derivatives", "rewrite", "plan"),
     ("codegen",),
     ("runtime",),

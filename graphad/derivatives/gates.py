@@ -28,6 +28,11 @@ class Gate(Declared):
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         return arrays[0]
 
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable] | None:
+        return None if any(batched[1:]) else [apply(node.op, tuple(operands))]
+
     def cuts(self, position: int) -> bool:
         return position > 0
 

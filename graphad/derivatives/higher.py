@@ -12,7 +12,7 @@ from graphad import tree
 from graphad.derivatives.forward import jvp
 from graphad.derivatives.reverse import _connected, _variables, grad, pull_back, vjp
 from graphad.errors import GradientError, ShapeError, UseError
-from graphad.ir.families.inner import map_rows
+from graphad.ir.families.rows import map_rows
 from graphad.ir.hooks import also_of_functions
 from graphad.ir.op import OPS
 from graphad.ir.variable import Variable, describe

@@ -132,3 +132,14 @@ class derived_from:
 
     def __exit__(self, *failure: object) -> None:
         surroundings.reset(self.token)
+
+
+@contextlib.contextmanager
+def in_place_of(node: Apply) -> Iterator[None]:
+    """Nodes built inside the block stand for `node`: they have its line, scope and origin."""
+    made = surroundings.get().made
+    token = surroundings.set(Surroundings(node.scope, node.origin, node.raw_site, made))
+    try:
+        yield
+    finally:
+        surroundings.reset(token)

@@ -27,6 +27,7 @@ class Hooks:
     array_namespace: Callable[[], Any] = staticmethod(_empty("array_namespace"))
     machine: Callable[[str], Any] = staticmethod(_empty("machine"))  # a module of codegen, by name
     reset_streams: Callable[..., None] = staticmethod(_empty("reset_streams"))
+    stack_rows: Callable[[Any, int], Any] = staticmethod(_empty("stack_rows"))
     stabilise: Callable[[Any], Any] = staticmethod(_empty("stabilise"))
     of_functions: Callable[[str], Callable[..., Any]] = staticmethod(_empty("of_functions"))
 

@@ -70,6 +70,14 @@ class Family(ABC):
         """The outputs' tangents; None as a whole: derive them from the vjp."""
         return None
 
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable] | None:
+        """The node's outputs for a stack of inputs: a `batched` operand has the rows of the stack
+        along a new axis 0, the others are the same for each row. An output has that axis as well,
+        unless it is the same for all rows. None: no rule, one row is computed after the other."""
+        return None
+
     def cuts(self, position: int) -> bool:
         """Does no derivative ever flow into the input at `position` (an index, a size)?"""
         return False

@@ -16,10 +16,11 @@ from graphad.ir.families.common import (
     weigh,
 )
 from graphad.ir.families.contraction import Contraction
+from graphad.ir.families.stacks import lifted
 from graphad.ir.op import OPS, Sample
 from graphad.ir.sizes import joint_size
 from graphad.ir.types import Shape
-from graphad.ir.variable import Variable, as_variable, describe
+from graphad.ir.variable import Apply, Variable, as_variable, describe
 
 
 def _matmul_shape(a: Shape, b: Shape) -> Shape:
@@ -77,9 +78,40 @@ def _matmul_vjp(
     return to_a, to_b
 
 
+def _matmul_rows(
+    product: Callable[..., Variable], node: Apply, operands: Sequence[Variable],
+    batched: Sequence[bool],
+) -> Variable:  # fmt: skip
+    """One product where one operand is the same for all rows, else a stack of products.
+
+    Vectors become rows or columns where the axis of the stack would be taken for one of a matrix.
+    """
+    (a, b), ranks = operands, [v.ndim for v in node.inputs]
+    if not batched[1] and ranks[1] <= 2:
+        if ranks[0] == 1:  # (rows, k) @ (k, …)
+            return product(a, b)
+        flat = product(_flat(a), b)  # the rows of all matrices below each other
+        result: Variable = OPS["reshape"](flat, (*a.shape[:-1], *b.shape[1:]))
+        return result
+    if not batched[0] and ranks == [2, 1]:  # each (n, k) @ (k,), as (rows, k) @ (k, n)
+        return product(b, a.mT, turned=True)
+    if not batched[0] and ranks == [1, 1]:
+        return product(b, a, turned=True)
+    stack = max(ranks) - 2 if max(ranks) > 2 else 0
+    row, column = ranks[0] == 1, ranks[1] == 1
+    a = OPS["expand_dims"](a, -2) if row else a
+    b = OPS["expand_dims"](b, -1) if column else b
+    a = lifted(a, stack + 2) if batched[0] else a
+    b = lifted(b, stack + 2) if batched[1] else b
+    gone = tuple([axis for axis, is_gone in ((-2, row), (-1, column)) if is_gone])
+    found = product(a, b)
+    return OPS["squeeze"](found, axis=gone) if gone else found
+
+
 _matmul = Contraction(
-    "matmul", shape=_matmul_shape, value=lambda xp, a, b: xp.matmul(a, b), vjp=_matmul_vjp
-)
+    "matmul", shape=_matmul_shape, value=lambda xp, a, b: xp.matmul(a, b), vjp=_matmul_vjp,
+    batch=_matmul_rows,
+)  # fmt: skip
 
 
 def _pairs(*shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> Callable[..., list[Sample]]:

@@ -16,7 +16,7 @@ from graphad.ir.dims import Dim
 from graphad.ir.families.common import Declared, fill_sizes, public, size_spec
 from graphad.ir.op import OPS, Sample
 from graphad.ir.types import TensorType, check_dtype
-from graphad.ir.variable import Constant, Variable, as_variable
+from graphad.ir.variable import Apply, Constant, Variable, as_variable
 
 
 class Creation(Declared):
@@ -33,6 +33,13 @@ class Creation(Declared):
 
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         return self.value(xp, *arrays, **params)
+
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable] | None:
+        if self.name != "dim_size":
+            return None
+        return [dim_size(operands[0], node.op.params["axis"] + 1)]  # the same for all rows
 
     def cuts(self, position: int) -> bool:
         return True

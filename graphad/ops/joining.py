@@ -10,7 +10,7 @@ import numpy as np
 from graphad.errors import DTypeError, ShapeError, UseError
 from graphad.ir.dims import Dim
 from graphad.ir.families.common import clash, normalize_axis, public, refuse_out
-from graphad.ir.families.movement import Movement
+from graphad.ir.families.movement import Movement, along_axes
 from graphad.ir.op import OPS, Sample
 from graphad.ir.types import Shape, TensorType, check_dtype
 from graphad.ir.variable import Apply, Constant, Variable, as_variable
@@ -68,6 +68,7 @@ def _concatenate_vjp(g: Variable, node: Apply) -> list[Variable]:
 _concatenate = Movement(
     "concatenate", arrays=None, shape=_joined,
     value=lambda xp, *xs, axis: xp.concatenate(xs, axis=axis), vjp=_concatenate_vjp,
+    batch=along_axes,
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphad.ir.families.common import Declared, broadcast_shapes, fit, weigh
 from graphad.ir.families.reduction import reduced_shape
+from graphad.ir.families.stacks import aligned, shifted
 from graphad.ir.op import OPS
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Variable
@@ -40,6 +41,14 @@ class WeightedLogSum(Declared):
         if params["keepdims"]:
             return value, sign
         return np.squeeze(value, axis=axis), np.squeeze(sign, axis=axis)
+
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable]:
+        found: Sequence[Variable] = self(
+            *aligned(node, operands, batched), **shifted(node.op.params)
+        )
+        return found
 
     def vjp(
         self, node: Apply, cotangents: Sequence[Variable | None], wanted: Sequence[bool]

@@ -19,11 +19,12 @@ from graphad.ir.families.common import (
     public,
     size_spec,
 )
-from graphad.ir.families.movement import Movement
+from graphad.ir.families.movement import Movement, along_axes, with_rows
+from graphad.ir.families.stacks import lifted, size_operand
 from graphad.ir.op import Sample
 from graphad.ir.sizes import joint_size
 from graphad.ir.types import Shape, TensorType
-from graphad.ir.variable import Variable, as_variable
+from graphad.ir.variable import Apply, Variable, as_variable
 
 Types = Sequence[TensorType]
 
@@ -37,7 +38,7 @@ _reshape = Movement(
     "reshape", is_view=True,
     shape=lambda types, shape: shape,
     value=lambda xp, x, *sizes, shape: xp.reshape(x, fill_sizes(shape, sizes)),
-    vjp=lambda g, node: [reshape(g, node.inputs[0].shape)],
+    vjp=lambda g, node: [reshape(g, node.inputs[0].shape)], batch=with_rows,
 )  # fmt: skip
 
 
@@ -134,6 +135,8 @@ _transpose: Movement = Movement(
     shape=lambda types, axes: tuple([types[0].shape[a] for a in axes]),
     value=lambda xp, x, axes: xp.transpose(x, axes),
     vjp=lambda g, node: [_transpose(g, axes=_inverse(node.op.params["axes"]))],
+    batch=lambda node, operands: _transpose(
+        *operands, axes=(0, *[a + 1 for a in node.op.params["axes"]])),
 )  # fmt: skip
 
 
@@ -214,7 +217,7 @@ _expand = Movement(
     "expand_dims", is_view=True,
     shape=lambda types, axis: _expanded(types[0].shape, axis),
     value=lambda xp, x, axis: xp.expand_dims(x, axis),
-    vjp=lambda g, node: [squeeze(g, node.op.params["axis"])],
+    vjp=lambda g, node: [squeeze(g, node.op.params["axis"])], batch=along_axes,
 )  # fmt: skip
 
 
@@ -243,7 +246,7 @@ _squeeze = Movement(
     shape=lambda types, axis: tuple(
         [size for i, size in enumerate(types[0].shape) if i not in axis]),
     value=lambda xp, x, axis: xp.squeeze(x, axis=axis),
-    vjp=lambda g, node: [reshape(g, node.inputs[0].shape)],
+    vjp=lambda g, node: [reshape(g, node.inputs[0].shape)], batch=along_axes,
 )  # fmt: skip
 
 
@@ -275,7 +278,7 @@ _flip: Movement = Movement(
     "flip", is_view=True,
     shape=lambda types, axis: types[0].shape,
     value=lambda xp, x, axis: xp.flip(x, axis=axis),
-    vjp=lambda g, node: [_flip(g, axis=node.op.params["axis"])],
+    vjp=lambda g, node: [_flip(g, axis=node.op.params["axis"])], batch=along_axes,
 )  # fmt: skip
 
 
@@ -298,6 +301,8 @@ _broadcast = Movement(
     shape=lambda types, shape: checked_broadcast(types[0].shape, shape),
     value=lambda xp, x, *sizes, shape: xp.broadcast_to(x, fill_sizes(shape, sizes)),
     vjp=lambda g, node: [g],  # the family sums what was broadcast
+    batch=lambda node, operands: with_rows(
+        node, operands, lifted(operands[0], len(node.op.params["shape"]))),
 )  # fmt: skip
 
 
@@ -347,7 +352,18 @@ _sum_to = Movement(
     shape=lambda types, shape: shape,
     value=_sum_to_value,
     vjp=lambda g, node: [broadcast_to(g, node.inputs[0].shape)],
+    batch=lambda node, operands: _sum_rows(node, operands),
 )  # fmt: skip
+
+
+def _sum_rows(node: Apply, operands: Sequence[Variable]) -> Variable:
+    """Axes that the row has more than the result are kept apart from the axis of the rows."""
+    shape = node.op.params["shape"]
+    lead = node.inputs[0].ndim - len(shape)
+    size, extra = size_operand(operands[0].shape[0])
+    x, *sizes = operands
+    summed: Variable = _sum_to(x, *extra, *sizes, shape=(size, *[1] * lead, *shape))
+    return squeeze(summed, tuple(range(1, lead + 1))) if lead else summed
 
 
 @public(

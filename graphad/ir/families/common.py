@@ -11,10 +11,11 @@ import numpy as np
 from graphad.errors import AxisError, ShapeError, UseError
 from graphad.ir import dims
 from graphad.ir.dims import Dim
+from graphad.ir.families.stacks import aligned
 from graphad.ir.op import MASKED, OPS, RISKY, Entry, Family, Op, Sample, freeze
 from graphad.ir.sizes import joint_size
 from graphad.ir.types import Shape, Size
-from graphad.ir.variable import Constant, Variable, apply, as_variable, located
+from graphad.ir.variable import Apply, Constant, Variable, apply, as_variable, located
 
 Samples = Callable[[Any], Sequence[Sample]]  # from a numpy Generator, imported by the tests
 
@@ -39,6 +40,13 @@ class Declared(Family):
                 self._ops.clear()
             found = self._ops[key] = Op(self, params)
         return found
+
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable] | None:
+        if not self.is_elementwise:
+            return None
+        return [apply(node.op, aligned(node, operands, batched))]
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         return apply(self.op(**params), tuple([as_variable(value) for value in inputs]))

@@ -18,6 +18,8 @@ class Contraction(Declared):
     shape  ``(shape1, shape2) -> shape`` of the result
     value  ``(xp, a, b) -> array``
     vjp    ``(g, a, b, strong) -> (what makes the cotangent of a, the same for b)``
+    batch  ``(product, node, operands, batched) -> result`` for stacks of rows, where
+           ``product(a, b, turned)`` makes this op; `turned`: the operands are exchanged
 
     Parameter `strong`: the operands in which a zero counts as zero even against an infinity or NaN
     of the other: cotangents, when the op is part of a derivative.
@@ -30,8 +32,10 @@ class Contraction(Declared):
         shape: Callable[[Shape, Shape], Shape],
         value: Callable[..., Any],
         vjp: Callable[..., Sequence[Callable[[], Variable]]],
+        batch: Callable[..., Variable] | None = None,
     ) -> None:
         super().__init__(name)
+        self.batch_rule = batch
         self.shape_rule, self.value, self.vjp_rule = shape, value, vjp
 
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -65,6 +69,20 @@ class Contraction(Declared):
         strong = tuple(sorted([side for side, needed in sides if needed]))
         pair = (other, moving) if position else (moving, other)
         return apply(self.op(strong=strong) if strong else self.plain, pair)
+
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable] | None:
+        if self.batch_rule is None:
+            return None
+        strong = node.op.params.get("strong", ())
+
+        def product(a: Variable, b: Variable, turned: bool = False) -> Variable:
+            sides = tuple(sorted([1 - side for side in strong])) if turned else strong
+            found: Variable = apply(self.op(strong=sides) if sides else self.plain, (a, b))
+            return found
+
+        return [self.batch_rule(product, node, operands, batched)]
 
     def vjp(
         self, node: Apply, cotangents: Sequence[Variable | None], wanted: Sequence[bool]

@@ -13,10 +13,11 @@ import numpy as np
 from graphad.errors import DTypeError, ShapeError
 from graphad.ir.dimtext import shape_text
 from graphad.ir.families.common import Declared, add_up, fit
+from graphad.ir.families.stacks import lifted
 from graphad.ir.op import OPS
 from graphad.ir.sizes import joint_size
 from graphad.ir.types import Shape, Size, TensorType
-from graphad.ir.variable import Apply, Variable
+from graphad.ir.variable import Apply, Variable, apply
 
 Cotangents = Sequence[Variable | None]
 
@@ -30,6 +31,8 @@ class MatrixOp(Declared):
            where nothing arrives, at least one is there
     jvp    ``(node, tangents) -> tangents of the outputs``; a tangent is None where an operand does
            not move, at least one does. Without it the tangents are derived from the vjp.
+    core   how many axes of each operand are no stack, the last entry for all further operands;
+           None: the op takes no stacks
     """
 
     def __init__(
@@ -41,8 +44,10 @@ class MatrixOp(Declared):
         vjp: Callable[[Apply, Cotangents], Sequence[Callable[[], Variable | None]]],
         jvp: Callable[[Apply, Cotangents], Sequence[Variable | None]] | None = None,
         hazard: int = 0,
+        core: Sequence[int] | None = (2,),
     ) -> None:
         super().__init__(name)
+        self.core = core
         self.types, self.value, self.hazard = types, value, hazard
         self.vjp_rule, self.jvp_rule = vjp, jvp
 
@@ -63,6 +68,17 @@ class MatrixOp(Declared):
             fit(rule(), x) if need else None
             for rule, x, need in zip(rules, node.inputs, wanted, strict=True)
         ]
+
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable] | None:
+        if self.core is None:
+            return None
+        cores = [self.core[min(i, len(self.core) - 1)] for i in range(len(operands))]
+        rank = max([v.ndim - c for v, c in zip(node.inputs, cores, strict=True)])
+        rows = zip(operands, batched, cores, strict=True)
+        made = apply(node.op, tuple([lifted(v, rank + c) if b else v for v, b, c in rows]))
+        return made if isinstance(made, tuple) else [made]
 
     def jvp(
         self, node: Apply, tangents: Sequence[Variable | None]

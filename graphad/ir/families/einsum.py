@@ -8,6 +8,7 @@ c = ab→out gives ā = (c̄, b)→a and b̄ = (c̄, a)→b.
 from __future__ import annotations
 
 import math
+import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -97,6 +98,16 @@ class PairProduct(Declared):
                 kept = 1 - mine in strong
                 terms.append(self.times(tangent, node.inputs[1 - mine], names, kept, mine))
         return [add_up(terms)]
+
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable]:
+        params = dict(node.op.params)
+        used = params["left"] + params["right"] + params["out"]
+        rows = next(c for c in string.ascii_letters if c not in used)
+        for name, needed in (("left", batched[0]), ("right", batched[1]), ("out", True)):
+            params[name] = rows + params[name] if needed else params[name]
+        return [apply(self.op(**params), tuple(operands))]
 
     def label(self, params: Mapping[str, Any]) -> str:
         extra = f", strong={params['strong']}" if "strong" in params else ""

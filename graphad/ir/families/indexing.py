@@ -21,6 +21,8 @@ import numpy as np
 from graphad.errors import IndexingError
 from graphad.ir.dims import Dim
 from graphad.ir.families.common import Declared, broadcast_shapes, fill_sizes, fit
+from graphad.ir.families.grids import stacked_index
+from graphad.ir.families.stacks import size_operand, stack_size
 from graphad.ir.op import OPS
 from graphad.ir.sizes import slice_length
 from graphad.ir.types import Shape, Size, TensorType
@@ -162,6 +164,16 @@ class GetItem(Declared):
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         return arrays[0][with_operands(params["index"], arrays[1:])]
 
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable] | None:
+        x, *rest = operands
+        rows = x.shape[0] if batched[0] else None
+        found = stacked_index(node.op.params["index"], rest, batched[1:], rows)
+        if found is None:
+            return None
+        return [found.to_rows(OPS["getitem_by"](x, found.items, found.operands))]
+
     def cuts(self, position: int) -> bool:
         return position > 0
 
@@ -216,6 +228,22 @@ class ScatterAdd(Declared):
         else:
             total[index] = arrays[0]
         return total
+
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable] | None:
+        params, split = node.op.params, 1 + self._open_sizes(node.op.params)
+        if any(batched[1:split]):
+            return None
+        rows = stack_size(operands, batched)
+        found = stacked_index(params["index"], operands[split:], batched[split:], rows)
+        if found is None:
+            return None
+        size, extra = size_operand(rows)
+        family: Any = OPS.families["scatter_add" if is_advanced(found.items) else "unslice"]
+        values = found.from_rows(operands[0], batched[0])
+        return [family(values, *extra, *operands[1:split], *found.operands,
+                       shape=(size, *params["shape"]), index=found.items)]  # fmt: skip
 
     def cuts(self, position: int) -> bool:
         return position > 0

@@ -1,7 +1,6 @@
-"""Ops that hold inner graphs: what runs them, and what differentiates them, is passed in.
+"""Ops that hold inner graphs: what runs them, differentiates them, batches them, is passed in.
 
-`map_rows` applies an inner graph to each row of some operands: the building block of Jacobians.
-`checkpoint` applies it to its operands, and keeps nothing but these for its derivatives.
+`checkpoint` applies an inner graph to its operands, and keeps only these for its derivatives.
 """
 
 from __future__ import annotations
@@ -10,18 +9,17 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from graphad.errors import ShapeError
 from graphad.ir import walk
 from graphad.ir.dims import Dim
 from graphad.ir.evaluate import evaluate
 from graphad.ir.families.common import Declared
 from graphad.ir.graph import Graph, replace
-from graphad.ir.op import OPS
 from graphad.ir.types import Size, TensorType
 from graphad.ir.variable import Apply, Constant, Variable, apply
 
 PullBack = Callable[[Mapping[Variable, Variable], Sequence[Variable], Any], dict[Variable, Any]]
 PushForward = Callable[[Mapping[Variable, Variable], Sequence[Variable]], Sequence[Any]]
+Batch = Callable[[Sequence[Variable], Mapping[Variable, Variable]], list[Variable]]
 Run = Callable[[Sequence[Any]], Sequence[Any]]
 Received = Sequence[Variable | None]
 
@@ -155,6 +153,17 @@ class InnerFamily(Declared):
         """The outputs' tangents; None as a whole: derive them from the vjp."""
         return None
 
+    def batch_with(
+        self,
+        node: Apply,
+        operands: Sequence[Variable],
+        batched: Sequence[bool],
+        batch: Batch,
+    ) -> Sequence[Variable] | None:
+        """The outputs for stacks of operands, with `batch` for the inner graph; see
+        `Family.batch`. ``batch(outputs, {input: stack or the same for each row})``."""
+        return None
+
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         return self.run_with(arrays, params, xp, *[_runs(g, xp) for g in self.graphs(params)])
 
@@ -165,73 +174,6 @@ class InnerFamily(Declared):
 def _runs(graph: Graph, xp: Any) -> Run:
     """By the interpreter; results share no memory with the values given."""
     return lambda values: [xp.array(result) for result in evaluate(graph, values)]
-
-
-# ---- rows --------------------------------------------------------------------------------------
-class MapRows(InnerFamily):
-    """The inner graph applied to rows: its first `mapped` inputs run over axis 0 of the operands,
-    the others are the same for each row; outputs are stacked along axis 0."""
-
-    def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
-        count = types[0].shape[0]
-        for t in types[1 : params["mapped"]]:
-            if t.shape[0] != count and isinstance(count, int) and isinstance(t.shape[0], int):
-                raise ShapeError(f"map_rows: operands with {count} and {t.shape[0]} rows")
-        return tuple([v.type.with_shape((count, *v.type.shape)) for v in params["graph"].outputs])
-
-    def run_with(
-        self, arrays: Sequence[Any], params: Mapping[str, Any], xp: Any, *runs: Run
-    ) -> Any:
-        graph, mapped, (run,) = params["graph"], params["mapped"], runs
-        rest = list(arrays[mapped:])
-        rows = len(arrays[0])
-        outputs: list[Any] = []
-        for i in range(rows):
-            results = run([array[i] for array in arrays[:mapped]] + rest)
-            if not outputs:
-                outputs = [xp.empty((rows, *xp.shape(r)), v.dtype)
-                           for r, v in zip(results, graph.outputs, strict=True)]  # fmt: skip
-            for output, result in zip(outputs, results, strict=True):
-                output[i] = result
-        if not rows:  # a row of zeros tells the sizes
-            blank = [xp.zeros(array.shape[1:], array.dtype) for array in arrays[:mapped]]
-            outputs = [xp.empty((0, *xp.shape(r)), v.dtype)
-                       for r, v in zip(run(blank + rest), graph.outputs, strict=True)]  # fmt: skip
-        return tuple(outputs) if len(outputs) > 1 else outputs[0]
-
-    def vjp_with(
-        self, node: Apply, cotangents: Received, wanted: Sequence[bool], pull_back: PullBack
-    ) -> Received:
-        graph, mapped = node.op.params["graph"], node.op.params["mapped"]
-        starts, pairs = seeded(graph.outputs, cotangents)
-        targets = [v for v, w in zip(graph.inputs, wanted, strict=True) if w]
-        found = pull_back(starts, targets, ())
-        rows = dict(zip(graph.inputs[:mapped], node.inputs[:mapped], strict=True))
-        rows |= dict(pairs)
-        fixed = dict(zip(graph.inputs[mapped:], node.inputs[mapped:], strict=True))
-        received: list[Variable | None] = []
-        for position, (v, w) in enumerate(zip(graph.inputs, wanted, strict=True)):
-            part = map_rows(found[v], rows, fixed) if w and found[v] is not None else None
-            summed = part is not None and position >= mapped
-            received.append(OPS["sum"](part, axis=0) if summed else part)
-        return received
-
-
-_map_rows = MapRows("map_rows")
-
-
-def map_rows(
-    output: Variable,
-    rows: Mapping[Variable, Variable],
-    fixed: Mapping[Variable, Variable] | None = None,
-) -> Variable:
-    """`output` for each row: keys of `rows` stand for one row of their values, stacked on axis 0.
-
-    What `output` depends on otherwise is computed once, outside: only the part that depends on
-    the keys of `rows` becomes the inner graph. `fixed` substitutes other variables.
-    """
-    body, operands = enclose([output], rows, fixed)
-    return apply(_map_rows.op(graph=body, mapped=len(rows)), tuple(operands))
 
 
 # ---- recomputing -------------------------------------------------------------------------------
@@ -259,6 +201,19 @@ class Checkpoint(InnerFamily):
     ) -> Any:
         results = tuple(runs[0](arrays))
         return results if len(results) != 1 else results[0]
+
+    def batch_with(
+        self,
+        node: Apply,
+        operands: Sequence[Variable],
+        batched: Sequence[bool],
+        batch: Batch,
+    ) -> Sequence[Variable]:
+        graph: Graph = node.op.params["graph"]
+        inside = [Variable(v.type, name=own.name) if b else own
+                  for v, own, b in zip(operands, graph.inputs, batched, strict=True)]  # fmt: skip
+        made = batch(graph.outputs, dict(zip(graph.inputs, inside, strict=True)))
+        return recomputed(Graph(inside, made), operands)
 
     def vjp_with(
         self, node: Apply, cotangents: Received, wanted: Sequence[bool], pull_back: PullBack

@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 
 from graphad.ir.families.common import Declared, fit
+from graphad.ir.families.stacks import shifted, size_operand, stacks
 from graphad.ir.op import OPS
 from graphad.ir.types import Shape, TensorType
-from graphad.ir.variable import Apply, Constant, Variable
+from graphad.ir.variable import Apply, Constant, Variable, apply
+
+Batch = Callable[[Apply, Sequence[Variable]], Variable]
 
 
 class Movement(Declared):
@@ -26,6 +29,8 @@ class Movement(Declared):
     vjp    ``(g, node) -> cotangents of the array operands``
     arrays how many leading operands are arrays; None: all
     dtype  ``(dtype of the operands, **params) -> dtype`` of the result, if it is another
+    batch  ``(node, operands) -> result`` where all array operands are stacks of rows, along a new
+           axis 0; `along_axes` if nothing but parameters `axis`, `axes` changes
     """
 
     def __init__(
@@ -38,8 +43,10 @@ class Movement(Declared):
         arrays: int | None = 1,
         is_view: bool = False,
         dtype: Callable[..., np.dtype[Any]] | None = None,
+        batch: Batch | None = None,
     ) -> None:
         super().__init__(name)
+        self.batch_rule = batch
         self.dtype_rule = dtype
         self.shape_rule, self.value, self.vjp_rule = shape, value, vjp
         self.arrays, self.is_view = arrays, is_view
@@ -68,6 +75,15 @@ class Movement(Declared):
             fit(c, x) if w else None for c, x, w in zip(given, node.inputs, wanted, strict=True)
         ]
 
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable] | None:
+        count = len(operands) if self.arrays is None else self.arrays
+        if self.batch_rule is None or any(batched[count:]):
+            return None
+        arrays = stacks(operands[:count], batched[:count])
+        return [self.batch_rule(node, [*arrays, *operands[count:]])]
+
     def jvp(
         self, node: Apply, tangents: Sequence[Variable | None]
     ) -> Sequence[Variable | None] | None:
@@ -78,6 +94,31 @@ class Movement(Declared):
             zeros_for(x) if t is None else t for t, x in zip(tangents, node.inputs, strict=True)
         ]
         return [self(*moved[:count], *node.inputs[count:], **node.op.params)]
+
+
+def along_axes(node: Apply, operands: Sequence[Variable]) -> Variable:
+    """The same op on stacks of rows, its axes counted from there."""
+    found: Variable = apply(declared(node).op(**shifted(node.op.params)), tuple(operands))
+    return found
+
+
+def with_rows(
+    node: Apply, operands: Sequence[Variable], x: Variable | None = None, **params: Any
+) -> Variable:
+    """The same op, whose parameter `shape` begins with the number of rows; `x`: the operand for
+    which it is, `params`: what else changes."""
+    size, extra = size_operand(operands[0].shape[0])
+    changed = {**node.op.params, "shape": (size, *node.op.params["shape"]), **params}
+    first = operands[0] if x is None else x
+    found: Variable = apply(declared(node).op(**changed), (first, *extra, *operands[1:]))
+    return found
+
+
+def declared(node: Apply) -> Declared:
+    """The family of a node, from which Ops with other parameters are made."""
+    family = node.op.family
+    assert isinstance(family, Declared)
+    return family
 
 
 def zeros_for(operand: Variable) -> Variable:

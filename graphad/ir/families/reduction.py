@@ -14,6 +14,7 @@ import numpy as np
 from graphad.errors import DTypeError, ShapeError
 from graphad.ir.dimtext import shape_text
 from graphad.ir.families.common import Declared, fit
+from graphad.ir.families.stacks import lifted, shifted, spread, stack_size
 from graphad.ir.op import OPS
 from graphad.ir.sizes import joint_size
 from graphad.ir.types import Shape, TensorType
@@ -96,6 +97,18 @@ class Reduction(Declared):
         return [fit(c, v) if need else None
                 for c, v, need in zip(parts, node.inputs, wanted, strict=True)]  # fmt: skip
 
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable] | None:
+        x, *rest = operands
+        if "initial" in node.op.params and batched[-1]:
+            return None
+        if "where" in node.op.params and batched[1]:
+            rest[0] = lifted(rest[0], node.inputs[0].ndim)
+        if not batched[0]:
+            x = spread(x, stack_size(operands, batched))
+        return [self(x, *rest, **shifted(node.op.params))]
+
     def jvp(
         self, node: Apply, tangents: Sequence[Variable | None]
     ) -> Sequence[Variable | None] | None:
@@ -174,6 +187,11 @@ class Scan(Declared):
         (x,) = node.inputs
         given = self.vjp_rule(cotangents[0], node.output(0), x, node.op.params["axis"])
         return [given if given.dtype == x.dtype else given.astype(x.dtype)]
+
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable]:
+        return [self(operands[0], **shifted(node.op.params))]
 
     def jvp(
         self, node: Apply, tangents: Sequence[Variable | None]

@@ -14,7 +14,7 @@ import numpy as np
 from graphad.errors import ShapeError, UseError
 from graphad.ir import walk
 from graphad.ir.families.common import normalize_axis, public
-from graphad.ir.families.inner import map_rows
+from graphad.ir.families.rows import map_rows
 from graphad.ir.graph import replace
 from graphad.ir.op import OPS, Sample
 from graphad.ir.variable import Variable, as_variable

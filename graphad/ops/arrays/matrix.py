@@ -8,7 +8,7 @@ import numpy as np
 
 from graphad.errors import AxisError, ShapeError, UseError
 from graphad.ir.families.common import normalize_axis, public, refuse_out
-from graphad.ir.families.movement import Movement
+from graphad.ir.families.movement import Movement, along_axes
 from graphad.ir.hooks import also_of_functions
 from graphad.ir.op import OPS, Sample
 from graphad.ir.variable import Variable, as_variable, describe
@@ -195,6 +195,7 @@ _roll: Movement = Movement(
     vjp=lambda g, node: [
         _roll(g, shift=tuple([-s for s in node.op.params["shift"]]), axis=node.op.params["axis"])
     ],
+    batch=along_axes,
 )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from graphad.errors import DTypeError, ShapeError, UseError
 from graphad.ir.dimtext import shape_text
 from graphad.ir.families.common import Declared, fill_sizes, fit, public, size_spec
+from graphad.ir.families.grids import stacked_index
 from graphad.ir.families.indexing import (
     Item,
     index_text,
@@ -22,6 +23,7 @@ from graphad.ir.families.indexing import (
     with_operands,
 )
 from graphad.ir.families.movement import zeros_for
+from graphad.ir.families.stacks import size_operand, spread, stack_size
 from graphad.ir.op import MASKED, OPS, Sample
 from graphad.ir.types import Shape, TensorType
 from graphad.ir.variable import Apply, Variable, as_variable
@@ -71,6 +73,17 @@ class IndexUpdate(Declared):
                 remedy=f"{hint}give values that broadcast to it",
             ) from None
         return (x,)
+
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable] | None:
+        x, v, *rest = operands
+        rows = stack_size(operands, batched)
+        found = stacked_index(node.op.params["index"], rest, batched[2:], rows)
+        if found is None:
+            return None
+        x = x if batched[0] else spread(x, rows)
+        return [self(x, found.from_rows(v, batched[1]), *found.operands, index=found.items)]
 
     def cuts(self, position: int) -> bool:
         return position > 1
@@ -161,6 +174,20 @@ class Winners(Declared):
         number = xp.arange(there.size).reshape(there.shape)
         last[index] = number
         return xp.equal(last[index], number)
+
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable] | None:
+        params, split = node.op.params, self._split(node.op.params)
+        rows = stack_size(operands, batched)
+        found = stacked_index(params["index"], operands[split:], batched[split:], rows)
+        if found is None or any(batched[:split]):
+            return None
+        size, extra = size_operand(rows)
+        shape = (size, *params["shape"])
+        return [found.to_rows(
+            self(*extra, *operands[:split], *found.operands, shape=shape, index=found.items)
+        )]  # fmt: skip
 
     def cuts(self, position: int) -> bool:
         return True

@@ -18,7 +18,7 @@ import numpy as np
 
 from graphad.errors import ShapeError, UseError
 from graphad.ir.families.common import normalize_axis, public, size_spec
-from graphad.ir.families.movement import Movement
+from graphad.ir.families.movement import Movement, along_axes
 from graphad.ir.op import OPS, Sample
 from graphad.ir.variable import Apply, Constant, Variable, as_variable
 from graphad.libraries import scipy
@@ -115,10 +115,10 @@ def _last_weight(like: Variable, axis: int, last: float) -> Variable:
 
 _dct = Movement(
     "dct", shape=lambda types, **_: types[0].shape, dtype=_dtype, value=_value("dct"),
-    vjp=_dct_vjp)  # fmt: skip
+    vjp=_dct_vjp, batch=along_axes)  # fmt: skip
 _dst = Movement(
     "dst", shape=lambda types, **_: types[0].shape, dtype=_dtype, value=_value("dst"),
-    vjp=_dst_vjp)  # fmt: skip
+    vjp=_dst_vjp, batch=along_axes)  # fmt: skip
 
 
 # ---- what the user gives ---------------------------------------------------------------------

@@ -10,7 +10,7 @@ import numpy as np
 from graphad.errors import AxisError, ShapeError, UseError
 from graphad.ir.dimtext import shape_text
 from graphad.ir.families.common import normalize_axis, public, size_spec
-from graphad.ir.families.movement import Movement
+from graphad.ir.families.movement import Movement, along_axes
 from graphad.ir.op import OPS, Sample
 from graphad.ir.variable import Apply, Variable, as_variable
 
@@ -29,7 +29,8 @@ def _rolled_vjp(g: Variable, node: Apply) -> list[Variable]:
 
 
 _roll_half = Movement(
-    "roll_half", shape=lambda types, axes, back: types[0].shape, value=_rolled, vjp=_rolled_vjp
+    "roll_half", shape=lambda types, axes, back: types[0].shape, value=_rolled, vjp=_rolled_vjp,
+    batch=along_axes,
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from graphad.errors import DTypeError, ShapeError, UseError
 from graphad.ir.dimtext import shape_text
 from graphad.ir.families.common import fill_sizes, normalize_axis, public, size_spec
-from graphad.ir.families.movement import Movement
+from graphad.ir.families.movement import Movement, along_axes
 from graphad.ir.op import OPS, Sample
 from graphad.ir.types import Shape, TensorType
 from graphad.ir.variable import Apply, Constant, Variable, as_variable
@@ -50,10 +50,10 @@ def _same_shape(types: Types, axis: int, norm: str) -> Shape:
 
 _fft: Movement = Movement(
     "fft", shape=_same_shape, dtype=_complex, value=_along(np.fft.fft),
-    vjp=lambda g, node: [_fft(g, **node.op.params)])  # fmt: skip
+    vjp=lambda g, node: [_fft(g, **node.op.params)], batch=along_axes)  # fmt: skip
 _ifft: Movement = Movement(
     "ifft", shape=_same_shape, dtype=_complex, value=_along(np.fft.ifft),
-    vjp=lambda g, node: [_ifft(g, **node.op.params)])  # fmt: skip
+    vjp=lambda g, node: [_ifft(g, **node.op.params)], batch=along_axes)  # fmt: skip
 
 
 def _rfft_shape(types: Types, axis: int, norm: str) -> Shape:
@@ -105,10 +105,12 @@ def _irfft_vjp(g: Variable, node: Apply) -> list[Variable]:
 
 
 _rfft = Movement(
-    "rfft", shape=_rfft_shape, dtype=_complex, value=_along(np.fft.rfft), vjp=_rfft_vjp
+    "rfft", shape=_rfft_shape, dtype=_complex, value=_along(np.fft.rfft), vjp=_rfft_vjp,
+    batch=along_axes,
 )  # fmt: skip
 _irfft = Movement(
-    "irfft", shape=_irfft_shape, dtype=_real, value=_irfft_value, vjp=_irfft_vjp)  # fmt: skip
+    "irfft", shape=_irfft_shape, dtype=_real, value=_irfft_value, vjp=_irfft_vjp,
+    batch=along_axes)  # fmt: skip
 
 
 def _inverse_real(x: Variable, n: Any, axis: int, norm: str) -> Variable:

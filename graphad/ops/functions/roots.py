@@ -75,6 +75,11 @@ class Monic(Declared):
             found[..., 1 : i + 2] -= z[..., i : i + 1] * found[..., : i + 1]
         return found
 
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable]:
+        return [self(*operands)]
+
     def vjp(
         self, node: Apply, cotangents: Sequence[Variable | None], wanted: Sequence[bool]
     ) -> Sequence[Variable | None]:
@@ -148,7 +153,9 @@ def _roots_vjp(node: Apply, cotangents: Sequence[Variable | None]) -> list[Any]:
     return [to_p]
 
 
-_all_roots = MatrixOp("roots", types=_roots_types, value=_roots, vjp=_roots_vjp, hazard=RISKY)
+_all_roots = MatrixOp(
+    "roots", types=_roots_types, value=_roots, vjp=_roots_vjp, hazard=RISKY,
+    core=None)  # fmt: skip
 
 
 @public(np.roots, topic="polynomials", samples=lambda rng: [

@@ -224,7 +224,7 @@ def _toeplitz_jvp(node: Apply, ts: Cotangents) -> Sequence[Variable]:
 
 _solve_toeplitz = MatrixOp(
     "solve_toeplitz", types=_toeplitz_types, value=_toeplitz_value,
-    vjp=_toeplitz_vjp, jvp=_toeplitz_jvp, hazard=RISKY)  # fmt: skip
+    vjp=_toeplitz_vjp, jvp=_toeplitz_jvp, hazard=RISKY, core=(1, 1, 2))  # fmt: skip
 
 
 def _toeplitz_reference(c_or_cr: Any, b: Any) -> Any:

@@ -64,7 +64,7 @@ def _pinv_jvp(node: Apply, ts: Cotangents) -> Sequence[Variable | None]:
 
 _pinv = MatrixOp(
     "pinv", types=_pinv_types, vjp=_pinv_vjp, jvp=_pinv_jvp,
-    value=lambda a, rcond=1e-15: np.linalg.pinv(a, rcond=rcond))  # fmt: skip
+    value=lambda a, rcond=1e-15: np.linalg.pinv(a, rcond=rcond), core=(2, 0))  # fmt: skip
 
 
 def _mirrored(a: Any) -> Any:

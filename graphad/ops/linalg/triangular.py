@@ -223,7 +223,7 @@ def _getrf_jvp(node: Apply, ts: Cotangents) -> Sequence[Variable | None]:
 _getrf = MatrixOp("lu", types=_getrf_types, value=_getrf_value, vjp=_getrf_vjp, jvp=_getrf_jvp)
 _pivoted = MatrixOp(
     "pivoted_rows", types=lambda pivots: (pivots,), vjp=lambda node, gs: (lambda: None,),
-    value=lambda pivots: _rows_of(pivots, pivots.shape[-1]))  # fmt: skip
+    value=lambda pivots: _rows_of(pivots, pivots.shape[-1]), core=(1,))  # fmt: skip
 
 
 # ---- LU, as in SciPy -------------------------------------------------------------------------

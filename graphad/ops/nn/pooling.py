@@ -9,7 +9,7 @@ import numpy as np
 
 from graphad.errors import DTypeError, ShapeError
 from graphad.ir.families.common import public
-from graphad.ir.families.movement import Movement
+from graphad.ir.families.movement import Movement, along_axes
 from graphad.ir.op import OPS, Sample
 from graphad.ir.variable import Constant, Variable, as_variable
 from graphad.ops.nn.arguments import Pads, each_axis, paddings, space_axes
@@ -20,7 +20,8 @@ from graphad.ops.signal.windows import count, extent, slide
 # whole rows: the windows are copied, with their own axes first.
 _contiguous = Movement(
     "contiguous", is_view=True, shape=lambda types: types[0].shape,
-    value=lambda xp, x: xp.ascontiguousarray(x), vjp=lambda g, node: [g])  # fmt: skip
+    value=lambda xp, x: xp.ascontiguousarray(x), vjp=lambda g, node: [g],
+    batch=along_axes)  # fmt: skip
 
 
 # ---- windows ---------------------------------------------------------------------------------

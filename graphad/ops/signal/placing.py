@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphad.ir.families.common import fill_sizes, size_spec
-from graphad.ir.families.movement import Movement
+from graphad.ir.families.movement import Movement, with_rows
 from graphad.ir.op import OPS
 from graphad.ir.types import Shape
 from graphad.ir.variable import Apply, Variable, as_variable
@@ -46,7 +46,9 @@ def _vjp(g: Variable, node: Apply) -> list[Variable]:
 
 
 _embed = Movement(
-    "embed", shape=lambda types, shape, offsets: shape, value=_value, vjp=_vjp)  # fmt: skip
+    "embed", shape=lambda types, shape, offsets: shape, value=_value, vjp=_vjp,
+    batch=lambda node, operands: with_rows(
+        node, operands, offsets=(None, *node.op.params["offsets"])))  # fmt: skip
 
 
 def embed(x: Any, offsets: Sequence[Any], shape: Sequence[Any]) -> Variable:

@@ -15,7 +15,7 @@ import numpy as np
 from graphad.errors import ShapeError, UseError
 from graphad.ir.dimtext import shape_text
 from graphad.ir.families.common import fill_sizes, normalize_axis, public, size_spec
-from graphad.ir.families.movement import Movement
+from graphad.ir.families.movement import Movement, along_axes
 from graphad.ir.op import Sample
 from graphad.ir.types import Shape, TensorType
 from graphad.ir.variable import Apply, Variable, as_variable
@@ -80,7 +80,8 @@ def _slide_vjp(g: Variable, node: Apply) -> list[Variable]:
 
 
 _slide = Movement(
-    "slide", is_view=True, shape=_slide_shape, value=_slide_value, vjp=_slide_vjp
+    "slide", is_view=True, shape=_slide_shape, value=_slide_value, vjp=_slide_vjp,
+    batch=along_axes,
 )  # fmt: skip
 
 
@@ -137,7 +138,8 @@ def _add_vjp(g: Variable, node: Apply) -> list[Variable]:
 
 
 _overlap_add = Movement(
-    "overlap_add", shape=_add_shape, value=_add_value, vjp=_add_vjp)  # fmt: skip
+    "overlap_add", shape=_add_shape, value=_add_value, vjp=_add_vjp,
+    batch=along_axes)  # fmt: skip
 
 
 def overlap_add(x: Variable, axis: int, size: Any, stride: int = 1, dilation: int = 1) -> Variable:

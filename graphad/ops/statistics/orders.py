@@ -13,6 +13,7 @@ import numpy as np
 
 from graphad.errors import ShapeError
 from graphad.ir.families.common import Declared, broadcast_shapes
+from graphad.ir.families.stacks import shifted, stacks
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Variable
 
@@ -27,6 +28,11 @@ class Order(Declared):
         if params["kth"] is None:
             return xp.argsort(arrays[0], axis=params["axis"], kind="stable")
         return xp.argpartition(arrays[0], params["kth"], axis=params["axis"])
+
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable]:
+        return [self(*operands, **shifted(node.op.params))]
 
     def cuts(self, position: int) -> bool:
         return True
@@ -49,6 +55,11 @@ class Permute(Declared):
         if x.nbytes:  # on arrays only
             xp.put_along_axis(placed, order, x, params["axis"])
         return placed
+
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable]:
+        return [self(*stacks(operands, batched), **shifted(node.op.params))]
 
     def cuts(self, position: int) -> bool:
         return position > 0
@@ -81,6 +92,11 @@ class Sort(Declared):
 
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         return xp.sort(arrays[0], axis=params["axis"])
+
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable]:
+        return [self(*operands, **shifted(node.op.params))]
 
     def vjp(
         self, node: Apply, cotangents: Sequence[Variable | None], wanted: Sequence[bool]

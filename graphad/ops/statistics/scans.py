@@ -18,8 +18,9 @@ from graphad.ir.families.common import (
     refuse_out,
     weigh,
 )
-from graphad.ir.families.movement import Movement
+from graphad.ir.families.movement import Movement, along_axes
 from graphad.ir.families.reduction import Scan, sum_dtype
+from graphad.ir.families.stacks import aligned, shifted
 from graphad.ir.op import OPS, Sample
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Variable, apply, as_variable
@@ -54,6 +55,7 @@ _shift: Movement = Movement(
     shape=lambda types, axis, step: types[0].shape,
     value=_shift_value,
     vjp=lambda g, node: [_shift(g, axis=node.op.params["axis"], step=-node.op.params["step"])],
+    batch=along_axes,
 )  # y_i = x_{i - step} for step ±1, 0 at the end that is open
 
 
@@ -83,6 +85,11 @@ class Recurrence(Declared):
             factor[..., step:] *= factor[..., :-step].copy()
             step *= 2
         return xp.moveaxis(state[..., ::-1] if params["reverse"] else state, -1, params["axis"])
+
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable]:
+        return [self(*aligned(node, operands, batched), **shifted(node.op.params))]
 
     def vjp(
         self, node: Apply, cotangents: Sequence[Variable | None], wanted: Sequence[bool]

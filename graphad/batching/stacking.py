@@ -1,0 +1,89 @@
+"""Batching of graphs: variables are replaced by stacks of rows, ops by the same ops for all rows.
+
+A stack has the rows along a new axis 0. Only what depends on stacks is computed for each row; an
+op without a rule is applied to one row after the other, by `map_rows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from graphad.ir import walk
+from graphad.ir.context import in_place_of
+from graphad.ir.dims import Dim
+from graphad.ir.families.inner import InnerFamily
+from graphad.ir.families.rows import by_rows
+from graphad.ir.families.stacks import spread
+from graphad.ir.graph import Graph
+from graphad.ir.types import TensorType
+from graphad.ir.variable import Apply, Variable, rebuild
+
+
+class NoRule(Exception):
+    """An op has no batching rule, where one row after the other was not allowed."""
+
+
+def batch(
+    outputs: Sequence[Variable], given: Mapping[Variable, Variable], rows: bool = True
+) -> list[Variable]:
+    """`outputs` rebuilt so that each key of `given` is its value instead.
+
+    A value with one axis more than its key is a stack of rows, one of the same type stands for
+    itself; stacks have equal sizes along axis 0. An output that depends on a stack is one. rows:
+    are ops without a rule applied to one row after the other? If not, they raise NoRule.
+    """
+    known: dict[Variable, Variable] = dict(given)
+    for node in walk.toposort(outputs, frozenset(given)):
+        operands = tuple([known.get(v, v) for v in node.inputs])
+        pairs = list(zip(operands, node.inputs, strict=True))
+        batched = [new.ndim > old.ndim for new, old in pairs]
+        if any(batched):
+            with in_place_of(node):
+                made = _applied(node, operands, batched, rows)
+        elif any([new is not old for new, old in pairs]):
+            made = rebuild(node, operands).outputs
+        else:
+            continue
+        for old, new in zip(node.outputs, made, strict=True):
+            if old.name is not None and new.owner is not None and new.name is None:
+                new.name = old.name
+            known.setdefault(old, new)
+    return [known.get(v, v) for v in outputs]
+
+
+def _applied(
+    node: Apply, operands: tuple[Variable, ...], batched: Sequence[bool], rows: bool
+) -> Sequence[Variable]:
+    """The outputs of one node for stacks."""
+    family = node.op.family
+    if isinstance(family, InnerFamily):
+        made = family.batch_with(node, operands, batched, batch if rows else _strictly)
+    else:
+        made = family.batch(node, operands, batched)
+    if made is not None:
+        return made
+    if not rows:
+        raise NoRule
+    return by_rows(node, operands, batched)
+
+
+def _strictly(outputs: Sequence[Variable], given: Mapping[Variable, Variable]) -> list[Variable]:
+    return batch(outputs, given, rows=False)
+
+
+def stack_rows(graph: Graph, mapped: int) -> Graph | None:
+    """The graph for stacks of its first `mapped` inputs, all of whose outputs are stacks; None if
+    an op in it has no batching rule."""
+    count = Dim.anonymous()
+    stacks = [
+        Variable(TensorType(v.dtype, (count, *v.type.shape)), name=v.name)
+        for v in graph.inputs[:mapped]
+    ]
+    try:
+        made = batch(graph.outputs, dict(zip(graph.inputs, stacks, strict=False)), rows=False)
+    except NoRule:
+        return None
+    rows = stacks[0].shape[0]
+    full = [new if new.ndim > old.ndim else spread(new, rows)
+            for new, old in zip(made, graph.outputs, strict=True)]  # fmt: skip
+    return Graph([*stacks, *graph.inputs[mapped:]], full)
