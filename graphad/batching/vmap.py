@@ -175,7 +175,8 @@ class _Call:
     def _values(self, results: list[Variable]) -> list[Any]:
         if self.symbolic:
             return results
-        leaves = [v for v in walk.inputs(results) if v not in self.inputs]
+        own = set(self.inputs)
+        leaves = [v for v in walk.inputs(results) if v not in own]
         if any([not isinstance(v, Shared) for v in leaves]):  # f uses Variables from elsewhere
             constants = map(Constant, self.values)
             return replace(results, dict(zip(self.inputs, constants, strict=True)))

@@ -75,13 +75,7 @@ class MapRows(InnerFamily):
 
     def _row_bytes(self, arrays: Sequence[Any], params: Mapping[str, Any]) -> int:
         count: Size = params["row_bytes"]
-        if isinstance(count, int):
-            return count
-        sizes: dict[Any, int] = {}
-        for i, (v, array) in enumerate(zip(params["graph"].inputs, arrays, strict=True)):
-            shape = np.shape(array)[1:] if i < params["mapped"] else np.shape(array)
-            match_sizes(v.type, np.broadcast_to(0, shape), sizes, "an operand of map_rows")
-        return count.evaluate(sizes)
+        return count if isinstance(count, int) else count.evaluate(_sizes(arrays, params))
 
     def _in_stacks(
         self, arrays: Sequence[Any], mapped: int, step: int, xp: Any, run: Run
@@ -105,7 +99,7 @@ class MapRows(InnerFamily):
         graph, mapped = params["graph"], params["mapped"]
         rest = list(arrays[mapped:])
         rows = len(arrays[0])
-        outputs: list[Any] = []
+        outputs: list[Any] = [] if rows else self._no_rows(arrays, params, xp, run)
         for i in range(rows):
             results = run([array[i] for array in arrays[:mapped]] + rest)
             if not outputs:
@@ -120,11 +114,21 @@ class MapRows(InnerFamily):
                         remedy="compute results whose shape does not depend on the values",
                     )
                 output[i] = result
-        if not rows:  # a row of zeros tells the sizes
-            blank = [xp.zeros(array.shape[1:], array.dtype) for array in arrays[:mapped]]
-            outputs = [xp.empty((0, *xp.shape(r)), v.dtype)
-                       for r, v in zip(run(blank + rest), graph.outputs, strict=True)]  # fmt: skip
         return outputs
+
+    def _no_rows(
+        self, arrays: Sequence[Any], params: Mapping[str, Any], xp: Any, run: Run
+    ) -> list[Any]:
+        """Results without a row; where types do not say their sizes, a row of zeros does."""
+        outputs, mapped = params["graph"].outputs, params["mapped"]
+        sizes = _sizes(arrays, params)
+        try:
+            shapes = [[s if isinstance(s, int) else s.evaluate(sizes) for s in v.type.shape]
+                      for v in outputs]  # fmt: skip
+        except KeyError:
+            blank = [xp.zeros(array.shape[1:], array.dtype) for array in arrays[:mapped]]
+            shapes = [xp.shape(r) for r in run([*blank, *arrays[mapped:]])]
+        return [xp.empty((0, *s), v.dtype) for s, v in zip(shapes, outputs, strict=True)]
 
     def vjp_with(
         self, node: Apply, cotangents: Received, wanted: Sequence[bool], pull_back: PullBack
@@ -172,6 +176,15 @@ class MapRows(InnerFamily):
         results = _mapped(Graph(inside, made), mapped, given)
         pairs = zip(results, node.types, strict=True)
         return [OPS["swapaxes"](r, 0, 1) if r.ndim > t.ndim else r for r, t in pairs]
+
+
+def _sizes(arrays: Sequence[Any], params: Mapping[str, Any]) -> dict[Any, int]:
+    """The values of the dims of the inner graph's inputs."""
+    sizes: dict[Any, int] = {}
+    for i, (v, array) in enumerate(zip(params["graph"].inputs, arrays, strict=True)):
+        shape = np.shape(array)[1:] if i < params["mapped"] else np.shape(array)
+        match_sizes(v.type, np.broadcast_to(0, shape), sizes, "an operand of map_rows")
+    return sizes
 
 
 _map_rows = MapRows("map_rows")

@@ -70,11 +70,16 @@ def _types(
 
 
 def _value(ab: Any, b: Any, low: int, up: int, strong: bool = False) -> Any:
+    blank = 0 in (*ab.shape[:-2], *b.shape[:-2])  # a stack of no systems
+
     def one(ab: Any, b: Any) -> Any:
         if ab.shape != (low + up + 1, b.shape[0]):
             raise ValueError(f"solve_banded: {ab.shape} does not fit {b.shape}")
         if not b.size:
             return b
+        if blank:
+            ab = np.ones_like(ab)  # regular whatever the bands: only ones, but on one diagonal
+            ab[np.arange(low + up + 1) != up] = 0
         return scipy("linalg").solve_banded((low, up), ab, b, check_finite=False)
 
     found = stacked(one, (2, 2), common([ab, b]))

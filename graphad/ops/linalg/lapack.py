@@ -22,7 +22,7 @@ def stacked(function: Callable[..., Any], ranks: Sequence[int], arrays: Sequence
         return function(*arrays)
     cores = [a.shape[a.ndim - rank :] for a, rank in zip(arrays, ranks, strict=True)]
     if 0 in batch:  # what it would be for harmless matrices
-        blank = [np.ones(c) / 2 if len(c) == 1 else np.eye(*c) / 2 for c in cores]
+        blank = [np.eye(1, *c)[0] / 2 if len(c) == 1 else np.eye(*c) / 2 for c in cores]
         made = function(*[x.astype(a.dtype) for x, a in zip(blank, arrays, strict=True)])
         parts = made if isinstance(made, tuple) else (made,)
         empty = [np.zeros(batch + np.shape(x), np.asarray(x).dtype) for x in parts]
