@@ -13,7 +13,7 @@ import numpy as np
 from graphad.errors import DTypeError, ShapeError
 from graphad.ir.dimtext import shape_text
 from graphad.ir.families.common import Declared, add_up, fit
-from graphad.ir.families.stacks import lifted
+from graphad.ir.families.stacks import lifted, stacks
 from graphad.ir.op import OPS
 from graphad.ir.sizes import joint_size
 from graphad.ir.types import Shape, Size, TensorType
@@ -33,6 +33,8 @@ class MatrixOp(Declared):
            not move, at least one does. Without it the tangents are derived from the vjp.
     core   how many axes of each operand are no stack, the last entry for all further operands;
            None: the op takes no stacks
+    columns  are the columns of the last operand independent of each other? Then a stack of them
+           is one matrix with more columns, where the other operands are the same for all rows
     """
 
     def __init__(
@@ -45,9 +47,10 @@ class MatrixOp(Declared):
         jvp: Callable[[Apply, Cotangents], Sequence[Variable | None]] | None = None,
         hazard: int = 0,
         core: Sequence[int] | None = (2,),
+        columns: bool = False,
     ) -> None:
         super().__init__(name)
-        self.core = core
+        self.core, self.columns = core, columns
         self.types, self.value, self.hazard = types, value, hazard
         self.vjp_rule, self.jvp_rule = vjp, jvp
 
@@ -76,9 +79,18 @@ class MatrixOp(Declared):
             return None
         cores = [self.core[min(i, len(self.core) - 1)] for i in range(len(operands))]
         rank = max([v.ndim - c for v, c in zip(node.inputs, cores, strict=True)])
-        rows = zip(operands, batched, cores, strict=True)
-        made = apply(node.op, tuple([lifted(v, rank + c) if b else v for v, b, c in rows]))
+        if self.columns and rank == 0 and not any(batched[:-1]):
+            return [self._of_columns(node, operands)]
+        rows = zip(stacks(operands, batched), cores, strict=True)
+        made = apply(node.op, tuple([lifted(v, rank + c) for v, c in rows]))
         return made if isinstance(made, tuple) else [made]
+
+    def _of_columns(self, node: Apply, operands: Sequence[Variable]) -> Variable:
+        *rest, stack = operands
+        rows, n, k = stack.shape
+        wide = OPS["reshape"](OPS["moveaxis"](stack, 0, 1), (n, rows * k))
+        found: Variable = apply(node.op, (*rest, wide))
+        return OPS["moveaxis"](OPS["reshape"](found, (found.shape[0], rows, k)), 1, 0)
 
     def jvp(
         self, node: Apply, tangents: Sequence[Variable | None]

@@ -109,7 +109,9 @@ def _jvp(node: Apply, ts: Cotangents) -> Sequence[Variable]:
     return (_banded(ab, moved, low=low, up=up, strong=True),)
 
 
-_banded = MatrixOp("solve_banded", types=_types, value=_value, vjp=_vjp, jvp=_jvp, hazard=RISKY)
+_banded = MatrixOp(
+    "solve_banded", types=_types, value=_value, vjp=_vjp, jvp=_jvp, hazard=RISKY,
+    columns=True)  # fmt: skip
 
 
 def _reference(l_and_u: Any, ab: Any, b: Any) -> Any:
@@ -229,7 +231,8 @@ def _toeplitz_jvp(node: Apply, ts: Cotangents) -> Sequence[Variable]:
 
 _solve_toeplitz = MatrixOp(
     "solve_toeplitz", types=_toeplitz_types, value=_toeplitz_value,
-    vjp=_toeplitz_vjp, jvp=_toeplitz_jvp, hazard=RISKY, core=(1, 1, 2))  # fmt: skip
+    vjp=_toeplitz_vjp, jvp=_toeplitz_jvp, hazard=RISKY, core=(1, 1, 2),
+    columns=True)  # fmt: skip
 
 
 def _toeplitz_reference(c_or_cr: Any, b: Any) -> Any:

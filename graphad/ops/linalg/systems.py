@@ -148,7 +148,7 @@ def _solve_jvp(node: Apply, ts: Cotangents) -> Sequence[Variable]:
 
 _solve = MatrixOp(
     "solve", types=lambda a, b, strong=False: solve_types("solve", a, b),
-    value=_solve_value, vjp=_solve_vjp, jvp=_solve_jvp, hazard=RISKY)  # fmt: skip
+    value=_solve_value, vjp=_solve_vjp, jvp=_solve_jvp, hazard=RISKY, columns=True)  # fmt: skip
 
 
 def right_sides(name: str, function: Callable[..., Variable], a: Any, b: Any) -> Variable:

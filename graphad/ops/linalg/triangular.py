@@ -76,7 +76,8 @@ def _triangular_jvp(node: Apply, ts: Cotangents) -> Sequence[Variable]:
 
 _triangular = MatrixOp(
     "solve_triangular", types=lambda a, b, **params: solve_types("solve_triangular", a, b),
-    value=_triangular_value, vjp=_triangular_vjp, jvp=_triangular_jvp, hazard=RISKY)  # fmt: skip
+    value=_triangular_value, vjp=_triangular_vjp, jvp=_triangular_jvp, hazard=RISKY,
+    columns=True)  # fmt: skip
 
 
 def _turn(name: str, trans: Any) -> int:
