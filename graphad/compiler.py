@@ -12,14 +12,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from graphad.codegen.floats import generate_floats, is_scalar_plan
 from graphad.codegen.large import Large
 from graphad.codegen.program import Program, generate
+from graphad.codegen.scanned import loop
 from graphad.errors import UseError
 from graphad.ir.check import check
 from graphad.ir.evaluate import evaluate
+from graphad.ir.families.inner import InnerFamily
+from graphad.ir.families.loops import Scan
 from graphad.ir.graph import Graph
 from graphad.ir.hooks import hooks
+from graphad.ir.op import Op
 from graphad.plan import Plan, make_plan
 from graphad.rewrite.assume import assume_equal
 from graphad.rewrite.passes import simplify
@@ -198,13 +204,26 @@ def compile_graph(graph: Graph, options: Options | None = None, name: str = "pro
     return compiled
 
 
-def inner_compiler(options: Options) -> Callable[[Graph], Callable[..., Sequence[Any]]]:
-    """What compiles the inner graphs of ops: the same pipeline."""
-    return functools.partial(_compile_inner, options)
+def inner_compiler(options: Options) -> Callable[[Op], Callable[..., Any]]:
+    """What compiles ops that hold inner graphs: the same pipeline for each of these."""
+
+    def compile_inner(op: Op) -> Callable[..., Any]:
+        family = op.family
+        assert isinstance(family, InnerFamily)
+        runs = [Inner(compile_graph(g, options, "inner")) for g in family.graphs(op.params)]
+        if isinstance(family, Scan):
+            compiled = runs[0].compiled
+            scalar = compiled.floats is not None
+            return loop(op, compiled.plan, runs[0], compile_inner, scalar)
+        return functools.partial(_call_inner, op, runs)
+
+    return compile_inner
 
 
-def _compile_inner(options: Options, graph: Graph) -> Callable[..., Sequence[Any]]:
-    return Inner(compile_graph(graph, options, "inner"))
+def _call_inner(op: Op, runs: Sequence[Inner], *arrays: Any) -> Any:
+    family = op.family
+    assert isinstance(family, InnerFamily)
+    return family.run_with(arrays, op.params, np, *[run.spread for run in runs])
 
 
 class Inner:
@@ -218,6 +237,10 @@ class Inner:
     def __call__(self, *arrays: Any) -> Sequence[Any]:
         runner = self.compiled.runner
         return evaluate(self.compiled.graph, arrays) if runner is None else runner.run(*arrays)
+
+    def spread(self, arrays: Sequence[Any]) -> Sequence[Any]:
+        """The same for a list of arrays."""
+        return self(*arrays)
 
     def __reduce__(self) -> tuple:
         return Inner, (self.compiled,)

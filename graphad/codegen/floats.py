@@ -30,27 +30,45 @@ def is_scalar_plan(plan: Plan) -> bool:
     return scalars and formulas and 0 < len(plan.steps) <= CHUNK
 
 
+class Floats:
+    """The statements of a scalar plan on floats, and what they need; raises Unrecordable."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.names = plan, Names()
+        self.functions: set[str] = set()
+        self.bound: dict[str, Any] = {}
+        values = [v for v in plan.values if v.kind != "constant"]
+        self.operands = {v.number: self.names.value(v) for v in values}
+        for value in plan.values:
+            if isinstance(value.variable, Constant):
+                self.operands[value.number] = _number(value.variable.value[()])
+
+    def body(self) -> list[str]:
+        """One statement for each step."""
+        lines: list[str] = []
+        for step in self.plan.steps:
+            lines += _step(step, self.operands, self.names, self.functions, self.bound)
+        return lines
+
+    def head(self) -> str:
+        """Imports, once the body is written."""
+        return f"from math import {', '.join(sorted(self.functions | {'inf', 'nan'}))}\n"
+
+
 def generate_floats(plan: Plan, name: str) -> Program | None:
     """The program of a scalar plan on floats; None if an op cannot be written so."""
-    names = Names()
-    functions: set[str] = set()
-    bound: dict[str, Any] = {}
-    operands = {v.number: names.value(v) for v in plan.values if v.kind != "constant"}
-    for value in plan.values:
-        if isinstance(value.variable, Constant):
-            operands[value.number] = _number(value.variable.value[()])
-    body: list[str] = []
+    floats = Floats(plan)
     try:
-        for step in plan.steps:
-            body += _step(step, operands, names, functions, bound)
+        body = floats.body()
     except Unrecordable:
         return None
-    inputs = [operands[v.number] for v in plan.values[: len(plan.graph.inputs)]]
-    results = [operands[n] for n in plan.outputs]
+    inputs = [floats.operands[v.number] for v in plan.values[: len(plan.graph.inputs)]]
+    results = [floats.operands[n] for n in plan.outputs]
     lines = [f"def program({', '.join(inputs)}):", *[f"    {line}" for line in body]]
     lines.append(f"    return ({', '.join(results)}{',' if len(results) == 1 else ''})")
-    head = f"from math import {', '.join(sorted(functions | {'inf', 'nan'}))}\n\n\n"
-    return Program([head + "\n".join(lines) + "\n"], bound, f"{name} of floats")
+    return Program(
+        [f"{floats.head()}\n\n" + "\n".join(lines) + "\n"], floats.bound, f"{name} of floats"
+    )
 
 
 def _number(value: Any) -> str:

@@ -16,6 +16,7 @@ from graphad.codegen.program import Program, Run, generate
 from graphad.ir.families.elementwise import Elementwise
 from graphad.ir.families.reduction import Reduction, Scan
 from graphad.ir.graph import Graph
+from graphad.ir.op import Op
 from graphad.ir.variable import Apply
 from graphad.plan import Group, Plan, Role, fuse, make_plan
 
@@ -23,7 +24,7 @@ ATTEMPTS = 4  # of grouping, each without the nodes that turned out not to fit
 
 
 def blocked_program(
-    graph: Graph, name: str, compile_inner: Callable[[Graph], Run], threads: int | None
+    graph: Graph, name: str, compile_inner: Callable[[Op], Run], threads: int | None
 ) -> tuple[Program | None, Plan | None]:
     """The program with blocks and its plan; (None, None) if there is nothing to fuse."""
     grouped = grouping(graph, threads)

@@ -19,6 +19,7 @@ from graphad.ir.families.elementwise import Elementwise
 from graphad.ir.families.reduction import Reduction, Scan
 from graphad.ir.graph import Graph
 from graphad.ir.hooks import hooks
+from graphad.ir.op import Op
 from graphad.ir.types import Shape
 from graphad.plan import Plan
 
@@ -31,7 +32,7 @@ class Large:
     __slots__ = ("_made", "compile_inner", "graph", "is_certain", "name", "threads")
 
     def __init__(
-        self, graph: Graph, name: str, compile_inner: Callable[[Graph], Run],
+        self, graph: Graph, name: str, compile_inner: Callable[[Op], Run],
         threads: int | None, is_certain: bool = False,
     ) -> None:  # fmt: skip
         self.graph, self.name, self.threads = graph, name, threads

@@ -19,6 +19,7 @@ from graphad.codegen.llvm import Unfit
 from graphad.codegen.program import Program, Run, generate
 from graphad.codegen.roles import roles
 from graphad.ir.graph import Graph
+from graphad.ir.op import Op
 from graphad.plan import Group, Plan, fuse, make_plan
 
 
@@ -29,7 +30,7 @@ class Native:
     """
 
     def __init__(
-        self, plan: Plan, name: str, compile_inner: Callable[[Graph], Run], fallback: Program,
+        self, plan: Plan, name: str, compile_inner: Callable[[Op], Run], fallback: Program,
         fits: Callable[[Sequence[Any]], bool] | None = None, threads: int | None = None,
         cache: bool | str = False,
     ) -> None:  # fmt: skip

@@ -30,7 +30,6 @@ from graphad.codegen.vocabulary import (
     literal,
 )
 from graphad.ir.families.inner import InnerFamily
-from graphad.ir.graph import Graph
 from graphad.ir.op import Op
 from graphad.ir.variable import Constant, Variable
 from graphad.plan.group import Group
@@ -80,7 +79,7 @@ class Writer:
     """Writes the statements of a plan for NumPy; collects what the source must have bound."""
 
     def __init__(
-        self, plan: Plan, compile_inner: Callable[[Graph], Run], kernels: Kernels
+        self, plan: Plan, compile_inner: Callable[[Op], Run], kernels: Kernels
     ) -> None:  # fmt: skip
         self.plan, self.compile_inner, self.kernels = plan, compile_inner, kernels
         self.names = Names()
@@ -178,10 +177,8 @@ class Writer:
         return f"{targets} = {name}({operands})"
 
     def _callable(self, op: Op) -> Callable[..., Any]:
-        family = op.family
-        if isinstance(family, InnerFamily):
-            runs = [self.compile_inner(graph) for graph in family.graphs(op.params)]
-            return functools.partial(_call_inner, op, runs)
+        if isinstance(op.family, InnerFamily):
+            return self.compile_inner(op)
         return functools.partial(_call_op, op)
 
     def _recorded(
@@ -304,16 +301,6 @@ def _call_op(op: Op, *arrays: Any) -> Any:
     return result if isinstance(result, tuple) else result[()]
 
 
-def _call_inner(op: Op, runs: Sequence[Run], *arrays: Any) -> Any:
-    family = op.family
-    assert isinstance(family, InnerFamily)
-    return family.run_with(arrays, op.params, np, *[functools.partial(_spread, r) for r in runs])
-
-
-def _spread(run: Run, values: Sequence[Any]) -> Sequence[Any]:
-    return run(*values)
-
-
 def _place(step: Step, sites: dict[Any, Any]) -> str:
     node = step.node
     raw = node.raw_site
@@ -321,7 +308,7 @@ def _place(step: Step, sites: dict[Any, Any]) -> str:
 
 
 def generate(
-    plan: Plan, name: str, compile_inner: Callable[[Graph], Run], kernels: Kernels | None = None,
+    plan: Plan, name: str, compile_inner: Callable[[Op], Run], kernels: Kernels | None = None,
     large: Any = None,
 ) -> Program:  # fmt: skip
     """The program of a plan; `kernels` are the callables of its groups, and `large` what is

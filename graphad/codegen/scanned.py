@@ -1,0 +1,287 @@
+"""Programs of scans: the statements of the body, written inside a Python loop.
+
+Nothing is checked or called between steps that the body does not ask for. Stacked results of a
+known shape are written into arrays that are made before the loop. A body of single floats runs on
+Python floats, as in `floats`; where `math` raises, the loop runs again on NumPy's.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.codegen.floats import FAILURES, Floats, is_scalar_plan
+from graphad.codegen.program import CHUNK, Program, Writer
+from graphad.codegen.recording import Unrecordable
+from graphad.codegen.vocabulary import dtype_name
+from graphad.ir.families.looprun import Layout, checked_length, layout_of, run_scan, too_long
+from graphad.ir.graph import Graph
+from graphad.ir.op import Op
+from graphad.plan.plan import Plan
+
+Run = Callable[..., Sequence[Any]]
+
+
+class Loop:
+    """A compiled scan: call it with the operands, get the results.
+
+    run     the body's program, called for each step where no loop was written
+    arrays  the loop on NumPy arrays
+    floats  the loop on Python floats
+    """
+
+    __slots__ = ("arrays", "floats", "graph", "layout", "run")
+
+    def __init__(
+        self, layout: Layout, graph: Graph, run: Run, arrays: Program | None,
+        floats: Program | None,
+    ) -> None:  # fmt: skip
+        self.layout, self.graph, self.run = layout, graph, run
+        self.arrays, self.floats = arrays, floats
+
+    def __call__(self, *operands: Any) -> Any:
+        if self.floats is not None:
+            try:
+                return self.floats.run(*operands)
+            except FAILURES:  # what math raises where NumPy has a value
+                pass
+        if self.arrays is not None:
+            return self.arrays.run(*operands)
+        return plain(self.layout, self.graph, self.run, *operands)
+
+    def __reduce__(self) -> tuple:
+        return Loop, (self.layout, self.graph, self.run, self.arrays, self.floats)
+
+
+def plain(layout: Layout, graph: Graph, run: Run, *operands: Any) -> Any:
+    """The results by calling the body's program step by step."""
+    results = run_scan(layout, graph, operands, lambda values: run(*values))
+    return tuple(results) if len(results) != 1 else results[0]
+
+
+def loop(op: Op, plan: Plan, run: Run, compile_inner: Callable[[Op], Run], scalar: bool) -> Loop:
+    """The program of a scan whose body has this plan; `scalar`: may it run on Python floats?"""
+    layout, graph = layout_of(op.params), op.params["graph"]
+    arrays = floats = None
+    if len(plan.steps) <= CHUNK:
+        otherwise = functools.partial(plain, layout, graph, run)
+        arrays = _Arrays(layout, graph, plan, otherwise, compile_inner).program(op.name)
+        if scalar and is_scalar_plan(plan):
+            try:
+                floats = _Numbers(layout, graph, plan, otherwise).program(f"{op.name} of floats")
+            except Unrecordable:
+                floats = None
+    return Loop(layout, graph, run, arrays, floats)
+
+
+class _Source:
+    """Writes the loop around the statements of a body. Abstract: the body is what differs."""
+
+    bound: dict[str, Any]
+
+    def __init__(self, layout: Layout, graph: Graph, plan: Plan, otherwise: Run) -> None:
+        self.layout, self.graph, self.plan, self.otherwise = layout, graph, plan, otherwise
+        c, s = layout.carries, layout.outputs
+        self.inside = list(plan.values[: len(graph.inputs)])
+        self.stacked = plan.outputs[c : c + s]
+
+    # what a subclass says
+    def name(self, wish: str) -> str:
+        """A name that nothing else has."""
+        raise NotImplementedError
+
+    def inputs(self) -> list[str]:
+        """The names of the body's inputs."""
+        raise NotImplementedError
+
+    def body(self) -> list[str]:
+        """Its statements."""
+        raise NotImplementedError
+
+    def outputs(self) -> list[str]:
+        """The expressions of its outputs."""
+        raise NotImplementedError
+
+    def head(self) -> str:
+        """Imports."""
+        raise NotImplementedError
+
+    def entered(self, name: str, number: int) -> list[str]:
+        """Statements that bring an operand into the form that the body reads."""
+        raise NotImplementedError
+
+    def rows(self, name: str) -> str:
+        """What gives the rows of a sequence, in the order of the loop."""
+        raise NotImplementedError
+
+    def fixed_rows(self, number: int) -> bool:
+        """Is a stacked result written into an array that is there before the loop?"""
+        raise NotImplementedError
+
+    def left(self, name: str, number: int) -> str:
+        """A carry at the end."""
+        raise NotImplementedError
+
+    # the loop
+    def program(self, title: str) -> Program:
+        layout = self.layout
+        inside = self.inputs()
+        c, r = layout.carries, layout.rows
+        carries, rows, captured = inside[:c], inside[c : c + r], inside[c + r :]
+        given = [self.name(f"{v}_s" if v.isidentifier() else "rows") for v in rows]
+        steps, going, operands = self.name("length"), self.name("going"), self.name("operands")
+        n, i = self.name("n"), self.name("i")
+        body = self.body()
+        results = self.outputs()
+        stacks = [self.name(f"y{k}") for k in range(layout.outputs)]
+        heads = [steps, *([going] if layout.until else [])]
+        otherwise, check = self.name("otherwise"), self.name("checked")
+        self.bound[otherwise] = self.otherwise
+        self.bound[check] = functools.partial(checked_length, layout, self.graph)
+        signature = ", ".join([*heads, *carries, *given, *captured])
+        lines = [f"{operands} = ({signature},)", f"{n} = {check}({operands})",
+                 f"if not {n}{f' or not {going}' if layout.until else ''}:",
+                 f"    return {otherwise}(*{operands})"]  # fmt: skip
+        for k, name in enumerate([*carries, *given, *captured]):
+            lines += self.entered(name, k)
+        for k, stack in enumerate(stacks):
+            lines.append(f"{stack} = {self._stack(k, n)}")
+        inner = [*body, *self._stored(stacks, results[c:], i)]
+        kept = [(v, new) for v, new in zip(carries, results, strict=False) if v != new]
+        new, old = ", ".join([w for _, w in kept]), ", ".join([v for v, _ in kept])
+        more = self.name("more")
+        inner += [f"{more} = {results[-1]}"] if layout.until else []
+        inner += [f"{old} = {new}"] if kept else []
+        inner += [f"if not {more}:", "    break"] if layout.until else []
+        lines += [f"{self._head(rows, given, n, i)}:"]
+        lines += [f"    {line}" for line in inner or ["pass"]]
+        if layout.strict:
+            error = self.name("too_long")
+            self.bound[error] = too_long
+            lines += ["else:", f"    raise {error}({n})"]
+        finals = [self.left(v, k) for k, v in enumerate(carries)]
+        finals += [self._gathered(stack, k) for k, stack in enumerate(stacks)]
+        finals += [f"int64({i} + 1)"] if layout.until else []
+        lines.append(f"return {', '.join(finals)}")
+        text = f"def program({signature}):\n" + "".join([f"    {line}\n" for line in lines])
+        return Program([f"{self.head()}{text}"], self.bound, title)
+
+    def _head(self, rows: Sequence[str], given: Sequence[str], n: str, i: str) -> str:
+        """The first line of the loop; i is the place in stacked results, or counts the steps."""
+        layout = self.layout
+        turned = layout.backward and not layout.until
+        places = f"range({n} - 1, -1, -1)" if turned else f"range({n})"
+        if not rows:
+            return f"for {i} in {places}"
+        many = f"({', '.join(rows)},)" if len(rows) == 1 else f"({', '.join(rows)})"
+        pairs = f"zip({', '.join([self.rows(g) for g in given])})"
+        if layout.until or any(map(self._by_place, range(layout.outputs))):
+            return f"for {i}, {many} in zip({places}, {pairs})"
+        return f"for {many} in {pairs}"
+
+    def _by_place(self, k: int) -> bool:
+        return not self.layout.until and self.fixed_rows(self.stacked[k])
+
+    def _stack(self, k: int, n: str) -> str:
+        if not self._by_place(k):
+            return "[]"
+        kind = self.plan.values[self.stacked[k]].type
+        sizes = ", ".join([n, *map(str, kind.shape)])
+        return f"empty(({sizes}{',' if not kind.ndim else ''}), {dtype_name(kind.dtype)})"
+
+    def _stored(self, stacks: Sequence[str], results: Sequence[str], i: str) -> list[str]:
+        return [
+            f"{stack}[{i}] = {result}" if self._by_place(k) else f"{stack}.append({result})"
+            for k, (stack, result) in enumerate(zip(stacks, results, strict=False))
+        ]
+
+    def _gathered(self, stack: str, k: int) -> str:
+        if self._by_place(k):
+            return stack
+        kind = self.plan.values[self.stacked[k]].type
+        flipped = "[::-1]" if self.layout.backward else ""
+        return f"array({stack}{flipped}, {dtype_name(kind.dtype)})"
+
+
+class _Arrays(_Source):
+    """On NumPy arrays."""
+
+    def __init__(
+        self, layout: Layout, graph: Graph, plan: Plan, otherwise: Run,
+        compile_inner: Callable[[Op], Run],
+    ) -> None:  # fmt: skip
+        super().__init__(layout, graph, plan, otherwise)
+        self.writer = Writer(plan, compile_inner, {})
+        self.bound = self.writer.bound
+
+    def name(self, wish: str) -> str:
+        return self.writer.names.unique(wish)
+
+    def inputs(self) -> list[str]:
+        return [self.writer.names.value(v) for v in self.inside]
+
+    def body(self) -> list[str]:
+        return self.writer.body(self.plan.steps)
+
+    def outputs(self) -> list[str]:
+        return [self.writer.operand(n, None) for n in self.plan.outputs]
+
+    def head(self) -> str:
+        dtypes = {dtype_name(v.type.dtype) for v in self.plan.values}
+        names = {*self.writer.imports, "array", "empty", "int64", *dtypes}
+        return f"from numpy import {', '.join(sorted(names))}\n\n\n"
+
+    def entered(self, name: str, number: int) -> list[str]:
+        return []
+
+    def rows(self, name: str) -> str:
+        return f"{name}[::-1]" if self.layout.backward else name
+
+    def fixed_rows(self, number: int) -> bool:
+        kind = self.plan.values[number].type
+        return kind.is_static and kind.ndim > 0  # single numbers are faster in a list
+
+    def left(self, name: str, number: int) -> str:
+        return f"array({name})" if self.inside[number].type.ndim else name
+
+
+class _Numbers(_Source):
+    """On Python floats."""
+
+    def __init__(self, layout: Layout, graph: Graph, plan: Plan, otherwise: Run) -> None:
+        super().__init__(layout, graph, plan, otherwise)
+        self.written = Floats(plan)
+        self.bound = self.written.bound
+
+    def name(self, wish: str) -> str:
+        return self.written.names.unique(wish)
+
+    def inputs(self) -> list[str]:
+        return [self.written.operands[v.number] for v in self.inside]
+
+    def body(self) -> list[str]:
+        return self.written.body()
+
+    def outputs(self) -> list[str]:
+        return [self.written.operands[n] for n in self.plan.outputs]
+
+    def head(self) -> str:
+        return f"{self.written.head()}from numpy import array, bool_, empty, float64, int64\n\n\n"
+
+    def entered(self, name: str, number: int) -> list[str]:
+        if self.layout.carries <= number < self.layout.carries + self.layout.rows:
+            return [f"{name} = {name}{'[::-1]' if self.layout.backward else ''}.tolist()"]
+        word = "float" if self.inside[number].type.dtype == np.float64 else "bool"
+        return [f"{name} = {word}({name})"]
+
+    def rows(self, name: str) -> str:
+        return name
+
+    def fixed_rows(self, number: int) -> bool:
+        return False
+
+    def left(self, name: str, number: int) -> str:
+        return f"{dtype_name(self.inside[number].type.dtype)}({name})"
