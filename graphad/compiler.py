@@ -206,18 +206,18 @@ def compile_graph(graph: Graph, options: Options | None = None, name: str = "pro
 
 def inner_compiler(options: Options) -> Callable[[Op], Callable[..., Any]]:
     """What compiles ops that hold inner graphs: the same pipeline for each of these."""
+    return functools.partial(_compile_inner, options)
 
-    def compile_inner(op: Op) -> Callable[..., Any]:
-        family = op.family
-        assert isinstance(family, InnerFamily)
-        runs = [Inner(compile_graph(g, options, "inner")) for g in family.graphs(op.params)]
-        if isinstance(family, Scan):
-            compiled = runs[0].compiled
-            scalar = compiled.floats is not None
-            return loop(op, compiled.plan, runs[0], compile_inner, scalar)
-        return functools.partial(_call_inner, op, runs)
 
-    return compile_inner
+def _compile_inner(options: Options, op: Op) -> Callable[..., Any]:
+    family = op.family
+    assert isinstance(family, InnerFamily)
+    runs = [Inner(compile_graph(g, options, "inner")) for g in family.graphs(op.params)]
+    if isinstance(family, Scan):
+        compiled = runs[0].compiled
+        scalar = compiled.floats is not None
+        return loop(op, compiled.plan, runs[0], inner_compiler(options), scalar)
+    return functools.partial(_call_inner, op, runs)
 
 
 def _call_inner(op: Op, runs: Sequence[Inner], *arrays: Any) -> Any:
