@@ -51,11 +51,13 @@ from graphad.runtime.function import Function
 
 if TYPE_CHECKING:
     from graphad import (
+        autograd,
         fft,
         functional,
         linalg,
         nn,
         numpy,
+        optim,
         random,
         signal,
         special,
@@ -76,11 +78,13 @@ if TYPE_CHECKING:
     from graphad.ops.control.scanning import scan
 
 _LAZY = (
+    "autograd",
     "fft",
     "functional",
     "linalg",
     "nn",
     "numpy",
+    "optim",
     "random",
     "signal",
     "special",
@@ -115,7 +119,7 @@ __all__ = [
     "scalar", "scope", "shared", "sigmoid", "signal", "softmax", "softplus", "special", "stats",
     "tensor", "testing", "tree", "vector", "viz", "vjp",
 ]  # fmt: skip
-__all__ += ["flatten", "functional", "jit", "linearize", "value_and_grad"]
+__all__ += ["autograd", "flatten", "functional", "jit", "linearize", "optim", "value_and_grad"]
 __all__ += ["associative_scan", "cond", "fori_loop", "scan", "switch", "while_loop"]
 __all__ += ["vectorize_graph", "vmap"]
 __all__ += [name for name in _CORE if name not in __all__]

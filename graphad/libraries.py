@@ -27,3 +27,22 @@ def scipy(part: str) -> Any:
             remedy='install it: pip install "graphad[scipy]"',
         ) from error
     return getattr(scipy, part)
+
+
+def tqdm() -> Any:
+    """The progress bar of tqdm: ``tqdm()(total=100)``.
+
+    Raises MissingLibraryError without tqdm.
+
+    >>> tqdm().__name__
+    'tqdm'
+    """
+    try:
+        import tqdm as found
+    except ImportError as error:
+        raise MissingLibraryError(
+            "tqdm is needed for a progress bar",
+            cause=str(error),
+            remedy="install it: pip install tqdm, or leave progress=True away",
+        ) from error
+    return found.tqdm

@@ -32,7 +32,8 @@ ROWS = (
     ("compiler",),
     ("assemble",),
     ("functional",),
-    ("numpy", "autograd", "optim", "testing"),
+    ("numpy", "optim", "testing"),
+    ("autograd",),
     ("viz", "interop"),
     ("demo",),
 )

@@ -1,6 +1,6 @@
 """Mini-batches under a progress bar: the loop that calls the compiled step.
 
-The only file that imports tqdm and threadpoolctl (which scikit-learn brings along).
+The only file that imports threadpoolctl (which scikit-learn brings along).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 import graphad as ga
 from graphad.demo.data import Digits, varied
 from graphad.demo.model import Model
+from graphad.libraries import tqdm
 
 DIVERGED = 1000.0
 
@@ -44,7 +45,6 @@ def train(
     loss grows beyond all bounds.
     """
     import threadpoolctl
-    import tqdm
 
     history = History()
     starts = range(0, len(digits.images), batch)
@@ -52,7 +52,7 @@ def train(
     # Matrices this small are multiplied faster by one thread than by several.
     with (
         threadpoolctl.threadpool_limits(limits=1),
-        tqdm.tqdm(total=total, desc="training", unit="step") as bar,
+        tqdm()(total=total, desc="training", unit="step") as bar,
     ):
         for epoch in range(1, epochs + 1):
             begin = time.perf_counter()
