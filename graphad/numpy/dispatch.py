@@ -95,7 +95,8 @@ class Dispatched:
     def lists(self) -> dict[int, int]:
         """Which arguments are lists of arrays, or lists of these (2): so are those of the samples
         on which the function is tested."""
-        entry = next((e for e in OPS.entries.values() if e.function is self.function), None)
+        found = self.function
+        entry = next((e for e in OPS.loaded.values() if e.function is found), None)
         return {} if entry is None else _lists(entry)
 
     def position(self, keyword: str) -> int:
