@@ -1,0 +1,50 @@
+"""A network whose parameters are dictionaries in a list, trained on batches with adam."""
+
+import itertools
+
+import autograd.numpy as np
+import autograd.numpy.random as npr
+from autograd import grad
+from autograd.misc import flatten
+from autograd.misc.optimizers import adam
+from autograd.scipy.special import logsumexp
+
+LAYERS, BATCH = [16, 32, 24, 5], 32
+
+
+def predict(params, inputs):
+    for layer in params[:-1]:
+        inputs = np.maximum(np.dot(inputs, layer["weights"]) + layer["biases"], 0.0)
+    outputs = np.dot(inputs, params[-1]["weights"]) + params[-1]["biases"]
+    return outputs - logsumexp(outputs, axis=1, keepdims=True)
+
+
+def setup():
+    rs = npr.RandomState(7)
+    params = [
+        {"weights": 0.3 * rs.randn(m, n), "biases": 0.3 * rs.randn(n)}
+        for m, n in itertools.pairwise(LAYERS)
+    ]
+    images = rs.randn(256, LAYERS[0])
+    labels = np.argmax(images @ rs.randn(LAYERS[0], LAYERS[-1]), axis=1)
+    targets = np.eye(LAYERS[-1])[labels]
+    batches = len(images) // BATCH
+
+    def objective(params, i):
+        here = slice(i % batches * BATCH, (i % batches + 1) * BATCH)
+        log_prior = -0.01 * np.sum(flatten(params)[0] ** 2)
+        log_likelihood = np.sum(predict(params, images[here]) * targets[here])
+        return -(log_prior + log_likelihood) / BATCH
+
+    return objective, params
+
+
+def one_shot():
+    objective, params = setup()
+    return grad(objective)(params, 0)
+
+
+def train(iterations):
+    objective, params = setup()
+    found = adam(grad(objective), params, step_size=0.01, num_iters=iterations)
+    return {"params": found, "losses": [objective(found, i) for i in range(8)]}
