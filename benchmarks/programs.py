@@ -30,7 +30,8 @@ STORED = ROOT / "tests" / "autograd" / "results.json"
 PROGRAMS = sorted(file.stem for file in FOLDER.glob("*.py") if file.stem != "__init__")
 LIBRARIES = ("autograd", "graphad.autograd")
 ITERATIONS = 200
-SHORT = 10  # of the results that are stored
+SHORT = 10  # iterations of the results that are stored
+KEPT = 100  # numbers of each that are stored, at least
 TOLERANCE = 1e-8
 
 
@@ -70,9 +71,11 @@ def agreement(name: str, iterations: int) -> float:
     return max(gradients, distance(first.train(iterations), second.train(iterations)))
 
 
-def flat(value: Any) -> list[float]:
-    """All numbers of a result, in order."""
-    return [float(x) for leaf in leaves(value) for x in leaf.ravel()]
+def digest(value: Any) -> list[float]:
+    """Of a result: its size, its norm, and some of its numbers, evenly chosen."""
+    numbers = np.concatenate([leaf.ravel() for leaf in leaves(value)])
+    chosen = numbers[:: max(1, len(numbers) // KEPT)]
+    return [float(f"{x:.13g}") for x in (len(numbers), np.linalg.norm(numbers), *chosen)]
 
 
 def store() -> None:
@@ -80,7 +83,10 @@ def store() -> None:
     results = {}
     for name in PROGRAMS:
         program = load(name, "autograd")
-        results[name] = {"one_shot": flat(program.one_shot()), "train": flat(program.train(SHORT))}
+        results[name] = {
+            "one_shot": digest(program.one_shot()),
+            "train": digest(program.train(SHORT)),
+        }
     STORED.write_text(json.dumps(results) + "\n", encoding="utf-8")
     print(f"{STORED.relative_to(ROOT)}: {STORED.stat().st_size} bytes")
 

@@ -213,7 +213,10 @@ class Tracer(Variable):
         """The same values, not changed by assignments to this variable."""
         return argument(self)
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if self.dtype.kind in "biu" and self.trace.is_open and self.trace.guards is None:
+            # of no derivative, and nothing is kept of this run: as index of an array, say
+            return np.array(self.value, dtype)
         raise UseError(
             f"{describe(self)} cannot be put into a NumPy array",
             cause=f"{self.trace.name} is traced: its values are part of a graph",
