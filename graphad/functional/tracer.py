@@ -11,7 +11,7 @@ guards: the graph is right for arguments for which all its guards have the same 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import numpy as np
 
