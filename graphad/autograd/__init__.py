@@ -24,7 +24,6 @@ from graphad.autograd.operators import (
     elementwise_grad,
     grad,
     grad_and_aux,
-    grad_named,
     hessian,
     hessian_tensor_product,
     hessian_vector_product,
@@ -34,13 +33,11 @@ from graphad.autograd.operators import (
     make_hvp,
     make_jvp,
     make_vjp,
-    multigrad,
-    multigrad_dict,
     tensor_jacobian_product,
     value_and_grad,
-    value_and_multigrad,
     vector_jacobian_product,
 )
+from graphad.autograd.several import grad_named, multigrad, multigrad_dict, value_and_multigrad
 
 __all__ = [
     "checkpoint", "deriv", "dict", "elementwise_grad", "grad", "grad_and_aux", "grad_named",
