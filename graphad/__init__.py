@@ -168,7 +168,7 @@ def _reset_streams(*given: Any) -> None:
 OPS.further = _further
 hooks.eval = evaluate_variable
 hooks.stabilise = stabilise
-hooks.machine = lambda name: importlib.import_module(f"graphad.codegen.{name}")
+hooks.load = lambda name: importlib.import_module(f"graphad.{name}")
 hooks.of_functions = _of_functions
 hooks.stack_rows = stack_rows
 hooks.array_namespace = lambda: importlib.import_module("graphad")

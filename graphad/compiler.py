@@ -116,7 +116,7 @@ class Compiled:
 
     def _make_native(self) -> Native | Numbers | None:
         if self.floats is not None:
-            numbers: Numbers | None = hooks.machine("numbers").generate_numbers(
+            numbers: Numbers | None = hooks.load("codegen.numbers").generate_numbers(
                 self.plan, self.options.cache
             )
             return numbers
@@ -125,7 +125,7 @@ class Compiled:
             graph, _ = simplify(graph, self.options.rules)
             if self.options.debug:
                 check(graph, "assume")
-        maker = hooks.machine("native")
+        maker = hooks.load("codegen.native")
         fused = maker.fused_plan(graph)
         if fused is None or self.program is None:
             return None

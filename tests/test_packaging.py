@@ -20,7 +20,8 @@ SETUP_CFG = Path(__file__).resolve().parent.parent / "setup.cfg"
 # library and of NumPy that cost milliseconds. What NumPy itself loads is free.
 LEFT_FOR_FIRST_USE = """
     networkx graphviz matplotlib scipy sklearn tqdm llvmlite
-    unittest doctest logging asyncio multiprocessing concurrent.futures importlib.metadata
+    unittest doctest logging asyncio multiprocessing subprocess tempfile
+    concurrent.futures importlib.metadata
     xml.etree.ElementTree sqlite3 email http.client urllib.request argparse
     numpy.random numpy.testing numpy.ma numpy.polynomial numpy.f2py
 """.split()

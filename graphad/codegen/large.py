@@ -57,7 +57,7 @@ class Large:
 
     def _once(self) -> tuple[Program | None, Plan | None]:
         if self._made is None:
-            maker = hooks.machine("grouping")
+            maker = hooks.load("codegen.grouping")
             name = f"{self.name} on large arrays"
             self._made = maker.blocked_program(self.graph, name, self.compile_inner, self.threads)
         made: tuple[Program | None, Plan | None] = self._made
@@ -72,12 +72,16 @@ class Large:
     @property
     def source(self) -> str:
         """The source of the program and of its blocks."""
-        return "" if self.program is None else str(hooks.machine("grouping").source(self.program))
+        return (
+            ""
+            if self.program is None
+            else str(hooks.load("codegen.grouping").source(self.program))
+        )
 
     def __call__(self, *arrays: Any) -> Sequence[Any] | None:
         if self.program is None:
             return None
-        found: Sequence[Any] | None = hooks.machine("grouping").run(self.program, arrays)
+        found: Sequence[Any] | None = hooks.load("codegen.grouping").run(self.program, arrays)
         return found
 
     def __reduce__(self) -> tuple:

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from graphad.codegen import cache, mathlib
+from graphad.codegen.lock import compiling
 from graphad.errors import MissingLibraryError
 
-# LLVM's global state: symbols, and one context for all modules. Also held at a fork, so that the
-# child does not find anything half done.
-compiling = threading.RLock()
 _PYTHON = (
     "PyFloat_AsDouble", "PyFloat_FromDouble", "PyLong_AsLongLong", "PyObject_IsTrue",
     "PyErr_NoMemory", "PyErr_SetNone", "Py_IncRef", "Py_DecRef", "PyEval_SaveThread",

@@ -8,7 +8,6 @@ such ops stay NumPy calls.
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import functools
 
 FUNCTIONS = (

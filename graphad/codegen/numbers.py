@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphad.codegen import llvm
+from graphad.codegen.lock import compiling
 from graphad.codegen.recording import Unrecordable
 from graphad.codegen.scalars import BOOL, CALLS, Builder, Scalar, translate
 from graphad.codegen.vectors import Text
@@ -127,7 +128,7 @@ def has_function(name: str) -> bool:
     found = getattr(_mathematics(), name, None)
     if found is None:
         return False
-    with llvm.compiling:
+    with compiling:
         llvm.binding().add_symbol(name, ctypes.cast(found, ctypes.c_void_p).value)
     return True
 

@@ -25,7 +25,7 @@ class Hooks:
     eval: Callable[..., Any] = staticmethod(_empty("eval"))
     mimebundle: Callable[..., Any] = staticmethod(_empty("mimebundle"))
     array_namespace: Callable[[], Any] = staticmethod(_empty("array_namespace"))
-    machine: Callable[[str], Any] = staticmethod(_empty("machine"))  # a module of codegen, by name
+    load: Callable[[str], Any] = staticmethod(_empty("load"))  # a module few programs need
     reset_streams: Callable[..., None] = staticmethod(_empty("reset_streams"))
     stack_rows: Callable[[Any, int], Any] = staticmethod(_empty("stack_rows"))
     stabilise: Callable[[Any], Any] = staticmethod(_empty("stabilise"))

@@ -43,11 +43,6 @@ def improve(graph: Graph, simplify: Simplify) -> Graph:
         done.add(small.made if small.made is not None else left[-1])
 
 
-def has_loops(graph: Graph) -> bool:
-    """Is there a scan in the graph?"""
-    return any(isinstance(node.op.family, Scan) for node in graph.nodes)
-
-
 def _loops_in(graph: Graph) -> list[Apply]:
     """The scans of a graph, each after those that it depends on."""
     return [node for node in graph.nodes if isinstance(node.op.family, Scan)]

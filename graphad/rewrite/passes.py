@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from graphad.ir.graph import Graph
+from graphad.ir.hooks import hooks
 from graphad.rewrite.algebra import ALGEBRA
 from graphad.rewrite.engine import Report, rewrite, tables
 from graphad.rewrite.fold import FOLD
-from graphad.rewrite.loops import has_loops, improve
 from graphad.rewrite.pattern import Rule
 from graphad.rewrite.shapes import SHAPES
 from graphad.rewrite.stable import STABLE
@@ -26,8 +26,10 @@ def simplify(graph: Graph, extra: tuple[Rule, ...] = ()) -> tuple[Graph, Report]
         rules = [*[r for r in RULES if r.mark in DEFAULT_MARKS], *extra]
         chosen = tables(rules, ("unsafe", *DEFAULT_MARKS))
     first, report = rewrite(graph, chosen)
-    if not has_loops(first):
+    if not any(node.op.name == "scan" for node in first.nodes):
         return first, report
-    improved = improve(first, lambda body: simplify(body, extra)[0])
+    improved: Graph = hooks.load("rewrite.loops").improve(
+        first, lambda body: simplify(body, extra)[0]
+    )
     second, later = rewrite(improved, chosen)
     return second, report.followed_by(later)

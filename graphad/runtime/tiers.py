@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from graphad.codegen.llvm import compiling
+from graphad.codegen.lock import compiling
 
 WORTH = 0.05  # seconds of running after which machine code is worth its compilation
 ENOUGH = (3, 0.002, 30)  # a tier is known after so many calls, if they took as long, or so many
