@@ -9,6 +9,7 @@ import numpy as np
 from graphad.codegen.vocabulary import dtype_name
 from graphad.ir.variable import Constant, Variable
 from graphad.plan.group import Group, Result
+from graphad.plan.layout import base_of, layout
 from graphad.plan.plan import Step, Value
 
 
@@ -22,6 +23,17 @@ def is_in_order(value: Value, fused: Container[int]) -> bool:
     if isinstance(value.variable, Constant):
         return bool(value.variable.value.flags.c_contiguous)
     return value.kind == "input" or value.number in fused or not value.type.ndim
+
+
+def function_for(variable: Variable, group: Group, in_order: Callable[[Variable], bool]) -> str:
+    """What brings an operand to the dtype and order in which the kernel reads memory, if anything.
+
+    Views of arrays in order have gaps that are known; the kernel checks them."""
+    kind = group.loose.get(variable) or layout(variable)
+    if kind in ("dense", "rows", "strided") and in_order(base_of(variable)):
+        needed = kind == "dense" or variable in group.loose
+        return "" if needed else "ascontiguousarray"
+    return "asarray" if group.loose.get(variable) == "strided" else "ascontiguousarray"
 
 
 def kernel_lines(
@@ -39,11 +51,11 @@ def kernel_lines(
         lines.append(f"{name} = empty({_shape(group, result, names)}{kind})")
     operands = []
     for variable in arguments(group):
-        text = names[variable]
-        if not in_order(variable):
+        text, function = names[variable], function_for(variable, group, in_order)
+        if function:
             word = dtype_name(variable.dtype)
-            imports.update({"ascontiguousarray", word})
-            text = f"ascontiguousarray({text}, {word})"  # the kernel reads its memory as such
+            imports.update({function, word})
+            text = f"{function}({text}, {word})"
         operands.append(text)
     lines.append(f"{kernel}({', '.join([*operands, *results])})")
     scalars = [n for n, r in zip(results, group.results, strict=True) if not r.variable.ndim]
@@ -55,14 +67,19 @@ def _shape(group: Group, result: Result, names: dict[Variable, str]) -> str:
     shape = result.variable.type.shape
     if all(isinstance(size, int) for size in shape):
         return str(shape)
+    sizes = {axis: names[v] for o in group.operands for axis, v in o.sizes}
     for operand in group.operands:
+        if operand.windows:
+            continue
         if operand.axes == result.axes and operand.variable.type.shape == shape:
             return f"{names[operand.variable]}.shape"
-    sizes = []
-    for size, axis in zip(shape, result.axes, strict=True):
-        if isinstance(size, int) or axis is None:
-            sizes.append(str(size))
-            continue
-        operand = next(o for o in group.operands if axis in o.axes)
-        sizes.append(f"{names[operand.variable]}.shape[{operand.axes.index(axis)}]")
-    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+        for position, axis in enumerate(operand.axes):
+            if axis is not None:
+                sizes.setdefault(axis, f"{names[operand.variable]}.shape[{position}]")
+    for operand in group.operands:
+        for position, axis in enumerate(operand.axes):
+            if axis is not None and axis in operand.covers:
+                sizes.setdefault(axis, f"{names[operand.variable]}.shape[{position}]")
+    shown = [str(size) if isinstance(size, int) or axis is None else sizes[axis]
+             for size, axis in zip(shape, result.axes, strict=True)]  # fmt: skip
+    return f"({', '.join(shown)}{',' if len(shown) == 1 else ''})"

@@ -1,8 +1,9 @@
 """The entry of a kernel: a C function of Python objects that checks arrays and runs the nest.
 
 It is a METH_FASTCALL function, called as ``kernel(operands…, results…)``: operands are arrays in
-C order (numbers for operands without axes), results are fresh arrays. Sizes are compared; where
-they do not fit, or an array is not in C order, it raises `Unfit` and nothing has been written.
+C order (numbers for operands without axes) but for those that the group reads with strides,
+results are fresh arrays. Sizes are compared; where they do not fit, or an array does not lie as
+expected, it raises `Unfit` and nothing has been written.
 
 Many elements are worked on without the interpreter lock; more still are handed to
 ``self.share(nest, parameters, chunks)``, which divides the chunks among threads.
@@ -10,22 +11,23 @@ Many elements are worked on without the interpreter lock; more still are handed 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from graphad.codegen.calls import arguments
+from graphad.codegen.counted import Counted
 from graphad.codegen.nest import BLOCK, CHUNK, Nest
 from graphad.codegen.scalars import BOOL
 from graphad.codegen.vectors import Text, element, identity, literal
 from graphad.ir.variable import Variable
-from graphad.plan.group import Axes
+from graphad.plan.group import Axes, Operand
 
 RELEASE = 20_000  # elements × weight from which the interpreter lock is released
 SHARE = 1_000_000  # elements × weight from which threads share the work
 MOST_CHUNKS = 4096
 COLUMN_CHUNKS = 8  # each has a row of sums of its own
-IN_ORDER = 0x101  # NumPy's flags: C-contiguous, aligned
+IN_ORDER, ALIGNED = 0x101, 0x100  # NumPy's flags: C-contiguous and aligned
 
 DECLARED = {
     "PyFloat_AsDouble": "declare double @PyFloat_AsDouble(ptr)",
@@ -45,6 +47,7 @@ GLOBALS = [
     "@graphad_unfit = external global i8",
     "@_Py_NoneStruct = external global i8",
     '@graphad_share = private constant [6 x i8] c"share\\00"',
+    "@graphad_zero = private constant i64 0",
     '@graphad_three = private constant [4 x i8] c"nnn\\00"',
 ]
 
@@ -60,7 +63,7 @@ class Entry:
             axis: str(size) for axis, size in enumerate(nest.group.frame) if isinstance(size, int)
         }
         self.bad = "false"
-        self.counters: list[str] = []
+        self.counted = Counted(self.text)
 
     def write(self) -> list[str]:
         t = self.text
@@ -68,6 +71,7 @@ class Entry:
         t.do(f"%p = alloca [{len(self.nest.slots.index) + 8} x i64], align 8")
         fields = self._operands()
         fields |= self._results(len(arguments(self.nest.group)))
+        fields |= self._starts()
         self._geometry()
         elements = self._elements()
         empty = t.put(f"icmp eq i64 {elements}, 0")
@@ -84,7 +88,7 @@ class Entry:
         t.do("call void @PyErr_SetNone(ptr @graphad_unfit)")
         t.do("ret ptr null")
         head = f"define ptr @{self.name}(ptr %self, ptr %arguments, i64 %count) {{"
-        return [head, t.lines[0], *self.counters, *t.lines[1:], "}"]
+        return [head, t.lines[0], *self.counted.counters, *t.lines[1:], "}"]
 
     # -- reading objects -----------------------------------------------------------------------
     def _field(self, base: str, offset: int, kind: str = "ptr") -> str:
@@ -97,22 +101,55 @@ class Entry:
 
     def _operands(self) -> dict[str, str]:
         """The pointer and strides of each operand, by the names of parameters."""
-        nest = self.nest
-        places: dict[Variable, int] = {v: i for i, v in enumerate(arguments(nest.group))}
+        places: dict[Variable, int] = {v: i for i, v in enumerate(arguments(self.nest.group))}
         read: dict[Variable, tuple[str, str, str]] = {}
-        fields: dict[str, str] = {}
-        for i, operand in enumerate(nest.loop.operands):
-            variable = operand.variable
-            if variable not in places:
-                continue
+
+        def found(variable: Variable) -> tuple[str, str, str]:
             if variable not in read:
                 read[variable] = self._object(variable, places[variable])
-            pointer, sizes, strides = read[variable]
-            fields[f"operand{i}"] = pointer
-            for position, axis in enumerate(operand.axes):
-                if axis is not None:
-                    self._size(axis, self._field(sizes, 8 * position, "i64"))
-            fields |= self._strides(f"operand{i}", operand.axes, strides)
+            return read[variable]
+
+        fields: dict[str, str] = {}
+        for i, operand in enumerate(self.nest.loop.operands):
+            for axis, size in operand.sizes:
+                self._size(axis, self.text.put(f"load i64, ptr {found(size)[0]}"))
+            if operand.variable in places:
+                fields |= self._operand(i, operand, *found(operand.variable))
+            fields |= {f"operand{i}.extent{w.axis}": "1" for w in operand.windows
+                       if w.position is None}  # fmt: skip
+        return fields
+
+    def _operand(
+        self, i: int, operand: Operand, pointer: str, sizes: str, strides: str
+    ) -> dict[str, str]:
+        name, inner = f"operand{i}", self.nest.group.inner
+        fields = {name: pointer}
+        for position, axis in enumerate(operand.axes):
+            if axis is not None and axis in operand.covers:
+                self._size(axis, self._field(sizes, 8 * position, "i64"))
+            if axis is not None and axis >= inner and operand.variable in self.nest.group.loose:
+                fields[f"{name}.step"] = self._field(strides, 8 * position, "i64")
+                if self.nest.group.loose[operand.variable] == "rows":
+                    size = operand.variable.dtype.itemsize
+                    self._wrong(self.text.put(f"icmp ne i64 {fields[f'{name}.step']}, {size}"))
+        for window in operand.windows:
+            if window.position is not None:
+                extent = self._field(sizes, 8 * window.position, "i64")
+                fields[f"{name}.extent{window.axis}"] = extent
+        return fields | self._strides(name, operand.axes, strides)
+
+    def _starts(self) -> dict[str, str]:
+        """Where the windows of operands begin, now that all sizes are known."""
+        t = self.text
+        fields: dict[str, str] = {}
+        for i, operand in enumerate(self.nest.loop.operands):
+            for window in operand.windows:
+                start = str(window.start)
+                if window.start < 0:
+                    start = t.put(f"add i64 {self.sizes[window.axis]}, {start}")
+                    below = t.put(f"icmp slt i64 {start}, 0")
+                    start = t.put(f"select i1 {below}, i64 0, i64 {start}")
+                fields[f"operand{i}.start{window.axis}"] = start
         return fields
 
     def _object(self, variable: Variable, place: int) -> tuple[str, str, str]:
@@ -122,8 +159,9 @@ class Entry:
         if not variable.ndim:
             return self._number(one, variable.dtype), "", ""
         flags = self._field(one, self.layout["flags"], "i32")
-        order = t.put(f"and i32 {flags}, {IN_ORDER}")
-        self._wrong(t.put(f"icmp ne i32 {order}, {IN_ORDER}"))
+        wanted = ALIGNED if variable in self.nest.group.loose else IN_ORDER
+        order = t.put(f"and i32 {flags}, {wanted}")
+        self._wrong(t.put(f"icmp ne i32 {order}, {wanted}"))
         data, sizes, strides = (self._field(one, self.layout[k])
                                 for k in ("data", "sizes", "strides"))  # fmt: skip
         return data, sizes, strides
@@ -229,10 +267,11 @@ class Entry:
             if ".stride" in name:
                 step = value
                 if value == "flat":
-                    step = t.put(f"mul i64 {self.length}, {self._itemsize(name)}")
+                    size = fields.get(f"{name.partition('.')[0]}.step", self._itemsize(name))
+                    step = t.put(f"mul i64 {self.length}, {size}")
                 self._set(name, "i64", step)
             else:
-                self._set(name, "ptr", value)
+                self._set(name, "i64" if "." in name else "ptr", value)
         size = t.put(f"mul i64 {chunks}, 8")
         for i in range(len(nest.totals)):
             self.fields[f"partial{i}"] = t.put(f"alloca i8, i64 {size}, align 8")
@@ -273,27 +312,9 @@ class Entry:
             place = t.put(f"getelementptr {with_bytes}, ptr {buffer}, i64 {i}")
             t.do(f"store {with_bytes} {value}, ptr {place}")
 
-        self._loop("0", total, fill)
+        self.counted.loop("0", total, fill)
 
     # -- running -------------------------------------------------------------------------------
-    def _loop(self, first: str, last: str, body: Callable[[str], None]) -> None:
-        """``for i in range(first, last): body(i)``; the counter lies in memory."""
-        t = self.text
-        tag = f"loop{t.count}"
-        place = f"%{tag}.counter"
-        self.counters.append(f"  {place} = alloca i64")
-        t.do(f"store i64 {first}, ptr {place}")
-        t.do(f"br label %{tag}")
-        t.label(tag)
-        i = t.put(f"load i64, ptr {place}")
-        more = t.put(f"icmp ult i64 {i}, {last}")
-        t.do(f"br i1 {more}, label %{tag}.body, label %{tag}.end")
-        t.label(f"{tag}.body")
-        body(i)
-        t.do(f"store i64 {t.put(f'add i64 {i}, 1')}, ptr {place}")
-        t.do(f"br label %{tag}")
-        t.label(f"{tag}.end")
-
     def _run(self, elements: str, chunks: str) -> None:
         """Alone with the lock, alone without it, or shared by threads."""
         t, nest = self.text, self.nest
@@ -319,15 +340,21 @@ class Entry:
         t.label("alone")
         medium = t.put(f"icmp ugt i64 {elements}, {RELEASE // weight}")
         t.do(f"br i1 {medium}, label %unlocked, label %locked")
-        run = f"call void @{nest.name}(ptr %p, i64 0, i64 {chunks})"
+        run = f"call i32 @{nest.name}(ptr %p, i64 0, i64 {chunks})"
         t.label("unlocked")
         state = t.put("call ptr @PyEval_SaveThread()")
-        t.do(run)
+        first = t.put(run)
         t.do(f"call void @PyEval_RestoreThread(ptr {state})")
-        t.do("br label %done")
+        t.do("br label %ran")
         t.label("locked")
-        t.do(run)
-        t.do("br label %done")
+        second = t.put(run)
+        t.do("br label %ran")
+        t.label("ran")
+        full = t.put(f"phi i32 [ {first}, %unlocked ], [ {second}, %locked ]")
+        t.do(f"br i1 {t.put(f'icmp eq i32 {full}, 0')}, label %done, label %memory")
+        t.label("memory")
+        self._release()
+        t.do(f"ret ptr {t.put('call ptr @PyErr_NoMemory()')}")
         t.label("done")
 
     def _release(self) -> None:
@@ -340,51 +367,14 @@ class Entry:
         for i, total in enumerate(self.nest.totals):
             dtype = total.value.dtype
             target = self.fields[f"result{total.position}"]
-            self._combined(
+            self.counted.combined(
                 total.combine, dtype, target, self.fields[f"partial{i}"], "1", chunks, 8
             )
         for store in self.nest.columns:
             name = store.position
             dtype, count = store.value.dtype, self.fields[f"count{name}"]
             target, source = self.fields[f"result{name}"], self.fields[f"column{name}"]
-            self._combined(store.combine, dtype, target, source, count, chunks, dtype.itemsize)
+            self.counted.combined(
+                store.combine, dtype, target, source, count, chunks, dtype.itemsize
+            )
         self._release()
-
-    def _combined(
-        self, combine: str, dtype: np.dtype, target: str, source: str, count: str, chunks: str,
-        step: int,
-    ) -> None:  # fmt: skip
-        """target[i] = source[0][i] ⊕ source[1][i] ⊕ …, for `count` numbers in `chunks` rows."""
-        t = self.text
-
-        def one(i: str) -> None:
-            place = t.put(f"getelementptr i8, ptr {target}, i64 {t.put(f'mul i64 {i}, {step}')}")
-            self._move(place, self._load(source, i, step, dtype), dtype)
-
-            def add(c: str) -> None:
-                index = t.put(f"add i64 {t.put(f'mul i64 {c}, {count}')}, {i}")
-                before = self._read(place, dtype)
-                after = t.combine(combine, before, self._load(source, index, step, dtype), dtype)
-                self._move(place, after, dtype)
-
-            self._loop("1", chunks, add)
-
-        self._loop("0", count, one)
-
-    def _load(self, base: str, index: str, step: int, dtype: np.dtype) -> str:
-        t = self.text
-        offset = t.put(f"mul i64 {index}, {step}")
-        return self._read(t.put(f"getelementptr i8, ptr {base}, i64 {offset}"), dtype)
-
-    def _read(self, place: str, dtype: np.dtype) -> str:
-        t = self.text
-        if dtype == BOOL:
-            return t.put(f"trunc i8 {t.put(f'load i8, ptr {place}')} to i1")
-        return t.put(f"load {element(dtype)}, ptr {place}")
-
-    def _move(self, place: str, value: str, dtype: np.dtype) -> None:
-        t = self.text
-        if dtype == BOOL:
-            t.do(f"store i8 {t.put(f'zext i1 {value} to i8')}, ptr {place}")
-        else:
-            t.do(f"store {element(dtype)} {value}, ptr {place}")

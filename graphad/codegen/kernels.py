@@ -60,7 +60,7 @@ class Sharing:
         run = _as_function(nest)
         parts = min(self.threads, chunks)
         if parts == 1:
-            run(parameters, 0, chunks)
+            _check(run(parameters, 0, chunks))
             return
         bounds = [chunks * i // parts for i in range(parts + 1)]
         shared = pool(self.threads)
@@ -68,15 +68,21 @@ class Sharing:
             shared.submit(run, parameters, bounds[i], bounds[i + 1]) for i in range(1, parts)
         ]
         try:
-            run(parameters, 0, bounds[1])
+            full = run(parameters, 0, bounds[1])
         finally:
             wait_for(futures)
+        _check(full or any([future.result() for future in futures]))
+
+
+def _check(full: int) -> None:
+    if full:
+        raise MemoryError("no memory for the rows that a kernel keeps")
 
 
 @functools.lru_cache(maxsize=1024)
 def _as_function(address: int) -> Any:
     """A nest as a function; ctypes releases the interpreter lock while it runs."""
-    kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+    kind = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
     return kind(address)
 
 

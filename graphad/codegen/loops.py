@@ -15,6 +15,7 @@ import numpy as np
 
 from graphad.codegen.scalars import Builder, Scalar, number, translate
 from graphad.ir.dims import Dim
+from graphad.ir.families.indexing import GetItem, ScatterAdd
 from graphad.ir.variable import Constant, Variable
 from graphad.plan.group import Group, Operand
 
@@ -63,7 +64,8 @@ class Loop:
                 for s in sources
             ]
             result = node.output(0)
-            if len(given) < len(node.inputs) or node.op.family.is_view:
+            family = node.op.family
+            if family.is_view or isinstance(family, GetItem | ScatterAdd):
                 values[result] = given[0]
                 continue
             types = tuple([v.type for v in node.inputs])
@@ -72,7 +74,7 @@ class Loop:
 
     def _operand(self, operand: Operand, position: int) -> Scalar:
         variable = operand.variable
-        if isinstance(variable, Constant) and not variable.ndim:
+        if isinstance(variable, Constant) and not variable.ndim and not operand.windows:
             return self.builder.const(variable.value, variable.dtype)
         return self.builder.load(position, variable.dtype)
 
@@ -89,7 +91,7 @@ class Loop:
         level = max([self.level[a] for a in value.args], default=ONCE)
         turn = max([self.turn[a] for a in value.args], default=0)
         if value.op == "load":
-            axes = [a for a in self.operands[value.extra].axes if a is not None]
+            axes = self.operands[value.extra].along
             inner = any(a >= self.group.inner for a in axes)
             level = ELEMENT if inner else ROW if axes else ONCE
         elif value.op.startswith("reduce:"):

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from graphad.codegen.access import Memory, Reader, moved
 from graphad.codegen.loops import ELEMENT, Loop, Store, lane_bytes
 from graphad.codegen.scalars import BOOL, Scalar
 from graphad.codegen.vectors import Text, element, identity
@@ -23,24 +24,17 @@ BLOCK = 1024  # elements that one set of accumulators adds up
 CHUNK = 16384  # elements of a chunk, about
 
 
-class Slots:
-    """Where each parameter lies in the block of 64-bit numbers that the entry fills."""
-
-    def __init__(self) -> None:
-        self.index: dict[str, int] = {}
-
-    def __getitem__(self, name: str) -> int:
-        return self.index.setdefault(name, len(self.index))
-
-
 class Nest:
-    """Writes the function ``name(parameters, first chunk, last chunk)`` of one group."""
+    """Writes the function ``name(parameters, first chunk, last chunk)`` of one group; it gives 0,
+    or 1 where there is no memory."""
 
     def __init__(self, loop: Loop, name: str, width: int, declared: dict[str, str]) -> None:
         self.loop, self.name = loop, name
         self.lanes = max(2, min(16, width // 8 // lane_bytes(loop)))
         self.text = Text(self.lanes, declared)
-        self.slots = Slots()
+        self.memory = Memory(self.text)
+        self.reader = Reader(self.memory, loop)
+        self.slots, self.parameter = self.memory.slots, self.memory.parameter
         self.group = loop.group
         self.outer = max(1, self.group.inner)
         self.is_flat = self.group.inner == 0
@@ -51,14 +45,6 @@ class Nest:
         self.columns = [s for s in loop.stores if s.kind == "column"]
         self.weight = sum(20 if v.op.startswith("call:") else 1 for v in loop.ordered()
                           if loop.level[v] == ELEMENT)  # fmt: skip
-
-    # -- small pieces --------------------------------------------------------------------------
-    def parameter(self, name: str, kind: str = "i64") -> str:
-        t = self.text
-        return t.put(f"load {kind}, ptr {self._at('%p', 8 * self.slots[name])}")
-
-    def _at(self, base: str, offset: str | int) -> str:
-        return self.text.put(f"getelementptr i8, ptr {base}, i64 {offset}")
 
     # -- the whole -----------------------------------------------------------------------------
     def write(self) -> list[str]:
@@ -86,28 +72,19 @@ class Nest:
         t.label("done")
         if self.loop.scratch:
             t.do("call void @free(ptr %scratch)")
-        t.do("ret void")
-        head = f"define internal void @{self.name}(ptr %p, i64 %first, i64 %last) {{"
+        t.do("ret i32 0")
+        head = f"define internal i32 @{self.name}(ptr %p, i64 %first, i64 %last) {{"
         return [head, *t.lines, "}"]
 
     def _once(self) -> None:
         for value in self.loop.once_values():
             if value.op == "load":
-                pointer = self.parameter(f"operand{value.extra}", "ptr")
-                self.names[value] = self._number(pointer, value.dtype)
+                self.names[value] = self.reader.once(value.extra)
             else:
                 self.names[value] = self._computed(value)
 
     def _computed(self, value: Scalar) -> str:
         return self.text.write(value, [self.names[a] for a in value.args])
-
-    def _number(self, pointer: str, dtype: np.dtype) -> str:
-        """One number from memory in all lanes."""
-        t = self.text
-        if dtype == BOOL:
-            byte = t.put(f"load i8, ptr {pointer}")
-            return t.splat(t.put(f"icmp ne i8 {byte}, 0"), "i1")
-        return t.splat(t.put(f"load {element(dtype)}, ptr {pointer}"), element(dtype))
 
     def _row_accumulators(self) -> None:
         t = self.text
@@ -123,11 +100,19 @@ class Nest:
         size = t.put(f"mul i64 {padded}, 8")
         whole = t.put(f"mul i64 {size}, {len(self.loop.scratch)}")
         t.do(f"%scratch = call ptr @malloc(i64 {whole})")
+        t.do(f"br i1 {t.put('icmp eq ptr %scratch, null')}, label %full, label %begin")
+        t.label("full")
+        t.do("ret i32 1")
+        t.label("begin")
         t.declared["malloc"] = "declare ptr @malloc(i64)"
         t.declared["free"] = "declare void @free(ptr)"
         for i, value in enumerate(self.loop.scratch):
             offset = t.put(f"mul i64 {size}, {i}")
-            self.pointers[f"scratch{id(value)}"] = self._at("%scratch", offset)
+            self.pointers[f"scratch{id(value)}"] = self.memory.at("%scratch", offset)
+
+    def _scratch(self, value: Scalar, tag: str) -> str:
+        pointer = self.pointers[f"scratch{id(value)}"]
+        return self.memory.element(pointer, value.dtype, f"%{tag}.j")
 
     @staticmethod
     def _kind(store: Store) -> np.dtype:
@@ -165,7 +150,7 @@ class Nest:
         if total.kind == "total":
             whole = t.fold(total.combine, whole, dtype)
         base = self.parameter(f"partial{i}", "ptr")
-        target = self._at(base, t.put(f"mul i64 {chunk}, 8"))
+        target = self.memory.at(base, t.put(f"mul i64 {chunk}, 8"))
         one = t.extract(whole, dtype)
         if dtype == BOOL:
             one = t.put(f"zext i1 {one} to i8")
@@ -179,22 +164,22 @@ class Nest:
         short = t.put(f"icmp ult i64 {left}, {self.pointers['length']}")
         count = t.put(f"select i1 {short}, i64 {left}, i64 {self.pointers['length']}")
         places = self._places(row)
-        for i, operand in enumerate(loop.operands):
-            if any(a is not None for a in operand.axes):
-                self.pointers[f"operand{i}"] = self._moved(f"operand{i}", places)
+        self.reader.row(places, done if self.is_flat else "0")
         for store in loop.stores:
             if store.kind in ("element", "row", "column"):
                 name = f"result{store.position}"
-                self.pointers[name] = self._moved(name, places)
+                self.pointers[name] = moved(self.memory, name, places)
                 if store.kind == "column":
                     size = self.parameter(f"{name}.bytes")
                     offset = t.put(f"mul i64 {chunk}, {size}")
-                    self.pointers[name] = self._at(self.pointers[name], offset)
+                    self.pointers[name] = self.memory.at(self.pointers[name], offset)
+        for value in loop.ordered():
+            if value.op == "load" and self.reader.is_number(value.extra):
+                self.names[value] = self.reader.number(value.extra)
         for turn in range(loop.turns):
             for value in loop.row_values(turn):
                 if value.op == "load":
-                    pointer = self.pointers[f"operand{value.extra}"]
-                    self.names[value] = self._number(pointer, value.dtype)
+                    self.names[value] = self.reader.number(value.extra)
                 elif not value.op.startswith("reduce:"):
                     self.names[value] = self._computed(value)
             if loop.goals(turn):
@@ -213,15 +198,6 @@ class Nest:
                 rest = t.put(f"udiv i64 {rest}, {size}")
             places = [rest, *reversed(places)]
         return places
-
-    def _moved(self, name: str, places: Sequence[str]) -> str:
-        """Where the row of an operand or result begins."""
-        t, offset = self.text, "0"
-        for axis, place in enumerate(places):
-            stride = self.parameter(f"{name}.stride{axis}")
-            step = t.put(f"mul i64 {place}, {stride}")
-            offset = step if offset == "0" else t.put(f"add i64 {offset}, {step}")
-        return self._at(self.parameter(name, "ptr"), offset)
 
     def _end_of_row(self, store: Store) -> None:
         t, dtype = self.text, store.value.dtype
@@ -312,16 +288,20 @@ class Nest:
         kept = frozenset(loop.scratch)
         for value in loop.needed(turn, kept):
             if value in kept and loop.turn[value] < turn:
-                place = self._element(self.pointers[f"scratch{id(value)}"], value.dtype, tag)
-                names[value] = self._from_memory(place, value.dtype)
+                place = self.memory.element(
+                    self.pointers[f"scratch{id(value)}"], value.dtype, f"%{tag}.j"
+                )
+                names[value] = self.memory.load(place, value.dtype)
             elif value.op == "load":
-                place = self._element(self.pointers[f"operand{value.extra}"], value.dtype, tag)
-                names[value] = self._masked_load(place, value.dtype, mask)
+                one = self.names.get(value, "")
+                names[value] = self.reader.vector(value.extra, f"%{tag}.j", mask, one)
             else:
                 names[value] = t.write(value, [names[a] for a in value.args])
             if value in kept and loop.turn[value] == turn:
-                place = self._element(self.pointers[f"scratch{id(value)}"], value.dtype, tag)
-                self._to_memory(place, value.dtype, names[value])
+                place = self.memory.element(
+                    self.pointers[f"scratch{id(value)}"], value.dtype, f"%{tag}.j"
+                )
+                self.memory.store(place, value.dtype, names[value])
         for store in loop.stores_in(turn):
             self._store(store, names[store.value], mask, tag)
         sums = []
@@ -337,11 +317,11 @@ class Nest:
         if store.kind == "total":
             return
         t, dtype = self.text, store.value.dtype
-        place = self._element(self.pointers[f"result{store.position}"], dtype, tag)
+        place = self.memory.element(self.pointers[f"result{store.position}"], dtype, f"%{tag}.j")
         if store.kind == "column":
-            before = self._masked_load(place, dtype, mask)
+            before = self.memory.masked_load(place, dtype, mask)
             value = t.combine(store.combine, before, value, dtype)
-        self._masked_store(place, dtype, value, mask)
+        self.memory.masked_store(place, dtype, value, mask)
 
     # -- memory --------------------------------------------------------------------------------
     def _mask(self, count: str, j: str) -> str:
@@ -351,47 +331,4 @@ class Nest:
         some = t.put(f"icmp ult i64 {left}, {self.lanes}")
         bound = t.put(f"select i1 {some}, i64 {left}, i64 {self.lanes}")
         bound = t.splat(t.put(f"trunc i64 {bound} to i32"), "i32")
-        numbers = ", ".join([f"i32 {i}" for i in range(self.lanes)])
-        return t.put(f"icmp ugt {t.vector('i32')} {bound}, <{numbers}>")
-
-    def _element(self, base: str, dtype: np.dtype, tag: str) -> str:
-        kind = "i8" if dtype == BOOL else element(dtype)
-        return self.text.put(f"getelementptr {kind}, ptr {base}, i64 %{tag}.j")
-
-    def _memory(self, dtype: np.dtype) -> tuple[str, str, int]:
-        """Type in memory, its suffix in names, alignment."""
-        kind = "i8" if dtype == BOOL else element(dtype)
-        short = {"double": "f64", "float": "f32"}.get(kind, kind)
-        return self.text.vector(kind), f"v{self.lanes}{short}.p0", dtype.itemsize
-
-    def _masked_load(self, place: str, dtype: np.dtype, mask: str) -> str:
-        t = self.text
-        vector, suffix, align = self._memory(dtype)
-        bools, name = t.vector("i1"), f"llvm.masked.load.{suffix}"
-        t.declared[name] = f"declare {vector} @{name}(ptr, i32, {bools}, {vector})"
-        got = t.put(f"call {vector} @{name}(ptr {place}, i32 {align}, {bools} {mask}, "
-                    f"{vector} zeroinitializer)")  # fmt: skip
-        return t.put(f"icmp ne {vector} {got}, zeroinitializer") if dtype == BOOL else got
-
-    def _masked_store(self, place: str, dtype: np.dtype, value: str, mask: str) -> None:
-        t = self.text
-        vector, suffix, align = self._memory(dtype)
-        if dtype == BOOL:
-            value = t.put(f"zext {t.vector('i1')} {value} to {vector}")
-        bools, name = t.vector("i1"), f"llvm.masked.store.{suffix}"
-        t.declared[name] = f"declare void @{name}({vector}, ptr, i32, {bools})"
-        t.do(f"call void @{name}({vector} {value}, ptr {place}, i32 {align}, {bools} {mask})")
-
-    def _from_memory(self, place: str, dtype: np.dtype) -> str:
-        """A whole vector of a scratch row."""
-        t = self.text
-        vector, _, align = self._memory(dtype)
-        got = t.put(f"load {vector}, ptr {place}, align {align}")
-        return t.put(f"icmp ne {vector} {got}, zeroinitializer") if dtype == BOOL else got
-
-    def _to_memory(self, place: str, dtype: np.dtype, value: str) -> None:
-        t = self.text
-        vector, _, align = self._memory(dtype)
-        if dtype == BOOL:
-            value = t.put(f"zext {t.vector('i1')} {value} to {vector}")
-        t.do(f"store {vector} {value}, ptr {place}, align {align}")
+        return t.put(f"icmp ugt {t.vector('i32')} {bound}, {self.memory.lanes('i32')}")

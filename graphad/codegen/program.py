@@ -90,6 +90,7 @@ class Writer:
         self._sites: dict[Any, Any] = {}
         self._calls = 0
         self._fused: set[int] = set()
+        self._numbered = {value.variable: value.number for value in plan.values if kernels}
         for value in plan.values[: len(plan.graph.inputs)]:
             self.names.value(value)
 
@@ -163,7 +164,9 @@ class Writer:
         values, fused = self.plan.values, self._fused
 
         def ordered(variable: Variable) -> bool:
-            return is_in_order(values[numbers[variable]], fused)
+            return variable in self._numbered and is_in_order(
+                values[self._numbered[variable]], fused
+            )
 
         return kernel_lines(step, kernel, names, results, ordered, self.imports)
 

@@ -5,6 +5,7 @@ The answer depends on op and types alone and is remembered.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Container, Sequence
 
 import numpy as np
@@ -12,10 +13,11 @@ import numpy as np
 from graphad.codegen.recording import Unrecordable
 from graphad.codegen.scalars import DTYPES, Builder, Scalar, recorded, translate
 from graphad.ir.families.elementwise import Elementwise
+from graphad.ir.families.indexing import result_shape
 from graphad.ir.families.reduction import Reduction, Scan
 from graphad.ir.op import Op
 from graphad.ir.types import Shape, TensorType
-from graphad.ir.variable import Apply
+from graphad.ir.variable import Apply, Variable
 from graphad.plan.group import Axes, Role
 
 Types = tuple[TensorType, ...]
@@ -34,15 +36,26 @@ def roles(functions: Container[str]) -> Callable[[Apply], Role | None]:
             if len(known) >= FURTHER:
                 known.clear()
             known[key] = _role(*key, node.types[0], functions)
-        return known[key]
+        found = known[key]
+        if found is not None and not all(_is_early(node.inputs[i]) for _, i in found.sizes):
+            return None
+        return found
 
     return role
+
+
+def _is_early(size: Variable) -> bool:
+    """Is it the size of an input, which is known before everything else?"""
+    owner = size.owner
+    return owner is None or (owner.op.name == "dim_size" and owner.inputs[0].owner is None)
 
 
 def _role(op: Op, types: Types, result: TensorType, functions: Container[str]) -> Role | None:
     source = view_source(op, types, result)
     if source is not None:
         return Role("view", source=source)
+    if op.name == "unslice":
+        return _pad(op, types, result)
     family = op.family
     if not isinstance(family, Elementwise | Reduction | Scan) or not _suits(types, result):
         return None
@@ -90,6 +103,8 @@ def _available(made: Scalar, functions: Container[str]) -> bool:
 # ---- views -----------------------------------------------------------------------------------
 def view_source(op: Op, types: Types, result: TensorType) -> Axes | None:
     """For each axis of the result the operand's axis, None for a new or stretched one."""
+    if op.name == "getitem":
+        return _inserted(op.params["index"])
     if op.name not in ("expand_dims", "squeeze", "broadcast_to", "reshape"):
         return None
     own, shape = types[0].shape, result.shape
@@ -111,3 +126,43 @@ def _same_but_ones(own: Shape, shape: Shape) -> Axes | None:
     places = iter(rest)
     source: Sequence[int | None] = [None if size == 1 else next(places) for size in shape]
     return tuple(source)
+
+
+def _inserted(index: Sequence[tuple]) -> Axes | None:
+    """The axes of ``x[:, None]``: an index that takes everything."""
+    if not all(item == FULL or item[0] == "new" for item in index):
+        return None
+    places = itertools.count()
+    return tuple([None if item[0] == "new" else next(places) for item in index])
+
+
+# ---- slices put back -------------------------------------------------------------------------
+FULL = ("slice", None, None, None)
+
+
+def _pad(op: Op, types: Types, result: TensorType) -> Role | None:
+    """The role of zeros with an array at a slice, for steps of one and bounds known now."""
+    index, shape = op.params["index"], result.shape
+    unknown = [axis for axis, size in enumerate(op.params["shape"]) if not isinstance(size, int)]
+    if not _suits(types[:1], result) or len(types) > 1 + len(unknown):
+        return None
+    if result_shape(shape, index, iter(())) != types[0].shape:
+        return None  # values that are stretched
+    source: list[int | None] = []
+    starts: list[int | None] = []
+    position = 0
+    for item in index:
+        if item[0] == "slice":
+            if item[3] not in (None, 1):
+                return None
+            whole = types[0].shape[position] == shape[len(source)]
+            starts.append(None if whole else item[1] or 0)
+            source.append(position)
+        elif item[0] == "int":
+            starts.append(item[1])
+            source.append(None)
+        position += item[0] != "int"
+    if all(start is None for start in starts):
+        return Role("view", source=tuple(source))
+    sizes = tuple([(axis, 1 + i) for i, axis in enumerate(unknown)])
+    return Role("pad", source=tuple(source), starts=tuple(starts), sizes=sizes)

@@ -152,6 +152,15 @@ def _sign(b: Builder, x: Any) -> Scalar:
     return b.make("select", (b.make("gt", (x, zero), BOOL), b.const(1, dtype), below), dtype)
 
 
+def _is_infinity(value: float) -> Make:
+    def make(b: Builder, x: Any) -> Scalar:
+        if x.dtype.kind != "f":
+            raise Unrecordable("infinities of integers")
+        return b.make("eq", (x, b.const(value, x.dtype)), BOOL)
+
+    return make
+
+
 def _logic(name: str, op: str) -> Make:
     def make(b: Builder, *args: Any) -> Scalar:
         return b.make(op, tuple([b.cast(a, BOOL) for a in args]), BOOL)
@@ -207,6 +216,7 @@ VOCABULARY: dict[str, Make] = {
     "bitwise_or": _plain("bitwise_or", "or", "iub"),
     "bitwise_xor": _plain("bitwise_xor", "xor", "iub"), "invert": _plain("invert", "not", "iub"),
     "isnan": _plain("isnan", "isnan", "f"), "isinf": _plain("isinf", "isinf", "f"),
+    "isposinf": _is_infinity(np.inf), "isneginf": _is_infinity(-np.inf),
     "isfinite": _plain("isfinite", "isfinite", "f"), "signbit": _plain("signbit", "signbit", "f"),
     "floor": _plain("floor", "floor", "f"), "ceil": _plain("ceil", "ceil", "f"),
     "trunc": _plain("trunc", "trunc", "f"), "rint": _plain("rint", "rint", "f"),

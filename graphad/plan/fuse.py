@@ -12,7 +12,11 @@ from collections.abc import Callable, Sequence
 
 from graphad.ir.graph import Graph
 from graphad.ir.variable import Apply, Variable
-from graphad.plan.group import LARGEST, Axes, Group, Growing, Role
+from graphad.plan.group import Group, Role, View, read_by
+from graphad.plan.growing import LARGEST, Growing
+from graphad.plan.layout import base_of
+
+SIBLINGS = 8  # groups that a group is compared with, so that time stays linear
 
 Roles = Callable[[Apply], Role | None]
 
@@ -22,6 +26,7 @@ def fuse(graph: Graph, roles: Roles) -> list[Apply | Group]:
     placing = _Placing(roles)
     for node in graph.nodes:
         placing.place(node)
+    placing.join_siblings()
     return _in_order(graph, placing)
 
 
@@ -32,13 +37,13 @@ class _Placing:
         self.roles = roles
         self.stage: dict[Variable, int] = {}
         self.group_of: dict[Variable, Growing] = {}
-        self.views: dict[Variable, tuple[Variable, Axes]] = {}
+        self.views: dict[Variable, View] = {}
         self.groups: dict[Growing, None] = {}
 
     def _stage(self, variable: Variable) -> int:
         """The stage in which a value from outside can be read."""
         while variable in self.views:
-            variable = self.views[variable][0]
+            variable = self.views[variable].base
         group = self.group_of.get(variable)
         return self.stage.get(variable, 0) if group is None else group.stage + 1
 
@@ -53,12 +58,13 @@ class _Placing:
             self.stage.update(dict.fromkeys(node.outputs, self._ready(node)))
 
     def _join(self, node: Apply, role: Role) -> bool:
-        read = node.inputs[:1] if role.kind == "view" else node.inputs
+        read = node.inputs[:1] if role.kind in ("view", "pad") else node.inputs
         groups = dict.fromkeys(self.group_of[v] for v in read if v in self.group_of)
-        if role.kind == "view":
+        if role.kind in ("view", "pad"):
             self.stage[node.output(0)] = self._ready(node)
-            self.views[node.output(0)] = (node.inputs[0], role.source)
-            if not groups:
+            sizes = tuple([(axis, node.inputs[i]) for axis, i in role.sizes])
+            self.views[node.output(0)] = View(node.inputs[0], role.source, role.starts, sizes)
+            if role.kind == "pad" or not groups:
                 return False
         outside = max([self._stage(v) for v in read if v not in self.group_of], default=0)
         stage = max([outside, *[g.stage for g in groups]])
@@ -80,20 +86,54 @@ class _Placing:
         first, *others = sorted(groups, key=lambda g: -len(g.nodes))
         if not others:
             return first if first.add(node, role) else None
-        whole = Growing(first.stage, self.views)
+        whole = self._together((first, *others))
+        if whole is None or not whole.add(node, role):
+            return None
+        self._replace(groups, whole)
+        return whole
+
+    def _together(self, groups: Sequence[Growing]) -> Growing | None:
+        """A new group with the nodes of all, if they fit into one."""
         if sum(len(g.nodes) for g in groups) >= LARGEST:
             return None
-        for group in (first, *others):
+        whole = Growing(groups[0].stage, self.views)
+        for group in groups:
             for member, its_role in zip(group.nodes, group.roles, strict=True):
                 if not whole.add(member, its_role):
                     return None
-        if not whole.add(node, role):
-            return None
+        return whole
+
+    def _replace(self, groups: Sequence[Growing], whole: Growing) -> None:
         for group in groups:
             del self.groups[group]
             self.group_of.update({member.output(0): whole for member in group.nodes})
         self.groups[whole] = None
-        return whole
+
+    def join_siblings(self) -> None:
+        """Groups over the same axes that read the same arrays become one.
+
+        Within a stage groups do not depend on each other.
+        """
+        known: dict[tuple, list[Growing]] = {}
+        for group in list(self.groups):
+            if not group.is_sound:
+                continue
+            similar = known.setdefault((group.stage, *group.frame), [])
+            arrays = _arrays(group)
+            for i, other in enumerate(similar):
+                whole = self._together((other, group)) if arrays & _arrays(other) else None
+                if whole is not None:
+                    self._replace((other, group), whole)
+                    similar[i] = whole
+                    break
+            else:
+                similar.append(group)
+                del similar[:-SIBLINGS]
+
+
+def _arrays(group: Growing) -> set[Variable]:
+    """The arrays that a group reads along its axes; of views those that they show."""
+    return {base_of(o.variable) for o in group.operands if o.along}
 
 
 def _in_order(graph: Graph, placing: _Placing) -> list[Apply | Group]:
@@ -121,7 +161,7 @@ def _in_order(graph: Graph, placing: _Placing) -> list[Apply | Group]:
         units.setdefault(unit, {})[variable] = None
         if unit not in reads:
             if isinstance(unit, Growing):
-                reads[unit] = [o.variable for o in unit.operands]
+                reads[unit] = list(read_by(unit.operands))
             else:
                 reads[unit] = list(unit.inputs)
             stack += reversed(reads[unit])
