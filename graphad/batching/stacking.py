@@ -11,12 +11,15 @@ from collections.abc import Mapping, Sequence
 from graphad.ir import walk
 from graphad.ir.context import in_place_of
 from graphad.ir.dims import Dim
-from graphad.ir.families.inner import InnerFamily
-from graphad.ir.families.rows import by_rows
+from graphad.ir.families.inner import InnerFamily, enclose
+from graphad.ir.families.rows import by_rows, map_rows, row_bytes
 from graphad.ir.families.stacks import spread
 from graphad.ir.graph import Graph
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Variable, rebuild
+
+
+OPEN_BYTES = 8 * 2**20
 
 
 class NoRule(Exception):
@@ -87,3 +90,20 @@ def stack_rows(graph: Graph, mapped: int) -> Graph | None:
     full = [new if new.ndim > old.ndim else spread(new, rows)
             for new, old in zip(made, graph.outputs, strict=True)]  # fmt: skip
     return Graph([*stacks, *graph.inputs[mapped:]], full)
+
+
+def for_rows(output: Variable, row: Variable, stack: Variable) -> Variable:
+    """`output` for each row of `stack`, of which `row` is one: a stack of results.
+
+    Where all intermediate results of all rows are known to take at most `OPEN_BYTES` it is plain
+    graph, else one `map_rows`, which computes only as many rows at once as fit into its bounds.
+    """
+    body, _ = enclose([output], {row: stack})
+    count, size = stack.type.shape[0], row_bytes(body)
+    if isinstance(count, int) and isinstance(size, int) and count * size <= OPEN_BYTES:
+        try:
+            (found,) = batch([output], {row: stack}, rows=False)
+        except NoRule:
+            return map_rows(output, {row: stack})
+        return found if found.ndim > output.ndim else spread(found, stack.shape[0])
+    return map_rows(output, {row: stack})

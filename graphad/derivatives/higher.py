@@ -1,7 +1,8 @@
 """Jacobians, Hessians and products with them, as graph; any order, sizes may be unknown.
 
-A Jacobian is one op, `map_rows`, that runs the derivative's graph for each row of the identity;
-what does not depend on the row (the whole forward pass) stays outside and is computed once.
+A Jacobian is the derivative's graph, batched over the rows of the identity; what does not depend
+on the row (the whole forward pass) stays outside and is computed once. Where the rows take much
+memory, or their number is unknown, it is one op, `map_rows`, that takes some rows at a time.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from graphad import tree
+from graphad.batching.stacking import for_rows
 from graphad.derivatives.forward import jvp
 from graphad.derivatives.reverse import _connected, _variables, grad, pull_back, vjp
 from graphad.errors import GradientError, ShapeError, UseError
-from graphad.ir.families.rows import map_rows
 from graphad.ir.hooks import also_of_functions
 from graphad.ir.op import OPS
 from graphad.ir.variable import Variable, describe
@@ -64,7 +65,7 @@ def _by_rows(y: Variable, x: Variable, disconnected: str) -> Variable | None:
         dead = _connected(found, x, [y], (), disconnected, "jacobian")
         return None if dead is None else OPS["zeros"]((*y.shape, *x.shape), x.dtype)
     seeds = OPS["reshape"](OPS["eye"](y.size, dtype=y.dtype), (y.size, *y.shape))
-    rows = map_rows(found, {seed: seeds})
+    rows = for_rows(found, seed, seeds)
     return OPS["reshape"](rows, (*y.shape, *x.shape))
 
 
@@ -73,7 +74,7 @@ def _by_columns(y: Variable, x: Variable, disconnected: str) -> Variable | None:
         return _by_rows(y, x, disconnected)
     seed = Variable(x.type, name="column")
     seeds = OPS["reshape"](OPS["eye"](x.size, dtype=x.dtype), (x.size, *x.shape))
-    columns = map_rows(jvp(y, x, seed), {seed: seeds})
+    columns = for_rows(jvp(y, x, seed), seed, seeds)
     return OPS["reshape"](OPS["moveaxis"](columns, 0, -1), (*y.shape, *x.shape))
 
 

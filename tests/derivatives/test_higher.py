@@ -175,9 +175,9 @@ def test_complex_jacobian() -> None:
 
 
 def rows_of(variable: ga.Variable) -> int | None:
-    """How many rows the loop of a Jacobian runs over."""
-    (node,) = [n for n in walk.toposort([variable]) if n.op.name == "map_rows"]
-    count = node.inputs[0].type.shape[0]
+    """How many rows of the identity a Jacobian is computed for."""
+    (node,) = [n for n in walk.toposort([variable]) if n.op.name == "eye"]
+    count = node.types[0].shape[0]
     return count if isinstance(count, int) else None
 
 
