@@ -63,12 +63,10 @@ def checked_axis(axis: int, variable: Variable, what: str) -> int:
     return axis % ndim
 
 
-def joint_rows(name: str, stacks: Sequence[tuple[str, Variable]]) -> Any:
+def joint_rows(name: str, sizes: Sequence[tuple[str, Any]]) -> Any:
     """The number of rows of all stacks, an entry of a ``.shape``; ShapeError where they differ."""
-    first, stack = stacks[0]
-    rows = stack.shape[0]
-    for path, other in stacks[1:]:
-        size = other.shape[0]
+    first, rows = sizes[0]
+    for path, size in sizes[1:]:
         joint = rows if size == rows else joint_size(rows, size)
         if joint is None or (joint != rows and rows == 1) or (size != rows and size == 1):
             raise ShapeError(

@@ -18,7 +18,6 @@ from graphad.ir.graph import Graph
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Variable, rebuild
 
-
 OPEN_BYTES = 8 * 2**20
 
 

@@ -23,6 +23,7 @@ from graphad.ir.families.stacks import spread
 from graphad.ir.graph import Graph, replace
 from graphad.ir.op import OPS
 from graphad.ir.sizes import joint_size
+from graphad.ir.types import TensorType
 from graphad.ir.variable import Constant, Shared, Variable, as_variable, describe
 
 
@@ -114,7 +115,7 @@ class _Call:
                 cause="in_axes is None for all of them" if axes else "no argument was given",
                 remedy="give an axis for at least one argument",
             )
-        self.rows = joint_rows(self.name, [(self.paths[i], v) for i, v in stacks.items()])
+        self.rows = joint_rows(self.name, [(self.paths[i], v.shape[0]) for i, v in stacks.items()])
         self.given: dict[Variable, Variable] = {}
         for i, stack in stacks.items():
             if stack.type.shape[0] != self.rows:  # checked when the program runs
@@ -225,20 +226,24 @@ def vectorize_graph(outputs: Any, replacements: Mapping[Variable, Any]) -> Any:
         raise UseError(f"vectorize_graph: the replacements are {type(replacements).__name__}",
                        remedy="pass a dict: {variable: stack}")  # fmt: skip
     pairs = [_Replacement.of(key, value) for key, value in replacements.items()]
-    depth = max([p.depth for p in pairs], default=0)
     current: dict[Variable, Variable] = {p.key: p.key for p in pairs}
+    values = {p.key: p.value for p in pairs}
     results: list[Variable] = leaves
-    for level in range(1, depth + 1):  # from the last axis of the stacks to the first
+    for level in range(1, max([p.depth for p in pairs], default=0) + 1):  # from the last axis
+        chosen = [p for p in pairs if level <= p.depth]
+        sizes = [(_label(p.key), p.value.shape[p.depth - level]) for p in chosen]
+        rows = joint_rows("vectorize_graph", sizes)
         stacked = {}
-        for p in pairs:
-            shape = p.value.type.shape[max(p.depth - level, 0) :]
-            if level <= p.depth:
-                stacked[current[p.key]] = Variable(p.value.type.with_shape(shape))
-        joint_rows("vectorize_graph", [(_label(p.key), stacked[current[p.key]])
-                                       for p in pairs if current[p.key] in stacked])  # fmt: skip
+        for p in chosen:
+            old = current[p.key]
+            row = p.value.type.shape[p.depth :] if old is p.key else old.type.shape
+            current[p.key] = stacked[old] = Variable(TensorType(old.dtype, (rows, *row)))
+            shape = list(values[p.key].shape)
+            if shape[p.depth - level] != rows:  # checked when the program runs
+                shape[p.depth - level] = rows
+                values[p.key] = OPS["reshape"](values[p.key], shape)
         results = batch(results, stacked)
-        current = {key: stacked.get(v, v) for key, v in current.items()}
-    found = replace(results, {current[p.key]: p.value for p in pairs})
+    found = replace(results, {current[key]: value for key, value in values.items()})
     return structure.unflatten(found)
 
 

@@ -235,6 +235,31 @@ INNER: dict[str, Callable[[Any], Any]] = {
     "apply along axis": lambda x: np.apply_along_axis(lambda v: v[:2] * v.sum(), 0, x),
     "scaled gradient": lambda x: ga.grad_scale(x**2, 3.0),
     "clipped gradient": lambda x: ga.grad_clip(x**2, -0.5, 0.5),
+    "scan": lambda x: ga.scan(lambda c, v: (c * 0.5 + v, ga.sin(c) * v), x.sum(), x)[1],
+    "scan of rows that are the same": lambda x: ga.scan(
+        lambda c, v: (ga.tanh(c * v[0] + x), None), np.zeros(3), W
+    )[0],
+    "a carry that becomes a stack": lambda x: ga.scan(
+        lambda c, v: ((c[1], c[0] * 0.5 + v), c[0]), (0.0, 1.0), x
+    )[0][0],
+    "while, equally long": lambda x: ga.while_loop(
+        lambda c: c[0] < 3, lambda c: (c[0] + 1, c[1] * ga.sin(c[1])), (0, x), max_steps=5
+    )[1],
+    "while, each its own": lambda x: ga.while_loop(
+        lambda c: (c**2).sum() > 0.5, lambda c: c * 0.7, x, max_steps=50
+    ),
+    "cond, each its own": lambda x: ga.cond(
+        x[0] > 0, lambda v: ga.sin(v), lambda v: v * v.sum(), x
+    ),
+    "cond, all the same": lambda x: ga.cond(
+        ga.constant(True), lambda v: (v * 2.0, v[0]), lambda v: (v, 1.0), x
+    )[1],
+    "cond of loops": lambda x: ga.cond(
+        x[0] > 0, lambda v: ga.scan(lambda c, w: (c + w, None), 0.0, v)[0], lambda v: v[0], x
+    ),
+    "switch": lambda x: ga.switch(
+        (x > 0).sum() % 3, [lambda v: v, lambda v: v**2, lambda v: v**3], x
+    ),
     "a loop over rows": lambda x: np.convolve(x, x[:2]),
 }
 
@@ -259,6 +284,23 @@ def test_inner_graphs(name: str, run: Runner) -> None:
 
 def _shape(f: Callable[[Any], Any]) -> tuple[int, ...]:
     return np.shape(f(ga.constant(X[0])).eval())
+
+
+LOOPLESS = ["checkpoint", "scan", "scan of rows that are the same", "a carry that becomes a stack",
+            "while, equally long", "cond, each its own", "cond, all the same", "jacobian",
+            "scaled gradient", "clipped gradient"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOOPLESS)
+def test_inner_graphs_without_a_loop_over_rows(name: str) -> None:
+    assert "map_rows" not in operations(ga.vmap(INNER[name])(ga.constant(X)))
+
+
+def test_a_branch_that_a_row_does_not_take_leaves_no_trace(run: Runner) -> None:
+    x = ga.vector("x")
+    y = ga.vmap(lambda v: ga.cond(v > 0, lambda v: ga.sqrt(v) * ga.log(v), lambda v: 0.0 * v, v))
+    (slope,) = run([x], [ga.grad(y(x).sum(), x)])(np.array([-1.0, 0.0, 1.0]))
+    np.testing.assert_allclose(slope, [0.0, 0.0, 1.0])
 
 
 def test_custom_rules_of_operands_that_are_the_same_for_all_rows() -> None:

@@ -16,6 +16,7 @@ from graphad.errors import IndexingError
 from graphad.ir import walk
 from graphad.ir.dims import Dim
 from graphad.ir.families.inner import (
+    Batch,
     InnerFamily,
     PullBack,
     PushForward,
@@ -25,6 +26,7 @@ from graphad.ir.families.inner import (
     seeded,
     seen_outside,
 )
+from graphad.ir.families.loopstacks import branches_of_stacks, choice_of_stacks
 from graphad.ir.families.movement import zeros_for
 from graphad.ir.graph import Graph, replace
 from graphad.ir.op import MASKED, Op
@@ -91,6 +93,15 @@ class Switch(InnerFamily):
             asked = [found.get(v) for v in graph.inputs]
             parts.append((graph, pairs, asked, graph.inputs))
         return [None, *_again(node, parts)]
+
+    def batch_with(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool], batch: Batch
+    ) -> Sequence[Variable] | None:
+        if batched[0]:
+            return choice_of_stacks(node, operands, batched, batch)
+        op = Op(self, {"branches": branches_of_stacks(node, operands, batched, batch)})
+        results = apply(op, tuple(operands))
+        return results if isinstance(results, tuple) else (results,)
 
     def jvp_with(self, node: Apply, tangents: Received, push_forward: PushForward) -> Received:
         parts = []

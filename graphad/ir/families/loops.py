@@ -18,6 +18,7 @@ from graphad.errors import ShapeError
 from graphad.ir.dims import Dim
 from graphad.ir.families import loopflows
 from graphad.ir.families.inner import (
+    Batch,
     InnerFamily,
     PullBack,
     PushForward,
@@ -26,6 +27,7 @@ from graphad.ir.families.inner import (
     seen_outside,
 )
 from graphad.ir.families.looprun import layout_of, run_scan
+from graphad.ir.families.loopstacks import scan_of_stacks
 from graphad.ir.graph import replace
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Variable
@@ -74,6 +76,11 @@ class Scan(InnerFamily):
 
     def jvp_with(self, node: Apply, tangents: Received, push_forward: PushForward) -> Received:
         return loopflows.forward(node, tangents, push_forward)
+
+    def batch_with(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool], batch: Batch
+    ) -> Sequence[Variable] | None:
+        return scan_of_stacks(node, operands, batched, batch)
 
     def cuts_in(self, params: Mapping[str, Any], position: int) -> bool:
         return position < (2 if params["until"] else 1)
