@@ -160,6 +160,25 @@ class Compiled:
             return program.source
         return f"{program.source}\n\n# on large arrays:\n{large.source}"
 
+    def timed(
+        self, native: Any, arrays: Sequence[Any], tick: Callable[[], None]
+    ) -> tuple[Plan, Callable[..., Sequence[Any]]]:
+        """What runs on these arrays, and its plan, with `tick` called after every step; `native`
+        is the native program if that has taken over."""
+        inner = inner_compiler(self.options)
+        if native is not None and hasattr(native, "kernels"):
+            groups = [step.group for step in native.plan.steps if step.group is not None]
+            kernels = dict(zip(groups, native.kernels.functions, strict=True))
+            program = generate(native.plan, "timed", inner, kernels, tick=tick)
+            return native.plan, program.run
+        large = self.large
+        if large is not None and large.is_for(arrays):
+            assert large.program is not None
+            assert large.plan is not None
+            maker = hooks.load("codegen.grouping")
+            return large.plan, maker.timed(large.program, large.plan, inner, tick).run
+        return self.plan, generate(self.plan, "timed", inner, tick=tick).run
+
     @property
     def runner(self) -> Any:
         """What runs on arrays, native or the NumPy program; None: the interpreter."""

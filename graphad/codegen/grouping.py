@@ -35,6 +35,13 @@ def blocked_program(
     return generate(plan, name, compile_inner, kernels), plan
 
 
+def timed(program: Program, plan: Plan, compile_inner: Any, tick: Callable[[], None]) -> Program:
+    """The same program, which calls `tick` after every step."""
+    blocks = [b for b in program.bound.values() if isinstance(b, Blocks)]
+    kernels = {b.group: b for b in blocks}
+    return generate(plan, "timed", compile_inner, kernels, tick=tick)
+
+
 def source(program: Program) -> str:
     """The source of a program and of its blocks."""
     blocks = [b.body.source for b in program.bound.values() if isinstance(b, Blocks)]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphad.codegen.naming import Names
-from graphad.codegen.program import Program, Run
+from graphad.codegen.program import Program, Run, Writer
 from graphad.ir.dims import Dim
 from graphad.ir.families.elementwise import Elementwise
 from graphad.ir.families.reduction import Reduction, Scan
@@ -29,15 +29,15 @@ FROM = 1 << 16  # elements from which an array counts as large
 class Large:
     """`large(*arrays)`: the results, computed block by block, or None where that does not fit."""
 
-    __slots__ = ("_made", "compile_inner", "graph", "is_certain", "name", "threads")
+    __slots__ = ("_made", "compile_inner", "graph", "name", "test", "threads")
 
     def __init__(
         self, graph: Graph, name: str, compile_inner: Callable[[Op], Run],
-        threads: int | None, is_certain: bool = False,
+        threads: int | None, test: str | None = None,
     ) -> None:  # fmt: skip
         self.graph, self.name, self.threads = graph, name, threads
         self.compile_inner = compile_inner
-        self.is_certain = is_certain  # are arrays large, whatever the arguments?
+        self.test = test  # what the program asks, as source of a function of its inputs
         self._made: tuple[Program | None, Plan | None] | None = None
 
     @property
@@ -63,11 +63,26 @@ class Large:
         made: tuple[Program | None, Plan | None] = self._made
         return made
 
-    def condition(self, plan: Plan, names: Names) -> str | None:
-        """An expression that is true when arrays are large; None if they never are."""
-        text = condition(plan, names)
-        self.is_certain = text == "True"
-        return text
+    def asked(self, writer: Writer, inputs: Sequence[str]) -> list[str]:
+        """Statements of a program that leave large arrays to this one."""
+        text = condition(writer.plan, writer.names)
+        if text is None:
+            return []
+        self.test = f"lambda {', '.join(inputs)}: {text}"
+        name, found = writer.names.unique("large"), writer.names.unique("found")
+        writer.bound[name] = self
+        several = f"({text})" if " or " in text else text
+        called = f"({found} := {name}({', '.join(inputs)}))"
+        return [f"if {several} and {called}:", f"    return {found}"]
+
+    def is_for(self, arrays: Sequence[Any]) -> bool:
+        """Are these arrays large?"""
+        return self.test is not None and bool(eval(self.test)(*arrays))
+
+    @property
+    def is_certain(self) -> bool:
+        """Are arrays large, whatever the arguments?"""
+        return self.test is not None and self.test.endswith(": True")
 
     @property
     def source(self) -> str:
@@ -85,7 +100,7 @@ class Large:
         return found
 
     def __reduce__(self) -> tuple:
-        return Large, (self.graph, self.name, self.compile_inner, self.threads, self.is_certain)
+        return Large, (self.graph, self.name, self.compile_inner, self.threads, self.test)
 
 
 # ---- when ------------------------------------------------------------------------------------

@@ -79,7 +79,8 @@ class Writer:
     """Writes the statements of a plan for NumPy; collects what the source must have bound."""
 
     def __init__(
-        self, plan: Plan, compile_inner: Callable[[Op], Run], kernels: Kernels
+        self, plan: Plan, compile_inner: Callable[[Op], Run], kernels: Kernels,
+        tick: Callable[[], None] | None = None,
     ) -> None:  # fmt: skip
         self.plan, self.compile_inner, self.kernels = plan, compile_inner, kernels
         self.names = Names()
@@ -93,6 +94,8 @@ class Writer:
         self._numbered = {value.variable: value.number for value in plan.values if kernels}
         for value in plan.values[: len(plan.graph.inputs)]:
             self.names.value(value)
+        self.after = [] if tick is None else [f"{self.names.unique('tick')}()"]
+        self.bound.update({} if tick is None else {self.after[0][:-2]: tick})
 
     # -- operands ------------------------------------------------------------------------------
     def operand(self, number: int, step: Step | None) -> str:
@@ -274,6 +277,7 @@ class Writer:
                 if self._is_large(n) and (local is None or n in local)
             ]
             lines += [f"del {', '.join(dict.fromkeys(dropped))}"] if dropped else []
+            lines += self.after
         return lines
 
     def _is_large(self, number: int) -> bool:
@@ -312,18 +316,18 @@ def _place(step: Step, sites: dict[Any, Any]) -> str:
 
 def generate(
     plan: Plan, name: str, compile_inner: Callable[[Op], Run], kernels: Kernels | None = None,
-    large: Any = None,
+    large: Any = None, tick: Callable[[], None] | None = None,
 ) -> Program:  # fmt: skip
     """The program of a plan; `kernels` are the callables of its groups, and `large` what is
-    asked first where arrays are large (`large.Large`)."""
-    writer = Writer(plan, compile_inner, kernels or {})
+    asked first where arrays are large (`large.Large`); `tick` is called after every step."""
+    writer = Writer(plan, compile_inner, kernels or {}, tick)
     inputs = [writer.names.value(v) for v in plan.values[: len(plan.graph.inputs)]]
     parts: list[str] = []
     if len(plan.steps) <= CHUNK:
         body = writer.body(plan.steps)
     else:
         body = _chunked(writer, inputs, parts)
-    asked = [] if large is None else _asked(writer, inputs, large)
+    asked = [] if large is None else large.asked(writer, inputs)
     results = [writer.result(i, n) for i, n in enumerate(plan.outputs)]
     returned = f"return ({', '.join(results)}{',' if len(results) == 1 else ''})"
     lines = [f"def program({', '.join(inputs)}):"]
@@ -332,18 +336,6 @@ def generate(
     main = "\n".join(lines) + "\n"
     pieces = [head, *[f"{part}\n" for part in parts], main] if parts else [head + main]
     return Program(pieces, writer.bound, name)
-
-
-def _asked(writer: Writer, inputs: Sequence[str], large: Any) -> list[str]:
-    """Statements that leave large arrays to another program."""
-    condition = large.condition(writer.plan, writer.names)
-    if condition is None:
-        return []
-    name, found = writer.names.unique("large"), writer.names.unique("found")
-    writer.bound[name] = large
-    several = f"({condition})" if " or " in condition else condition
-    asked = f"({found} := {name}({', '.join(inputs)}))"
-    return [f"if {several} and {asked}:", f"    return {found}"]
 
 
 def _chunked(writer: Writer, inputs: list[str], parts: list[str]) -> list[str]:

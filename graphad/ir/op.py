@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from graphad.ir.types import TensorType
+from graphad.ir.types import Size, TensorType
 
 if TYPE_CHECKING:
     from graphad.ir.variable import Apply, Variable
@@ -44,6 +44,7 @@ class Family(ABC):
     is_elementwise: bool = (
         False  # element i of the result depends on elements i of the inputs only
     )
+    reads_sizes: bool = False  # do the results depend on sizes of arrays only, not on elements?
     memoise: bool = True  # do the output types depend on the input types alone?
     foldable: bool = True  # may it be computed while compiling, when all inputs are constant?
     is_effect: bool = False  # does it act when it runs? Then never merged, folded or moved out
@@ -93,6 +94,13 @@ class Family(ABC):
     def views(self, params: Mapping[str, Any]) -> bool:
         """May the result share memory with the first operand?"""
         return self.is_view
+
+    def flops(self, node: Apply) -> Size:
+        """Arithmetic operations, as a formula in sizes; by default one for each result element."""
+        total: Size = 0
+        for kind in node.types:
+            total += kind.size
+        return total
 
     def label(self, params: Mapping[str, Any]) -> str:
         """Name with parameters, for listings and pictures."""

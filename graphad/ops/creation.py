@@ -15,12 +15,14 @@ from graphad.errors import UseError
 from graphad.ir.dims import Dim
 from graphad.ir.families.common import Declared, fill_sizes, public, size_spec
 from graphad.ir.op import OPS, Sample
-from graphad.ir.types import TensorType, check_dtype
+from graphad.ir.types import Size, TensorType, check_dtype
 from graphad.ir.variable import Apply, Constant, Variable, as_variable
 
 
 class Creation(Declared):
     """An array that depends on no array, only on sizes; its value is no part of derivatives."""
+
+    reads_sizes = True
 
     def __init__(
         self, name: str, infer: Callable[..., TensorType], value: Callable[..., Any]
@@ -30,6 +32,9 @@ class Creation(Declared):
 
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
         return (self.rule(types, **params),)
+
+    def flops(self, node: Apply) -> Size:
+        return 0
 
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         return self.value(xp, *arrays, **params)

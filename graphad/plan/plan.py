@@ -5,12 +5,13 @@ A plan is data: it can be printed, counted and checked before anything runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from graphad.errors import UseError
 from graphad.ir.dims import Dim
+from graphad.ir.families.inner import InnerFamily
 from graphad.ir.graph import Graph
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Constant, Variable
@@ -60,26 +61,41 @@ class Plan:
     def peak_bytes(self, **sizes: int) -> int:
         """Bytes held at the worst moment by results of steps, for given sizes of named dims.
 
-        Copies of outputs count; inputs, constants, memory used inside a single step and reshapes
-        that have to copy do not. Raises UseError when a size on which it depends is not given;
-        sizes without a name count as given by "unknown".
+        Copies of outputs and what inner graphs hold count; inputs, constants, other memory used
+        inside a single step and reshapes that have to copy do not. Raises UseError when a size on
+        which it depends is not given; sizes without a name count as given by "unknown".
         """
         known = {("name", name): size for name, size in sizes.items()}
-        held = worst = 0
-        owned: dict[int, int] = {}
+        return max(self.held(lambda kind: self._bytes(kind, known, sizes.get("unknown"))))
+
+    def held(self, bytes_of: Callable[[TensorType], Any]) -> list[Any]:
+        """Bytes held at each step, and at the end; `bytes_of` a type may be a formula."""
+        held: Any = 0
+        found = []
+        owned: dict[int, Any] = {}
         for step in self.steps:
             for number in step.outputs:
                 value = self.values[number]
                 if value.root == number:
                     taken = owned.pop(step.reuse, 0) if step.reuse is not None else 0
-                    owned[number] = self._bytes(value.type, known, sizes.get("unknown"))
+                    owned[number] = bytes_of(value.type)
                     held += owned[number] - taken
-            worst = max(worst, held)
+            inner = self._inner(step.node)
+            within = inner.held(_where_known(bytes_of)) if inner is not None else [0]
+            found += [held + amount for amount in within]
             for number in step.frees:
                 held -= owned.pop(number, 0)
-        copied = [self.values[self.outputs[i]].type for i in self.copies]
-        held += sum(self._bytes(type, known, sizes.get("unknown")) for type in copied)
-        return max(worst, held)
+        for position in self.copies:
+            held += bytes_of(self.values[self.outputs[position]].type)
+        return [*found, held]
+
+    @staticmethod
+    def _inner(node: Apply) -> Plan | None:
+        """The plan of an op's inner graph (of several, the longest)."""
+        family = node.op.family
+        if not isinstance(family, InnerFamily):
+            return None
+        return make_plan(max(family.graphs(node.op.params), key=len))
 
     def _bytes(self, type: TensorType, known: Mapping, unknown: int | None) -> int:
         total = type.dtype.itemsize
@@ -145,6 +161,18 @@ class Plan:
         if isinstance(value.variable, Constant) and value.type.ndim == 0:
             return str(value.variable.value[()])
         return f"v{number}"
+
+
+def _where_known(bytes_of: Callable[[TensorType], Any]) -> Callable[[TensorType], Any]:
+    """The same, 0 for sizes that only an inner graph has."""
+
+    def known(kind: TensorType) -> Any:
+        try:
+            return bytes_of(kind)
+        except UseError:
+            return 0
+
+    return known
 
 
 def make_plan(graph: Graph, units: Sequence[Apply | Group] | None = None) -> Plan:

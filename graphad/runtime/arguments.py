@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -136,3 +136,35 @@ def _why_not(array: np.ndarray, dtype: np.dtype) -> str:
         limits = np.iinfo(dtype)
         return f"{dtype} holds integers from {limits.min} to {limits.max}"
     return f"{array.dtype} to {dtype} is not a safe cast"
+
+
+def bind(
+    title: str, names: Sequence[str], arguments: Sequence[Any], keywords: Mapping[str, Any]
+) -> tuple[Any, ...]:
+    """The arguments of a call of the function `title`, one for each name, in their order."""
+    if len(arguments) > len(names):
+        raise InputError(
+            f"{title} takes {len(names)} arguments, {len(arguments)} were given",
+            cause=f"its inputs are {', '.join(names) or 'none'}",
+        )
+    found = dict(enumerate(arguments))
+    for key, value in keywords.items():
+        if names.count(key) != 1:
+            why = "two inputs have that name" if key in names else "no input has that name"
+            raise InputError(
+                f"{title} got the keyword {key!r}: {why}",
+                remedy=f"its inputs are {', '.join(names) or 'none'}",
+            )
+        if names.index(key) in found:
+            raise InputError(f"{title} got two values for {key!r}")
+        found[names.index(key)] = value
+    missing = [name for i, name in enumerate(names) if i not in found]
+    if missing:
+        raise InputError(
+            f"{title} misses {', '.join(map(repr, missing))}",
+            cause="out= is where results go; an input of that name is given by position"
+            if "out" in missing
+            else "",
+            remedy=f"call it as {title}({', '.join(names)})",
+        )
+    return tuple([found[i] for i in range(len(names))])

@@ -11,12 +11,12 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from keyword import iskeyword
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphad import tree
-from graphad.errors import GraphadError, InputError, InputShapeError
+from graphad.errors import GraphadError, InputError, InputShapeError, UseError
 from graphad.ir.dimtext import shape_text
 from graphad.ir.evaluate import evaluate
 from graphad.ir.graph import Graph
@@ -25,12 +25,16 @@ from graphad.ir.text import listing
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Shared
 from graphad.runtime import cells
-from graphad.runtime.arguments import Parameter, called
+from graphad.runtime.arguments import Parameter, bind, called
 from graphad.runtime.failure import explain
 from graphad.runtime.packaging import as_array, as_number, packer
 from graphad.runtime.quiet import quietly
 from graphad.runtime.sizes import SizeChecks
 from graphad.runtime.tiers import Tiers
+
+if TYPE_CHECKING:
+    from graphad.plan.cost import Cost
+    from graphad.runtime.profile import Profile
 
 FLOAT_FAILURES = (
     ArithmeticError,
@@ -190,33 +194,7 @@ class Function:
 
     # -- arguments and results -----------------------------------------------------------------
     def _bind(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> tuple[Any, ...]:
-        names = [name for name, _ in self._arguments]
-        if len(arguments) > len(names):
-            raise InputError(
-                f"{self.name} takes {len(names)} arguments, {len(arguments)} were given",
-                cause=f"its inputs are {', '.join(names) or 'none'}",
-            )
-        found = dict(enumerate(arguments))
-        for key, value in keywords.items():
-            if names.count(key) != 1:
-                why = "two inputs have that name" if key in names else "no input has that name"
-                raise InputError(
-                    f"{self.name} got the keyword {key!r}: {why}",
-                    remedy=f"its inputs are {', '.join(names) or 'none'}",
-                )
-            if names.index(key) in found:
-                raise InputError(f"{self.name} got two values for {key!r}")
-            found[names.index(key)] = value
-        missing = [name for i, name in enumerate(names) if i not in found]
-        if missing:
-            raise InputError(
-                f"{self.name} misses {', '.join(map(repr, missing))}",
-                cause="out= is where results go; an input of that name is given by position"
-                if "out" in missing
-                else "",
-                remedy=f"call it as {self.name}({', '.join(names)})",
-            )
-        return tuple([found[i] for i in range(len(names))])
+        return bind(self.name, [name for name, _ in self._arguments], arguments, keywords)
 
     def _flatten(self, arguments: Sequence[Any]) -> list[Any]:
         values: list[Any] = []
@@ -287,6 +265,44 @@ class Function:
         """The plan: steps, fused groups, memory that is reused, peak bytes. Once large arrays
         have been met, or where sizes are known to be large, that of the program for these."""
         return getattr(self._native, "plan", None) or self._compiled.current_plan
+
+    def cost(self) -> Cost:
+        """Operations, bytes and peak memory of one call, as formulas in the named sizes.
+
+        >>> import graphad as ga
+        >>> x = ga.vector("x", shape=("n",))
+        >>> found = ga.function([x], ga.exp(x) * x).cost()
+        >>> found.flops, found(n=1000).peak_bytes
+        (2*n, 16000)
+        """
+        found: Cost = hooks.load("plan.cost").cost(self.plan)
+        return found
+
+    def profile(self, *arguments: Any, seconds: float = 0.3, **keywords: Any) -> Profile:
+        """Run on these arguments for about so many seconds, and tell where the time goes: print
+        the result, or look at a picture of it. Shared variables are not updated.
+
+        Raises UseError with backend "interpreter", and what a call raises.
+
+        >>> import graphad as ga, numpy as np
+        >>> x = ga.vector("x")
+        >>> found = ga.function([x], ga.exp(x) * x).profile(np.ones(10_000), seconds=0.01)
+        >>> [row.label.split()[0] for row in found.steps], found.steps[0].flops
+        (['exp', 'multiply'], 10000)
+        """
+        if self.options.backend == "interpreter":
+            raise UseError("profile of an interpreted function", remedy='use backend="numpy"')
+        values = self._flatten(self._bind(arguments, keywords))
+        accepted = [p.accept(v) for p, v in zip(self._parameters, values, strict=True)]
+        self._sizes.check(accepted)
+        arrays = accepted + cells.snapshot(self._shared)
+        self._execute(arrays)  # raises what a call raises; makes what large arrays need
+
+        def timed(tick: Callable[[], None]) -> Any:
+            return self._compiled.timed(self._native, arrays, tick)
+
+        made: Profile = hooks.load("runtime.profile").profile(self.name, timed, arrays, seconds)
+        return made
 
     @property
     def source(self) -> str:

@@ -13,7 +13,7 @@ from graphad.errors import GraphadError, MissingLibraryError
 from graphad.viz.frames import frames
 from graphad.viz.labels import dot_string
 from graphad.viz.picture import Box, Picture, draw
-from graphad.viz.style import BORDERS, COLOURS, TONES, Options, check_direction
+from graphad.viz.style import BORDERS, COLOURS, TONES, Options, check_direction, heat_colour
 
 HOW_TO_INSTALL = (
     "install Graphviz: `apt install graphviz` (Debian, Ubuntu), `brew install graphviz` (macOS), "
@@ -54,6 +54,7 @@ def to_dot(
     the user built them, orange and dashed in gradients, purple and dotted in derivatives of
     gradients; a double line marks a box that stands for many. Scopes are frames. An edge shows
     dtype and shape, and the operand's position where the order matters.
+    A profile (``f.profile(…)``) is a target as well: boxes tell their time, from white to red.
     Raises UseError for a target or an option of another kind, and what a compiled function raises
     for values that do not fit.
 
@@ -131,6 +132,7 @@ def _settings(picture: Picture, direction: str) -> list[str]:
 
 def _box(box: Box) -> str:
     fill, line = COLOURS.get(box.kind) or TONES[min(box.order, 2)]
+    fill = fill if box.heat is None else heat_colour(box.heat)
     style = "rounded,filled" if box.kind in ("op", "output") else "filled"
     style += f",{BORDERS[min(box.order, 2)]}" if box.kind in ("op", "group") else ""
     extra = {"output": ' fontcolor="white"', "group": " peripheries=2"}.get(box.kind, "")
@@ -178,11 +180,13 @@ def _legend(picture: Picture) -> str:
     cells: dict[str, tuple[str, str]] = {}
     words = ("operation", "gradient", "higher derivative")
     for box in picture.boxes:
-        if box.kind in ("op", "group"):
+        if box.heat is not None:
+            cells["share of the time"] = (heat_colour(0.3), "#222222")
+        elif box.kind in ("op", "group"):
             cells[words[min(box.order, 2)]] = TONES[min(box.order, 2)]
         else:
             cells[box.kind] = COLOURS[box.kind]
-    order = ("input", "shared", "constant", *words, "output")
+    order = ("input", "shared", "constant", *words, "share of the time", "output")
     drawn = "".join(
         f'<td bgcolor="{cells[word][0]}" color="{cells[word][1]}" border="1">'
         f'<font color="{"white" if word == "output" else "black"}">{word}</font></td>'

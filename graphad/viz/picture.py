@@ -8,7 +8,7 @@ Arrows run along the data, from a leaf or op to the op that reads it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ class Box:
     lines: tuple[str, ...]
     path: tuple[str, ...] = ()  # the nested clusters (scopes) around it
     tip: str = ""
+    heat: float | None = None  # its share of the time, if the target is a profile
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Outline:
 
     def __init__(self, target: Any) -> None:
         self.graph: Graph = graph_of(target)
+        self.heat: Mapping[Apply, float] | None = getattr(target, "heat", None)
         self.names = output_names(target)
         self.nodes = self.graph.nodes
         self.producer: dict[Variable, int] = {}
@@ -178,20 +180,30 @@ class _Draughtsman:
     # -- ops ----------------------------------------------------------------------------------
     def _group_box(self, g: int, group: Group) -> Box:
         nodes = [self.outline.nodes[i] for i in group.members]
+        share, told = self._heat(nodes)
         if len(nodes) > 1:
             outermost = group.is_scope and not group.path
             title = labels.phase_title(group.title, group.order) if outermost else group.title
-            lines = (labels.visible(title), *group.notes, *labels.tally(nodes))
-            return Box(f"g{g}", "group", group.order, lines, group.path)
+            lines = (labels.visible(title), *group.notes, *labels.tally(nodes), *told)
+            return Box(f"g{g}", "group", group.order, lines, group.path, heat=share)
         names = self.chain.names if self.chain is not None else {}
         said = labels.op_lines(nodes[0], self.outline.scalars(group.members[0]), names)
-        said += self._values(nodes[0].outputs)
-        return Box(f"g{g}", "op", group.order, tuple(said), group.path, op_tip(nodes[0]))
+        said += [*self._values(nodes[0].outputs), *told]
+        return Box(f"g{g}", "op", group.order, tuple(said), group.path, op_tip(nodes[0]), share)
 
     def _values(self, variables: Sequence[Variable]) -> list[str]:
         """Lines with the values at the point of the chain rule, if there is one."""
         chain = self.chain
         return [] if chain is None else [t for v in variables if (t := chain.value(v))]
+
+    def _heat(self, nodes: Sequence[Apply]) -> tuple[float | None, list[str]]:
+        """The share of the time that nodes take, and a line that tells it."""
+        heat = self.outline.heat
+        if heat is None:
+            return None, []
+        seconds, total = sum(heat.get(node, 0.0) for node in nodes), sum(heat.values())
+        share = seconds / total if total else 0.0
+        return share, [f"{seconds * 1e6:,.3g} µs, {share:.0%}"] if seconds else []
 
     # -- leaves -------------------------------------------------------------------------------
     def _leaves(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from graphad.viz.frames import frames
 from graphad.viz.labels import mermaid_string
 from graphad.viz.picture import Box, draw
-from graphad.viz.style import COLOURS, TONES, check_direction
+from graphad.viz.style import COLOURS, TONES, check_direction, heat_colour
 
 # Opening and closing of a node by kind.
 BRACKETS = {
@@ -52,6 +52,8 @@ def to_mermaid(
             number, title, _ = item
             lines.append(f"{indent}subgraph c{number} [{mermaid_string([title])}]")
     lines += [f"  {a.tail} -->|{mermaid_string(a.lines)}| {a.head}" for a in picture.arrows]
+    lines += [f"  style {b.key} fill:{heat_colour(b.heat)}" for b in picture.boxes
+              if b.heat is not None]  # fmt: skip
     used = dict.fromkeys([style_class(box) for box in picture.boxes])
     lines += [f"  classDef {name} {style}" for name, style in _styles().items() if name in used]
     return "\n".join(lines) + "\n"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphad.ir.families.common import Declared, add_up, fit, strong_sides
-from graphad.ir.types import Shape, TensorType
+from graphad.ir.types import Shape, Size, TensorType
 from graphad.ir.variable import Apply, Variable, apply
 
 
@@ -20,6 +20,7 @@ class Contraction(Declared):
     vjp    ``(g, a, b, strong) -> (what makes the cotangent of a, the same for b)``
     batch  ``(product, node, operands, batched) -> result`` for stacks of rows, where
            ``product(a, b, turned)`` makes this op; `turned`: the operands are exchanged
+    flops  ``(shape1, shape2) -> operations``, where they are not those of a matrix product
 
     Parameter `strong`: the operands in which a zero counts as zero even against an infinity or NaN
     of the other: cotangents, when the op is part of a derivative.
@@ -33,14 +34,22 @@ class Contraction(Declared):
         value: Callable[..., Any],
         vjp: Callable[..., Sequence[Callable[[], Variable]]],
         batch: Callable[..., Variable] | None = None,
+        flops: Callable[[Shape, Shape], Size] | None = None,
     ) -> None:
         super().__init__(name)
         self.batch_rule = batch
         self.shape_rule, self.value, self.vjp_rule = shape, value, vjp
+        self.flops_rule = flops
 
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
         a, b = types
         return (TensorType(np.result_type(a.dtype, b.dtype), self.shape_rule(a.shape, b.shape)),)
+
+    def flops(self, node: Apply) -> Size:
+        a, b = [v.type.shape for v in node.inputs]
+        if self.flops_rule is not None:
+            return self.flops_rule(a, b)
+        return 2 * node.types[0].size * (a[-1] if a else 1)
 
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         a, b = arrays

@@ -57,6 +57,11 @@ class MatrixOp(Declared):
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
         return tuple(self.types(*types, **params))
 
+    def flops(self, node: Apply) -> Size:
+        """In the order of magnitude: as multiplying the matrix by one of its size."""
+        kind = node.inputs[0].type
+        return 2 * kind.size * kind.shape[-1] if kind.ndim > 1 else kind.size
+
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         given = [array[...] if array.nbytes else array for array in arrays]  # on arrays only
         return self.value(*given, **params)

@@ -37,6 +37,14 @@ class PairProduct(Declared):
         dtype = np.result_type(a.dtype, b.dtype)
         return (TensorType(dtype, [sizes[letter] for letter in params["out"]]),)
 
+    def flops(self, node: Apply) -> Size:
+        params, shapes = node.op.params, [v.type.shape for v in node.inputs]
+        letters = (params["left"], params["right"])
+        total: Size = 2
+        for letter in dict.fromkeys("".join(letters)):
+            total *= joint(letters, shapes, letter)
+        return total
+
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         a, b = arrays
         letters = (params["left"], params["right"], params["out"])

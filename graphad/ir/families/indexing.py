@@ -161,6 +161,9 @@ class GetItem(Declared):
         x = types[0]
         return (x.with_shape(result_shape(x.shape, params["index"], iter(types[1:]))),)
 
+    def flops(self, node: Apply) -> Size:
+        return 0  # it moves elements
+
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         return arrays[0][with_operands(params["index"], arrays[1:])]
 
@@ -217,6 +220,9 @@ class ScatterAdd(Declared):
 
     def _open_sizes(self, params: Mapping[str, Any]) -> int:
         return sum(not isinstance(size, int) for size in params["shape"])
+
+    def flops(self, node: Apply) -> Size:
+        return node.inputs[0].type.size  # each is added
 
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         split = 1 + self._open_sizes(params)

@@ -33,6 +33,9 @@ class Mark(Declared):
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
         return tuple(types)
 
+    def flops(self, node: Apply) -> Size:
+        return 0
+
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         return arrays[0]
 
@@ -114,6 +117,14 @@ def seeded(outputs: Iterable[Variable], given: Iterable[Variable | None]) -> tup
     return starts, pairs
 
 
+def flops_of(graph: Graph) -> Size:
+    """The operations of all nodes."""
+    total: Size = 0
+    for node in graph.nodes:
+        total += node.op.family.flops(node)
+    return total
+
+
 # ---- the family --------------------------------------------------------------------------------
 class InnerFamily(Declared):
     """An op whose parameter `graph` is an inner Graph. Abstract."""
@@ -163,6 +174,16 @@ class InnerFamily(Declared):
         """The outputs for stacks of operands, with `batch` for the inner graph; see
         `Family.batch`. ``batch(outputs, {input: stack or the same for each row})``."""
         return None
+
+    def flops(self, node: Apply) -> Size:
+        total: Size = 0
+        for graph in self.graphs(node.op.params):
+            total += flops_of(graph)
+        return total * self.rounds(node)
+
+    def rounds(self, node: Apply) -> Size:
+        """How often the inner graphs run."""
+        return 1
 
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         return self.run_with(arrays, params, xp, *[_runs(g, xp) for g in self.graphs(params)])

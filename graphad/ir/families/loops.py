@@ -29,8 +29,8 @@ from graphad.ir.families.inner import (
 from graphad.ir.families.looprun import layout_of, run_scan
 from graphad.ir.families.loopstacks import scan_of_stacks
 from graphad.ir.graph import replace
-from graphad.ir.types import TensorType
-from graphad.ir.variable import Apply, Variable
+from graphad.ir.types import Size, TensorType
+from graphad.ir.variable import Apply, Constant, Variable
 
 
 class Scan(InnerFamily):
@@ -59,6 +59,17 @@ class Scan(InnerFamily):
             stacked.append(t.with_shape((count, *shape)))
         steps = [TensorType("int64")] if layout.until else []
         return (*carries, *stacked, *steps)
+
+    def rounds(self, node: Apply) -> Size:
+        """The steps, as far as they are known: 1 for a length that only the call tells."""
+        layout = layout_of(node.op.params)
+        _, rows, _ = layout.divide([v.type for v in node.inputs])
+        if layout.count is not None:
+            return layout.count
+        if rows:
+            return rows[0].shape[0]
+        length = node.inputs[0]
+        return int(length.value) if isinstance(length, Constant) else 1
 
     # -- running -------------------------------------------------------------------------------
     def run_with(

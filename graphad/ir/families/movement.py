@@ -15,7 +15,7 @@ import numpy as np
 from graphad.ir.families.common import Declared, fit
 from graphad.ir.families.stacks import shifted, size_operand, stacks
 from graphad.ir.op import OPS
-from graphad.ir.types import Shape, TensorType
+from graphad.ir.types import Shape, Size, TensorType
 from graphad.ir.variable import Apply, Constant, Variable, apply
 
 Batch = Callable[[Apply, Sequence[Variable]], Variable]
@@ -57,6 +57,9 @@ class Movement(Declared):
         if self.dtype_rule is not None:
             dtype = self.dtype_rule(dtype, **params)
         return (TensorType(dtype, shape),)
+
+    def flops(self, node: Apply) -> Size:
+        return 0  # it moves elements
 
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         return self.value(xp, *arrays, **params)

@@ -17,7 +17,7 @@ from graphad.ir.families.common import Declared, fit
 from graphad.ir.families.stacks import lifted, shifted, spread, stack_size
 from graphad.ir.op import OPS
 from graphad.ir.sizes import joint_size
-from graphad.ir.types import Shape, TensorType
+from graphad.ir.types import Shape, Size, TensorType
 from graphad.ir.variable import Apply, Variable, as_variable
 
 DTypeRule = Callable[[np.dtype], np.dtype]
@@ -70,6 +70,9 @@ class Reduction(Declared):
             check_mask(self.name, x, types[1])
         shape = reduced_shape(x.shape, axes, params["keepdims"])
         return (TensorType(self.dtype_rule(x.dtype), shape),)
+
+    def flops(self, node: Apply) -> Size:
+        return node.inputs[0].type.size
 
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         extra = _named(arrays, params)
@@ -172,6 +175,9 @@ class Scan(Declared):
 
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
         return (types[0].with_dtype(self.dtype_rule(types[0].dtype)),)
+
+    def flops(self, node: Apply) -> Size:
+        return node.inputs[0].type.size
 
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         return self.value(xp, arrays[0], axis=params["axis"])

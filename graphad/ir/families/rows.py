@@ -23,6 +23,7 @@ from graphad.ir.families.inner import (
     Received,
     Run,
     enclose,
+    flops_of,
     marked,
     seeded,
     seen_outside,
@@ -56,6 +57,9 @@ class MapRows(InnerFamily):
         return tuple([
             t.with_shape((count, *[seen_outside(s, known) for s in t.shape])) for t in made
         ])  # fmt: skip
+
+    def flops(self, node: Apply) -> Size:
+        return flops_of(node.op.params["graph"]) * node.inputs[0].type.shape[0]
 
     def graphs(self, params: Mapping[str, Any]) -> tuple[Graph, ...]:
         return (params["graph"] if params["stack"] is None else params["stack"],)

@@ -37,7 +37,11 @@ def _full_vjp(g: Variable, a: Variable, v: Variable, strong: Sequence[int]) -> R
 
 
 _full = Contraction(
-    "convolve_full", shape=_full_shape, value=lambda xp, a, v: xp.convolve(a, v), vjp=_full_vjp
+    "convolve_full",
+    shape=_full_shape,
+    value=lambda xp, a, v: xp.convolve(a, v),
+    vjp=_full_vjp,
+    flops=lambda a, v: 2 * a[0] * v[0],
 )
 
 
@@ -55,6 +59,7 @@ _slide = Contraction(
     shape=_slide_shape,
     value=lambda xp, x, w: xp.convolve(x, w[::-1], "valid"),
     vjp=_slide_vjp,
+    flops=lambda x, w: 2 * (x[0] - w[0] + 1) * w[0],
 )
 
 
