@@ -273,7 +273,7 @@ class Function:
         >>> x = ga.vector("x", shape=("n",))
         >>> found = ga.function([x], ga.exp(x) * x).cost()
         >>> found.flops, found(n=1000).peak_bytes
-        (2*n, 16000)
+        (2*n, 8000)
         """
         found: Cost = hooks.load("plan.cost").cost(self.plan)
         return found
