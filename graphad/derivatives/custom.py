@@ -6,6 +6,7 @@ hands it on and knows the rule; no derivative goes into the graph behind it.
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,11 +14,13 @@ from typing import Any
 from graphad import tree
 from graphad.derivatives.carriers import carriers
 from graphad.derivatives.rules import checked, label_of, transposed
+from graphad.derivatives.stacked import stacked_call
 from graphad.errors import GradientError, UseError
 from graphad.ir import walk
 from graphad.ir.families.common import Declared
 from graphad.ir.families.inner import stand_in
 from graphad.ir.families.movement import zeros_for
+from graphad.ir.families.stacks import stack_size
 from graphad.ir.graph import replace
 from graphad.ir.op import RISKY, freeze
 from graphad.ir.types import TensorType
@@ -53,6 +56,15 @@ class Border(Declared):
         pushed: Flows | None = call.rule.push(call, node, tangents[call.results :])
         return pushed
 
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable]:
+        call: Call = node.op.params["call"]
+        rows = stack_size(operands, batched)
+        rule, full = stacked_call(self, node, operands, batched, rows)
+        results = apply(self.op(call=call.with_rule(rule)), full)
+        return results if isinstance(results, tuple) else (results,)
+
     def label(self, params: Mapping[str, Any]) -> str:
         return f"custom {params['call'].rule.name}"
 
@@ -69,6 +81,12 @@ class Call:
         self.slots = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Variable)]
         self.fixed = [None if isinstance(leaf, Variable) else leaf for leaf in leaves]
         self.results, self.result_structure = 0, tree.LEAF
+
+    def with_rule(self, rule: Any) -> Call:
+        """The same call with another rule."""
+        made = copy.copy(self)
+        made.rule = rule
+        return made
 
     def __repr__(self) -> str:
         return f"<call of {self.rule.name}>"

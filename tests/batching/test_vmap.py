@@ -286,7 +286,8 @@ def _shape(f: Callable[[Any], Any]) -> tuple[int, ...]:
     return np.shape(f(ga.constant(X[0])).eval())
 
 
-LOOPLESS = ["checkpoint", "scan", "scan of rows that are the same", "a carry that becomes a stack",
+LOOPLESS = ["checkpoint", "custom vjp", "custom vjp, one argument the same", "custom jvp",
+            "scan", "scan of rows that are the same", "a carry that becomes a stack",
             "while, equally long", "cond, each its own", "cond, all the same", "jacobian",
             "scaled gradient", "clipped gradient"]  # fmt: skip
 
@@ -308,6 +309,9 @@ def test_custom_rules_of_operands_that_are_the_same_for_all_rows() -> None:
     s = ga.scalar("s")
     y = ga.vmap(lambda r: clipped(r, s))(X)
     assert float(ga.grad(y.sum(), s).eval({s: 2.0})) == pytest.approx(X.sum())
+    x = ga.vector("x", shape=(3,))  # neither the value nor the argument depends on the rows
+    z = ga.vmap(lambda r: clipped(x, r.shape[0] * 1.0) + r)(X)
+    assert ga.grad(z.sum(), x).eval({x: X[0]}).tolist() == [0.5] * 3
 
 
 # ---- graphs ----------------------------------------------------------------------------------
