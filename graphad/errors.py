@@ -6,6 +6,8 @@ exception (`TypeError`, `ValueError`, …) that a NumPy user would expect and ma
 
 from __future__ import annotations
 
+FROM_CALLBACK = "raised in the callback"  # how the note of such an exception begins
+
 
 class GraphadError(Exception):
     """Base of all errors of this package.

@@ -2,6 +2,7 @@
 
 from graphad.ops import (
     arrays,
+    effects,
     fft,
     filters,
     functions,
@@ -18,6 +19,7 @@ from graphad.ops import (
 
 __all__ = [
     "arrays",
+    "effects",
     "fft",
     "filters",
     "functions",

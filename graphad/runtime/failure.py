@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphad.codegen.statements import place_of
-from graphad.errors import GraphadError, IndexingError, ShapeError
+from graphad.errors import FROM_CALLBACK, GraphadError, IndexingError, ShapeError
 from graphad.ir.dimtext import shape_text
 from graphad.ir.evaluate import evaluate
 
@@ -32,6 +32,9 @@ def explain(
         f"{label} {a.dtype}{shape_text(a.shape)}" for label, a in zip(labels, arrays, strict=True)
         if hasattr(a, "dtype")
     )  # fmt: skip
+    if any([note.startswith(FROM_CALLBACK) for note in getattr(error, "__notes__", ())]):
+        error.add_note(f"in graphad function {name}" + (f"; built at {place}" if place else ""))
+        return None
     cause = f"called with {given}" + (f"; in the generated line `{line}`" if line else "")
     kind = _KINDS.get(type(error))
     if kind is None or (kind is ShapeError and not _ABOUT_SIZES.search(str(error))):
