@@ -63,7 +63,7 @@ class Effect(Identity):
         return arrays[0]
 
     def place(self, operands: Sequence[Variable], **params: Any) -> Variable:
-        """A node of its own; it stays in the body of a loop or a branch in which it was written."""
+        """A node of its own, which stays in the body of a loop in which it was written."""
         made: Variable = apply(Op(self, params), tuple(operands))
         body = open_body.get()
         if body is not None:
