@@ -80,14 +80,11 @@ def _as_one(
     results = [as_variable(leaf) for leaf in leaves]
     if not results:
         raise UseError(f"{name}: there is no result", remedy="return the Variables computed")
-    drawn = [] if body is None else body.carried
-    pairs = {**inputs, **{given: chain.latest() for chain, given, _ in drawn}}
-    effects = () if body is None else body.effects
-    graph, operands = enclose([*results, *[last for *_, last in drawn]], pairs, inside=effects)
-    states = {len(results) + i: len(inputs) + i for i in range(len(drawn))}
-    made = recomputed(graph, operands, states)
-    for (chain, *_), state in zip(drawn, made[len(results) :], strict=True):
-        chain.extend(state)
+    drawn = body or Body()
+    pairs = {**inputs, **dict(zip(drawn.given, drawn.outside(), strict=True))}
+    graph, operands = enclose([*results, *drawn.last], pairs, inside=drawn.effects)
+    made = recomputed(graph, operands)
+    drawn.leave(made[len(results) :])
     return structure.unflatten(made[: len(results)])
 
 

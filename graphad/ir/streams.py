@@ -75,8 +75,9 @@ class Body:
     """What is built inside the ``with`` block becomes an inner graph: of its draws, each generator
     starts from an input of that graph; of its effects, none may be moved out of it.
 
-    After the block, `carried` lists (chain, input, last state). The op that holds the inner graph
-    hands ``chain.latest()`` in for each input, and its own result goes to ``chain.extend``.
+    After the block, `given` are the states with which the inner graph begins, `last` those with
+    which it ends. The op that holds the graph has operands `outside()` for the former, and its
+    results for the latter go to `leave`.
     """
 
     def __init__(self) -> None:
@@ -92,9 +93,23 @@ class Body:
         return self.states[chain]
 
     @property
-    def carried(self) -> list[tuple[Chain, Variable, Variable]]:
-        """(generator's chain, input of the inner graph, state after the last draw inside)."""
-        return [(chain, given, self.states[chain]) for chain, given in self.inputs.items()]
+    def given(self) -> list[Variable]:
+        """Inputs of the inner graph, one for each generator that draws in it."""
+        return list(self.inputs.values())
+
+    @property
+    def last(self) -> list[Variable]:
+        """The states after the last draws inside."""
+        return [self.states[chain] for chain in self.inputs]
+
+    def outside(self) -> list[Variable]:
+        """The operands for `given`: the states from which the next draws start, outside."""
+        return [chain.latest() for chain in self.inputs]
+
+    def leave(self, states: Sequence[Variable]) -> None:
+        """The draws that follow start from these results of the op, in the order of `last`."""
+        for chain, state in zip(self.inputs, states, strict=True):
+            chain.extend(state)
 
     def __enter__(self) -> Body:
         self._token = open_body.set(self)
@@ -137,31 +152,47 @@ def bypass(variable: Variable) -> Variable:
 Links = Mapping[Apply, Mapping[int, int]]
 
 
+def handed(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> dict[int, int]:
+    """Output → input positions of the states that an inner graph hands on."""
+    place = {v: i for i, v in enumerate(inputs)}
+    found: dict[int, int] = {}
+    for i, variable in enumerate(outputs):
+        state = variable
+        while state.type is STATE and state not in place and state.owner is not None:
+            node = state.owner
+            links = node.op.family.hands_on(node.op.params)
+            if state.index not in links:
+                break
+            state = node.inputs[links[state.index]]
+        if state.type is STATE and state in place:
+            found[i] = place[state]
+    return found
+
+
 def _idle(order: Sequence[Apply], links: Links, targets: Iterable[Variable]) -> set[Apply]:
     """The draws of which at most the state is read.
 
     A derivative may repeat a draw from its state, and read nothing of the draw itself: as the
     numbers are used, the draw is not idle.
     """
-    repeated: set[Variable] = set()
+    repeated: set[Variable] = set()  # states from which idle draws and others start
     while True:
-        read = {*targets}
+        read, used = {*targets}, set(repeated)
         idle: set[Apply] = set()
-        held: set[Variable] = set()
         for node in reversed(order):
             handed = links.get(node, {})
             asked = [i for i, v in enumerate(node.outputs) if v in read]
             again = any([node.inputs[given] in repeated for given in handed.values()])
             if again or any([i not in handed for i in asked]):
                 read.update(node.inputs)
-                if not handed:
-                    held.update([v for v in node.inputs if v.type is STATE])
+                used.update([v for v in node.inputs if v.type is STATE])
             elif handed:
                 idle.add(node)
                 read.update([node.inputs[handed[i]] for i in asked])
-        if held <= repeated:
+        starts = {node.inputs[given] for node in idle for given in links[node].values()}
+        if not starts & used:
             return idle
-        repeated |= held
+        repeated |= starts & used
 
 
 def _without(

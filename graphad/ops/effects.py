@@ -62,7 +62,7 @@ def _print(arrays: Sequence[Any], params: Mapping[str, Any]) -> None:
     print(head + (f"\n{text}" if "\n" in text and head else text), flush=True)
 
 
-_printed = Effect("print_", _print)
+_printed = Effect("print_", _print, "label")
 
 
 @_enter(lambda x, name: x, lambda rng: [Sample((rng.normal(size=(2, 3)),), {"name": "x"})])
@@ -111,7 +111,7 @@ def _element(value: Any, place: tuple[int, ...], shape: tuple[int, ...]) -> Any:
         return np.asarray(value)
 
 
-_asserted = Effect("assert_", _check)
+_asserted = Effect("assert_", _check, "message")
 
 
 @_enter()
@@ -174,14 +174,7 @@ def _name(function: Any) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
-class Callback(Effect):
-    """A call of the user's function."""
-
-    def label(self, params: Mapping[str, Any]) -> str:
-        return f"callback({_name(params['function'])})"
-
-
-_called = Callback("callback", _call)
+_called = Effect("callback", _call, "function")
 
 
 @_enter()

@@ -279,8 +279,9 @@ class Smaller:
         """What depends on captured operands only is computed once."""
         parts = self.parts
         order = walk.toposort(parts.outputs, set(parts.inputs))
-        steps = walk.reached_from({*[v for v, _, _ in parts.carries], *[v for v, _ in parts.rows]},
-                                  order)  # fmt: skip
+        effects = [v for node in order if node.op.family.is_effect for v in node.outputs]
+        steps = walk.reached_from({*[v for v, _, _ in parts.carries], *[v for v, _ in parts.rows],
+                                   *effects}, order)  # fmt: skip
         border: dict[Variable, None] = {}
         for node in order:
             if any([v in steps for v in node.outputs]):

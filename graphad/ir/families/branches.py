@@ -46,6 +46,9 @@ class Switch(InnerFamily):
         found: tuple[Graph, ...] = params["branches"]
         return found
 
+    def operands_before(self, params: Mapping[str, Any]) -> int | None:
+        return 1
+
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
         made = [self._types(graph, types[1:]) for graph in params["branches"]]
         known = {a for t in types for s in t.shape if isinstance(s, Dim) for a in s.atoms()}

@@ -49,13 +49,23 @@ class After(Identity):
 
 
 class Effect(Identity):
-    """``act(arrays, params)`` happens when the op runs; the arrays are read-only copies."""
+    """``act(arrays, params)`` happens when the op runs; the arrays are read-only copies.
+
+    `shows` names the parameter that listings and pictures show.
+    """
 
     is_effect = True
 
-    def __init__(self, name: str, act: Callable[[Sequence[Any], Mapping[str, Any]], None]) -> None:
+    def __init__(
+        self, name: str, act: Callable[[Sequence[Any], Mapping[str, Any]], None], shows: str
+    ) -> None:
         super().__init__(name)
-        self.act = act
+        self.act, self.shows = act, shows
+
+    def label(self, params: Mapping[str, Any]) -> str:
+        shown = params[self.shows]
+        text = getattr(shown, "__name__", type(shown).__name__) if callable(shown) else repr(shown)
+        return f"{self.name}({text})"
 
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         given = [_frozen(array) for array in arrays if array.nbytes >= 0]  # on arrays only

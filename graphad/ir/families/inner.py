@@ -14,6 +14,7 @@ from graphad.ir.dims import Dim
 from graphad.ir.evaluate import evaluate
 from graphad.ir.families.common import Declared
 from graphad.ir.graph import Graph, replace
+from graphad.ir.streams import STATE, handed
 from graphad.ir.types import Size, TensorType
 from graphad.ir.variable import Apply, Constant, Variable, apply
 
@@ -185,6 +186,17 @@ class InnerFamily(Declared):
         """How often the inner graphs run."""
         return 1
 
+    def operands_before(self, params: Mapping[str, Any]) -> int | None:
+        """How many operands stand before those that are the inputs of the inner graphs, whose
+        outputs are the first results; None: the correspondence is another one."""
+        return 0
+
+    def hands_on(self, params: Mapping[str, Any]) -> Mapping[int, int]:
+        graph, before = self.graphs(params)[0], self.operands_before(params)
+        if before is None or not any([v.type is STATE for v in graph.outputs]):
+            return {}
+        return {i: before + given for i, given in handed(graph.inputs, graph.outputs).items()}
+
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         return self.run_with(arrays, params, xp, *[_runs(g, xp) for g in self.graphs(params)])
 
@@ -203,9 +215,6 @@ class Checkpoint(InnerFamily):
     that computes what they need anew: only operands are kept between the two."""
 
     memoise = False  # sizes known only at run time differ between two applications
-
-    def hands_on(self, params: Mapping[str, Any]) -> Mapping[int, int]:
-        return dict(params.get("states", ()))
 
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
         graph: Graph = params["graph"]
@@ -275,13 +284,7 @@ def seen_outside(size: Size, known: set) -> Size:
 _checkpoint = Checkpoint("checkpoint")
 
 
-def recomputed(
-    graph: Graph, operands: Sequence[Variable], states: Mapping[int, int] | None = None
-) -> tuple[Variable, ...]:
-    """The outputs of `graph` on `operands`, as the results of one `checkpoint` op.
-
-    states: output → input positions of states of random streams that the graph draws from.
-    """
-    handed = {"states": tuple(sorted(states.items()))} if states else {}
-    results = apply(_checkpoint.op(graph=graph, **handed), tuple(operands))
+def recomputed(graph: Graph, operands: Sequence[Variable]) -> tuple[Variable, ...]:
+    """The outputs of `graph` on `operands`, as the results of one `checkpoint` op."""
+    results = apply(_checkpoint.op(graph=graph), tuple(operands))
     return results if isinstance(results, tuple) else (results,)

@@ -71,6 +71,9 @@ class Scan(InnerFamily):
         length = node.inputs[0]
         return int(length.value) if isinstance(length, Constant) else 1
 
+    def operands_before(self, params: Mapping[str, Any]) -> int | None:
+        return layout_of(params).first
+
     # -- running -------------------------------------------------------------------------------
     def run_with(
         self, arrays: Sequence[Any], params: Mapping[str, Any], xp: Any, *runs: Run

@@ -61,6 +61,9 @@ class MapRows(InnerFamily):
     def flops(self, node: Apply) -> Size:
         return flops_of(node.op.params["graph"]) * node.inputs[0].type.shape[0]
 
+    def operands_before(self, params: Mapping[str, Any]) -> int | None:
+        return None
+
     def graphs(self, params: Mapping[str, Any]) -> tuple[Graph, ...]:
         return (params["graph"] if params["stack"] is None else params["stack"],)
 

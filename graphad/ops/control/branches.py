@@ -9,6 +9,7 @@ from graphad import tree
 from graphad.errors import DTypeError, GraphError, ShapeError, UseError
 from graphad.ir.context import collecting
 from graphad.ir.families.branches import switch as choose
+from graphad.ir.streams import STATE, Body, Chain
 from graphad.ir.variable import Apply, Constant, Variable, as_variable, describe, located
 from graphad.ops.control.bodies import Leaves, check_function, place_of, shapes_agree
 
@@ -92,21 +93,41 @@ def _choose(
     """The results of the branch with number `index`."""
     flat, structure = tree.flatten(list(operands))
     given = [leaf if leaf is None else as_variable(leaf) for leaf in flat]
-    traced: list[tuple[Leaves, dict[Variable, Variable]]] = []
+    traced: list[tuple[Leaves, dict[Variable, Variable], Body]] = []
     for function in functions:
         stand_ins = [v if v is None or isinstance(v, Constant) else Variable(v.type, name=v.name)
                      for v in given]  # fmt: skip
-        with collecting() as made:
+        with collecting() as made, Body() as drawn:
             result = Leaves(function(*structure.unflatten(stand_ins)), "result")
         values = {s: v for s, v in zip(stand_ins, given, strict=True)
                   if s is not None and v is not None and not isinstance(s, Constant)}  # fmt: skip
-        values |= {v: v for v in _captured(result.variables, made, values)}
-        traced.append((result, values))
+        values |= dict(zip(drawn.given, drawn.outside(), strict=True))
+        values |= {v: v for v in _captured([*result.variables, *drawn.last], made, values)}
+        traced.append((result, values, drawn))
     where = [f"{name} = {place_of(f)}" for name, f in zip(names, functions, strict=True)]
-    for k, (result, _) in enumerate(traced[1:], start=1):
+    for k, (result, *_) in enumerate(traced[1:], start=1):
         _compare(what, traced[0][0], result, where[0], where[k])
-    found = choose(index, [(result.variables, values) for result, values in traced])
+    chains = list({chain: None for _, _, drawn in traced for chain in drawn.inputs})
+    found = choose(index, [
+        ([*result.variables, *_states(chains, drawn, values)], values)
+        for result, values, drawn in traced])  # fmt: skip
+    for chain, state in zip(chains, found[len(found) - len(chains) :], strict=True):
+        chain.extend(state)
     return traced[0][0].filled(found)
+
+
+def _states(
+    chains: Sequence[Chain], drawn: Body, values: dict[Variable, Variable]
+) -> list[Variable]:
+    """The state of each generator after a branch; one from which it does not draw stays."""
+    found = []
+    for chain in chains:
+        state = drawn.states.get(chain)
+        if state is None:
+            state = Variable(STATE)
+            values[state] = chain.latest()
+        found.append(state)
+    return found
 
 
 def _captured(

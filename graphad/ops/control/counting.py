@@ -12,6 +12,7 @@ from graphad.ir.families.loopflows import build, settled
 from graphad.ir.families.looprun import ENDLESS, Layout
 from graphad.ir.families.loops import SCAN
 from graphad.ir.op import OPS
+from graphad.ir.streams import Body
 from graphad.ir.types import Size
 from graphad.ir.variable import Variable, as_variable, located
 from graphad.ops.control.bodies import (
@@ -63,11 +64,12 @@ def while_loop(
     length, _ = length_variable(limit, "while_loop: max_steps")
     start = Leaves(init, "init")
     state = [inside(v, p) for p, v in start.present]
-    carried = _next(body(start.filled(state)), start, state, "while_loop", where)
-    going = _truth(cond(start.filled(carried)), asked)
+    with Body() as drawn:
+        carried = _next(body(start.filled(state)), start, state, "while_loop", where)
+        going = _truth(cond(start.filled(carried)), asked)
     first = _truth(cond(start.filled(start.variables)), asked)
     results = _loop(
-        [*carried, going], state, start, [length, first], until=True, count=Dim.anonymous(),
+        [*carried, going], state, start, drawn, [length, first], until=True, count=Dim.anonymous(),
         strict=max_steps is not None,
     )  # fmt: skip
     return start.filled(results)
@@ -101,9 +103,12 @@ def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Any], Any], init: Any
     start = Leaves(init, "init")
     state = [inside(v, p) for p, v in start.present]
     i = Variable(first.type, name="i")
-    carried = _next(body(i, start.filled(state)), start, state, "fori_loop", place_of(body))
+    with Body() as drawn:
+        carried = _next(body(i, start.filled(state)), start, state, "fori_loop", place_of(body))
     whole = Leaves([first, *start.variables], "init")
-    results = _loop([i + 1, *carried], [i, *state], whole, [length], until=False, count=count)
+    results = _loop(
+        [i + 1, *carried], [i, *state], whole, drawn, [length], until=False, count=count
+    )
     return start.filled(results[1:])
 
 
@@ -139,6 +144,7 @@ def _loop(
     outputs: Sequence[Variable],
     state: Sequence[Variable],
     start: Leaves,
+    drawn: Body,
     head: Sequence[Variable],
     *,
     until: bool,
@@ -146,7 +152,12 @@ def _loop(
     strict: bool = False,
 ) -> list[Variable]:
     """The carries at the end."""
-    graph, given = enclose(outputs, dict(zip(state, start.variables, strict=True)))
-    layout = Layout(len(state), 0, 0, until=until, strict=strict, count=count)
-    body = settled(graph, len(state), given)
-    return list(build(SCAN, layout, body, [*head, *given])[: len(state)])
+    n = len(state)
+    operands = [*start.variables, *drawn.outside()]
+    pairs = dict(zip([*state, *drawn.given], operands, strict=True))
+    outputs = [*outputs[:n], *drawn.last, *outputs[n:]]
+    graph, given = enclose(outputs, pairs, inside=drawn.effects)
+    layout = Layout(len(pairs), 0, 0, until=until, strict=strict, count=count)
+    results = build(SCAN, layout, settled(graph, len(pairs), given), [*head, *given])
+    drawn.leave(results[n : len(pairs)])
+    return list(results[:n])

@@ -12,6 +12,7 @@ from graphad.ir.families.loopflows import build, settled
 from graphad.ir.families.looprun import Layout
 from graphad.ir.families.loops import SCAN
 from graphad.ir.op import OPS
+from graphad.ir.streams import Body as Inside
 from graphad.ir.types import Size
 from graphad.ir.variable import Variable, as_variable, describe, located
 from graphad.ops.control.bodies import (
@@ -82,7 +83,8 @@ def scan(
     state = [inside(v, p) for p, v in history.operands]
     rows = [inside(v, p, v.type.with_shape(v.type.shape[1:])) for p, v in sequences.present]
     row = sequences.filled(rows) if sequences.present else None
-    result = body(history.given(state), row)
+    with Inside() as drawn:
+        result = body(history.given(state), row)
     if not isinstance(result, tuple) or len(result) != 2:
         raise UseError(
             f"scan: the body returned {type(result).__name__}",
@@ -92,19 +94,24 @@ def scan(
         )
     new, ys = Leaves(result[0], "init"), Leaves(result[1], "y")
     carried = history.taken(new, state, where)
-    stop = [] if until is None else [_stop(until, result, place_of(until))]
-    outputs = [*carried, *ys.variables, *stop]
-    operands = [v for _, v in history.operands] + [v for _, v in sequences.present]
-    graph, given = enclose(outputs, dict(zip([*state, *rows], operands, strict=True)))
+    with drawn:
+        stop = [] if until is None else [_stop(until, result, place_of(until))]
+    outputs = [*carried, *drawn.last, *ys.variables, *stop]
+    operands = [*[v for _, v in history.operands], *drawn.outside(),
+                *[v for _, v in sequences.present]]  # fmt: skip
+    pairs = dict(zip([*state, *drawn.given, *rows], operands, strict=True))
+    graph, given = enclose(outputs, pairs, inside=drawn.effects)
+    carries = len(state) + len(drawn.given)
     layout = Layout(
-        len(state), len(rows), len(ys.variables), until is not None, bool(reverse),
+        carries, len(rows), len(ys.variables), until is not None, bool(reverse),
         count=Dim.anonymous() if until is not None else None if rows else count,
         keep=checked_policy(checkpoint),
     )  # fmt: skip
     head = [steps] if until is None else [steps, as_variable(True)]
-    results = build(SCAN, layout, settled(graph, len(state), given), [*head, *given])
+    results = build(SCAN, layout, settled(graph, carries, given), [*head, *given])
     final = history.final(results[: len(state)])
-    stacked = results[len(state) : len(state) + len(ys.variables)]
+    drawn.leave(results[len(state) : carries])
+    stacked = results[carries : carries + len(ys.variables)]
     return final, ys.filled(stacked)
 
 
