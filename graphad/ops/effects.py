@@ -114,7 +114,8 @@ def _element(value: Any, place: tuple[int, ...], shape: tuple[int, ...]) -> Any:
 _asserted = Effect("assert_", _check, "message")
 
 
-@_enter()
+@_enter(lambda condition, message: condition, lambda rng: [
+    Sample((rng.uniform(1.0, 2.0, size=(2, 3)),), {"message": "not zero"})])  # fmt: skip
 def assert_(condition: Any, message: str = "", value: Any = None) -> Variable:
     """`value` (without one, the condition itself), if the condition holds when it is computed.
 
