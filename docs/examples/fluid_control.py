@@ -39,7 +39,7 @@ def incompressible(u, v):
 
 
 def carried(fields, u, v):
-    """Each field after a step in the wind (u, v): what arrives came from where the wind is from."""
+    """Each field after a step in the wind (u, v): what arrives was upwind before."""
     at_x, at_y = columns - u, rows - v
     left, top = np.floor(at_x), np.floor(at_y)
     share_x, share_y = at_x - left, at_y - top
