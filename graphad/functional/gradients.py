@@ -13,6 +13,7 @@ from graphad.derivatives import reverse
 from graphad.errors import GradientError, UseError
 from graphad.functional.calls import LARGE, call
 from graphad.functional.choosing import NUMBERS, Choice, check_callable, name_of
+from graphad.functional.replay import Replays
 from graphad.ir.dimtext import shape_text
 from graphad.ir.families.inner import argument
 from graphad.ir.op import OPS
@@ -40,6 +41,18 @@ def derivative(
     name = name_of(fun)
     tag = (kind, options, has_aux)
 
+    def transform(fun: Callable[..., Any], rest: Any, where: Any, variables: Sequence[Any]) -> Any:
+        places, structure = where
+        new = structure.unflatten(list(variables))
+        args, keywords = choice.put(rest[0], rest[1], places, new)
+        made = results_of(fun(*args, **keywords), kind, name, has_aux)
+        own = [v if v.trace is None else v.trace.original(v) for v in variables]
+        if has_aux:
+            return rule(made[0], structure.unflatten(own)), made[1]
+        return rule(made, structure.unflatten(own))
+
+    replays = Replays(name, fun, transform)
+
     @functools.wraps(fun)
     def transformed(*args: Any, **keywords: Any) -> Any:
         chosen, places = choice.of(args, keywords)
@@ -65,11 +78,19 @@ def derivative(
             made = forward(own)
             return finish([v if v.trace is None else v.trace.original(v) for v in own], made)
         inputs = [(f"argument_{i}", _array(v, kind, name, at, i)) for i, v in enumerate(leaves)]
+        arrays = [a for _, a in inputs]
+        blank = choice.put(args, keywords, places, structure.unflatten([None] * len(leaves)))
+        where = (places, structure)
+        replayed = replays.find(blank, where, arrays)
+        if replayed is not None:
+            return replayed[0]
         taken = {id(a) for _, a in inputs}
         known = {id(v): v for v in others if type(v) is np.ndarray and v.nbytes >= LARGE
                  and id(v) not in taken and v.dtype.kind in "biufc"}  # fmt: skip
-        return call(name, (tag, structure), inputs, forward, finish, list(known.values()))
+        return replays.watched(blank, where, arrays, lambda: call(
+            name, (tag, structure), inputs, forward, finish, list(known.values())))  # fmt: skip
 
+    transformed.replays = replays  # type: ignore[attr-defined]
     transformed.__name__ = f"{kind}_of_{name}"
     transformed.__doc__ = f"{kind} of {name}, by {choice.keys}; takes the arguments of {name}."
     return transformed

@@ -70,15 +70,21 @@ class Paths:
     """All paths of a function for one signature."""
 
     def __init__(
-        self, name: str, retrace: Callable[..., Run], options: dict[str, Any], limit: int
+        self,
+        name: str,
+        retrace: Callable[..., Run],
+        options: dict[str, Any],
+        limit: int,
+        quiet: bool = False,
     ) -> None:
         self.name, self.retrace, self.options, self.limit = name, retrace, options, limit
         self.root, self.count = Fork(), 0
-        self.gave_up = False
+        self.gave_up, self.quiet = False, quiet
 
-    def __call__(self, arrays: Sequence[Any]) -> Any:
+    def __call__(self, arrays: Sequence[Any], context: Any = None) -> Any:
+        """The results for these arrays; `context` is handed on to what traces the function."""
         if self.gave_up:
-            return self._node_by_node(arrays)
+            return self._node_by_node(arrays, context)
         path = self.root.recent
         tried: set[Path] = set()
         while path is not None and path.safe and path not in tried:
@@ -103,16 +109,16 @@ class Paths:
                     break
             else:
                 return path.result(values[:count])
-        return self._traced(arrays)
+        return self._traced(arrays, context)
 
-    def _node_by_node(self, arrays: Sequence[Any]) -> Any:
-        run = self.retrace(arrays, own_values)
+    def _node_by_node(self, arrays: Sequence[Any], context: Any) -> Any:
+        run = self.retrace(arrays, own_values, context)
         return run.structure.unflatten(run.values)
 
-    def _traced(self, arrays: Sequence[Any]) -> Any:
+    def _traced(self, arrays: Sequence[Any], context: Any) -> Any:
         """Trace; the path is new or has been met. The first path is compiled at once."""
         first = self.count == 0
-        run = self.retrace(arrays, None if first else own_values)
+        run = self.retrace(arrays, None if first else own_values, context)
         if run.others:
             return OUTSIDE
         path = self._enter(run)
@@ -164,6 +170,8 @@ class Paths:
             sites[place] = sites.get(place, 0) + 1
         shown = "; ".join(f"{place} ({n} times)" for place, n in list(sites.items())[:5])
         self.root = Fork()
+        if self.quiet:
+            return
         warnings.warn(
             f"{self.name} took more than {self.limit} different paths: it runs node by node from "
             f"now on, without a compiled program. It decides on values: {shown}. Decisions inside "

@@ -164,7 +164,7 @@ class Jit:
         given = [types[i] for i in places]
         shown = [labels[i] for i in places]
 
-        def retrace(arrays: Sequence[Any], evaluate: Any) -> Run:
+        def retrace(arrays: Sequence[Any], evaluate: Any, context: Any) -> Run:
             return Run(self.fun, given, arrays, shown, fill, evaluate)
 
         self._misses += 1

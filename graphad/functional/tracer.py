@@ -10,6 +10,8 @@ guards: the graph is right for arguments for which all its guards have the same 
 
 from __future__ import annotations
 
+import dis
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -30,6 +32,7 @@ CONVERSIONS: dict[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 
 _new = object.__new__
+_STORE = dis.opmap["STORE_SUBSCR"]
 
 
 class Guard(NamedTuple):
@@ -186,6 +189,9 @@ class Tracer(Variable):
         return int(self._decide("int"))
 
     def __float__(self) -> float:  # type: ignore[override]
+        frame = sys._getframe(1)
+        if frame.f_code.co_code[frame.f_lasti] == _STORE:  # array[i] = x, where NumPy asks
+            raise self._lost()
         return float(self._decide("float"))
 
     def __complex__(self) -> complex:  # type: ignore[override]
@@ -193,6 +199,15 @@ class Tracer(Variable):
 
     def __index__(self) -> int:  # type: ignore[override]
         return int(self._decide("index"))
+
+    def _lost(self) -> UseError:
+        return UseError(
+            f"{describe(self)} is put into a NumPy array",
+            cause=f"{self.trace.name} is traced: a NumPy array cannot hold symbolic values, and "
+            "the derivative would be lost",
+            remedy="start from ga.zeros_like(x), or ga.zeros(shape) + 0 * x, instead of np.zeros, "
+            "and assign to that; or collect values in a list and join them with ga.stack",
+        )
 
     def item(self, *args: Any) -> Any:
         """One element as a Python number: a decision on its value."""

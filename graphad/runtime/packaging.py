@@ -36,7 +36,9 @@ def packer(structure: tree.Structure, leaves: Sequence[str]) -> Pack:
     if text is None:
         text = f"unflatten([{', '.join(leaves)}])"
     names = "".join([f"r{i}, " for i in range(len(leaves))])
-    function: Pack = eval(f"lambda {names}*rest: {text}", bound)
+    function: Pack = eval(
+        compile(f"lambda {names}*rest: {text}", "<graphad packer>", "eval"), bound
+    )
     return function
 
 

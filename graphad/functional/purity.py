@@ -1,0 +1,383 @@
+"""Does a Python function depend on its arguments, and on what can be seen around it, alone?
+
+A function that is traced at each call is traced in vain if nothing that it reads has changed. To
+know what it reads, its code and that of all functions it called is inspected (`Scan`), while a
+profiler notes what was called (`Watch`): drawing random numbers, input and output, unknown calls,
+assignments to what is not its own make the answer no. What remains are global names, closures,
+attributes: `State` reads their values, as a key to compare and as arrays.
+
+The answer is conservative: no costs time only.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import os
+import sys
+import types
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Code = types.CodeType
+SCALARS = frozenset({int, float, complex, bool, str, bytes, type(None), type(Ellipsis), slice})
+STORES = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR", "DELETE_ATTR", "IMPORT_NAME",
+                    "STORE_NAME", "DELETE_SUBSCR", "DELETE_DEREF"})  # fmt: skip
+# Names that a function proved pure does not use: chance, time, input and output, introspection.
+NAMES = frozenset(
+    "random rand randn randint choice permutation shuffle default_rng RandomState Random seed "
+    "open print input breakpoint eval exec compile globals locals vars dir setattr delattr id "
+    "isinstance issubclass type callable hasattr getattr next iter time perf_counter datetime now "
+    "environ getenv urandom warn memmap load save savetxt loadtxt fromfile tofile".split()
+)
+METHODS = frozenset("sort fill put itemset resize partition setflags setfield byteswap".split())
+BUILTINS = frozenset("copyto putmask place put fill_diagonal".split())
+MODULES = ("builtins", "math", "cmath", "_operator", "operator", "itertools", "_functools",
+           "functools", "numpy", "graphad")  # fmt: skip
+OWNERS = (list, tuple, dict, set, frozenset, str, int, float, complex, slice, range)
+_LIBRARIES = [os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep,
+              os.path.dirname(os.path.abspath(np.__file__)) + os.sep]  # fmt: skip
+_STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+_HARMLESS = {_STANDARD + name for name in (
+    "functools.py", "contextlib.py", "operator.py", "typing.py", "enum.py", "abc.py", "types.py",
+    "dataclasses.py", f"collections{os.sep}__init__.py", "copy.py", "keyword.py", "reprlib.py",
+    "weakref.py", "dis.py", "opcode.py", "_weakrefset.py", "contextvars.py", "warnings.py",
+    "inspect.py")}  # fmt: skip
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_library(filename: str) -> bool:
+    if filename.startswith(("<frozen", "<graphad ")):  # programs are compiled from graphs
+        return True
+    return filename in _HARMLESS or any(filename.startswith(p) for p in _LIBRARIES)
+
+
+def is_trusted(code: Code) -> bool:
+    """Code of this package, of NumPy, and of the standard library that keeps to itself."""
+    return _is_library(code.co_filename) or code.co_names == ("_tuple_new",)  # of a namedtuple
+
+
+class Scan(NamedTuple):
+    """What can be told from a code object, inner functions included."""
+
+    codes: frozenset[Code]
+    names: frozenset[str]  # global names
+    attributes: frozenset[str]
+    problem: str  # why it cannot be proved pure; "" if nothing speaks against it
+
+
+@functools.lru_cache(maxsize=1024)
+def scan(code: Code) -> Scan:
+    """Read a function's code."""
+    codes, names, attributes, problem = {code}, set(), set(), ""
+    work = [code]
+    while work:
+        one = work.pop()
+        inner = [c for c in one.co_consts if isinstance(c, Code)]
+        codes.update(inner)
+        work += inner
+        for step in dis.get_instructions(one):
+            if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+                names.add(step.argval)
+            elif step.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+                attributes.add(step.argval)
+            elif step.opname in STORES:
+                problem = f"{step.opname} {step.argval}"
+            elif step.opname == "STORE_DEREF" and step.argval in code.co_freevars:
+                problem = f"nonlocal {step.argval}"
+    used = (names | attributes) & NAMES
+    if used:
+        problem = f"it uses {min(used)}"
+    return Scan(frozenset(codes), frozenset(names), frozenset(attributes), problem)
+
+
+def reads(code: Code, name: str) -> bool:
+    """Does a function read its parameter?"""
+    if name in code.co_cellvars:
+        return True
+    return any(step.opname.startswith("LOAD_FAST") and name in (
+        step.argval if isinstance(step.argval, tuple) else (step.argval,))
+        for step in dis.get_instructions(code))  # fmt: skip
+
+
+class Watch:
+    """Notes what is called while it is on; `usable` if nobody else is profiling."""
+
+    def __init__(self) -> None:
+        self.codes: set[Code] = set()
+        self.problem = ""
+        self.usable = sys.getprofile() is None
+
+    def __enter__(self) -> Watch:
+        if self.usable:
+            sys.setprofile(self._note)
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if self.usable:
+            sys.setprofile(None)
+
+    def _note(self, frame: types.FrameType, event: str, called: Any) -> None:
+        if event == "call":
+            self.codes.add(frame.f_code)
+        elif event == "c_call" and not is_trusted(frame.f_code) and not _is_harmless(called):
+            self.problem = f"it calls {getattr(called, '__qualname__', called)!s}"
+
+    def user_codes(self) -> set[Code]:
+        """The code that ran, but for trusted libraries."""
+        return {code for code in self.codes if not is_trusted(code)}
+
+
+def _is_harmless(called: Any) -> bool:
+    name = getattr(called, "__name__", "")
+    owner = getattr(called, "__self__", None)
+    if name in NAMES or name in BUILTINS:
+        return False
+    if owner is None or isinstance(owner, types.ModuleType):
+        kind = getattr(called, "__objclass__", None)
+        module = str(getattr(called, "__module__", None) or getattr(kind, "__module__", ""))
+        return module.partition(".")[0] in MODULES and ".random" not in module
+    if isinstance(owner, np.ndarray | np.generic | np.ufunc):
+        return name not in METHODS and name != "at"
+    return isinstance(owner, (*OWNERS, type)) or _module(type(owner)) == "graphad"
+
+
+def _is_plain(value: Any, kind: type) -> bool:
+    """Is this an instance of a class written in Python, with its state in its attributes?"""
+    if type(getattr(value, "__dict__", None)) is not dict or "__dict__" not in dir(kind):
+        return False
+    if callable(value) and not isinstance(kind.__call__, types.FunctionType):
+        return False
+    odd = ("__getattr__", "__getattribute__", "__next__", "__slots__")
+    return not any(name in vars(base) for base in kind.__mro__[:-1] for name in odd)
+
+
+def _module(kind: type) -> str:
+    module = kind.__module__
+    return "" if "random" in module else module.partition(".")[0]
+
+
+class State:
+    """Reads what functions see besides their arguments.
+
+    key      what must be equal for the same graph: numbers, structure, types of arrays, identities
+    arrays   the arrays among it, each once
+    problem  what cannot be followed, "" if everything can
+    """
+
+    def __init__(self, executed: frozenset[Code] | None = None) -> None:
+        self.executed = executed  # None: all functions that can be reached
+        self.key: list[Any] = []
+        self.arrays: list[np.ndarray] = []
+        self.problem = ""
+        self.codes: set[Code] = set()
+        self.attributes: set[str] = set()
+        self.held: list[Any] = []  # so that identities stay what they are
+        self._places: dict[int, int] = {}
+
+    def read(self, value: Any) -> None:
+        """Add a value."""
+        kind = type(value)
+        if kind in SCALARS:
+            self.key.append((kind, repr(value) if kind in (float, complex) else value))
+        elif isinstance(value, np.generic):
+            self.key.append((kind, value.tobytes()))
+        elif self._is_known(value):
+            return
+        elif kind is np.ndarray:
+            self.key.append((value.dtype, value.shape))
+            self.arrays.append(value)
+        elif kind in (list, tuple):
+            self.key.append((kind, len(value)))
+            for item in value:
+                self.read(item)
+        elif kind is dict:
+            self.key.append((kind, len(value)))
+            for name, item in value.items():
+                self.read(name)
+                self.read(item)
+        else:
+            self._object(value, kind)
+
+    def _is_known(self, value: Any) -> bool:
+        place = self._places.get(id(value))
+        if place is not None:
+            self.key.append(("again", place))
+            return True
+        self._places[id(value)] = len(self._places)
+        self.held.append(value)
+        return False
+
+    def _object(self, value: Any, kind: type) -> None:
+        if kind is types.FunctionType:
+            self._function(value)
+        elif kind is types.MethodType:
+            self.read(value.__func__)
+            self.read(value.__self__)
+        elif kind is functools.partial:
+            self.key.append("partial")
+            for part in (value.func, value.args, value.keywords):
+                self.read(part)
+        elif kind is types.ModuleType:
+            self.key.append(id(value))
+            if "random" in value.__name__:
+                self.problem = self.problem or f"it uses {value.__name__}"
+            elif value.__name__.partition(".")[0] not in MODULES:
+                self._attributes(value.__name__, vars(value))
+        elif (
+            isinstance(value, type | np.ufunc | np.dtype)
+            or (kind is types.BuiltinFunctionType and _is_harmless(value))
+            or _module(kind) in ("graphad", "numpy")
+        ):
+            self.key.append(id(value))
+            self._rules(value)
+        elif _is_plain(value, kind):
+            self.key.append(id(kind))
+            self._attributes(kind.__name__, value.__dict__)
+            for base in kind.__mro__[:-1]:
+                self._attributes(kind.__name__, vars(base))
+        else:
+            self.problem = self.problem or f"it uses a {kind.__name__}"
+
+    def _attributes(self, name: str, found: Any) -> None:
+        """The attributes whose names appear in the functions that ran."""
+        count = len(self.arrays)
+        inner = isinstance(found, types.MappingProxyType) or "__builtins__" in found
+        for attribute in sorted(self.attributes & found.keys()):
+            value = found[attribute]
+            for part in (value.fget,) if isinstance(value, property) else (value,):
+                self.key.append(attribute)
+                self.read(part)
+        if inner and len(self.arrays) > count:
+            self.problem = self.problem or f"arrays are attributes of {name}"
+
+    def _rules(self, value: Any) -> None:
+        """Functions of the user that an object of this package calls: rules of derivatives."""
+        count = len(self.arrays)
+        work: list[Any] = [getattr(value, "__dict__", None)]
+        while work:
+            part = work.pop()
+            if type(part) is dict:
+                work += part.values()
+            elif type(part) in (tuple, list):
+                work += part
+            elif type(part) is types.FunctionType and not self._is_known(part):
+                self._function(part)
+        if len(self.arrays) > count:
+            self.problem = self.problem or f"a {type(value).__name__} uses arrays"
+
+    def _function(self, function: types.FunctionType) -> None:
+        self.key.append(function.__code__)
+        trusted = is_trusted(function.__code__)
+        if not trusted:
+            if self.executed is not None and function.__code__ not in self.executed:
+                return
+            found = scan(function.__code__)
+            self.problem = self.problem or found.problem
+            self.codes |= found.codes
+            self.attributes |= found.attributes
+            self._names(function, sorted(found.names))
+        for cell in function.__closure__ or ():
+            try:
+                self.read(cell.cell_contents)
+            except ValueError:  # empty
+                self.key.append("empty")
+        self.read(function.__defaults__)
+        self.read(function.__kwdefaults__)
+
+    def _names(self, function: types.FunctionType, names: Iterable[str]) -> None:
+        space = function.__globals__
+        for name in names:
+            if name in space:
+                self.read(space[name])
+            else:
+                self.key.append(name)  # of the builtins, which nobody changes
+
+
+def state_of(roots: Any, executed: frozenset[Code] | None) -> State:
+    """The state that is seen from `roots` (functions, containers), attributes included."""
+    attributes: set[str] = set()
+    while True:
+        state = State(executed)
+        state.attributes = set(attributes)
+        state.read(roots)
+        if state.attributes == attributes:
+            return state
+        attributes = state.attributes
+
+
+class Exchange:
+    """Functions and containers with other values in the place of the arrays of a `State`."""
+
+    def __init__(self, state: State, new: Iterable[Any], executed: frozenset[Code]) -> None:
+        self.memo: dict[int, Any] = {id(a): v for a, v in zip(state.arrays, new, strict=True)}
+        self.spaces: dict[int, dict[str, Any]] = {}
+        self.executed, self.attributes = executed, state.attributes
+
+    def __call__(self, value: Any) -> Any:
+        kind = type(value)
+        if kind in SCALARS:
+            return value
+        if id(value) in self.memo:
+            return self.memo[id(value)]
+        make: Callable[[Any], Any] | None = {
+            list: lambda v: [self(item) for item in v],
+            tuple: lambda v: tuple([self(item) for item in v]),
+            dict: lambda v: {k: self(item) for k, item in v.items()},
+            types.MethodType: lambda v: types.MethodType(self(v.__func__), self(v.__self__)),
+            functools.partial: lambda v: functools.partial(
+                self(v.func), *self(v.args), **self(v.keywords)),
+            types.FunctionType: self._function,
+        }.get(kind)  # fmt: skip
+        if make is not None:
+            return make(value) if kind is types.FunctionType else self._keep(value, make(value))
+        held = getattr(value, "__dict__", None)
+        if type(held) is dict and not isinstance(value, type | types.ModuleType) and _module(
+            kind) not in ("graphad", "numpy"):  # fmt: skip
+            return self._instance(value, held)
+        return value
+
+    def _keep(self, old: Any, new: Any) -> Any:
+        self.memo[id(old)] = new
+        return new
+
+    def _instance(self, value: Any, held: dict[str, Any]) -> Any:
+        made = self._keep(value, object.__new__(type(value)))
+        made.__dict__.update({k: self(v) if k in self.attributes else v for k, v in held.items()})
+        return made
+
+    def _function(self, function: types.FunctionType) -> Any:
+        trusted = is_trusted(function.__code__)
+        if not trusted and function.__code__ not in self.executed:
+            return function
+        cells = tuple([types.CellType() for _ in function.__closure__ or ()])
+        space = function.__globals__ if trusted else self._space(function)
+        made = types.FunctionType(function.__code__, space, function.__name__, None, cells)
+        self._keep(function, made)
+        made.__dict__.update(function.__dict__)
+        made.__defaults__ = self(function.__defaults__)
+        made.__kwdefaults__ = self(function.__kwdefaults__)
+        for old, new in zip(function.__closure__ or (), cells, strict=True):
+            try:
+                new.cell_contents = self(old.cell_contents)
+            except ValueError:
+                continue
+        if not trusted:
+            for name in scan(function.__code__).names:
+                if name in function.__globals__:
+                    space[name] = self(function.__globals__[name])
+        return made
+
+    def _space(self, function: types.FunctionType) -> dict[str, Any]:
+        known = self.spaces.get(id(function.__globals__))
+        if known is None:
+            known = self.spaces[id(function.__globals__)] = dict(function.__globals__)
+        return known
+
+
+def contents(state: State) -> Iterator[bytes]:
+    """The bytes of the arrays, to see whether they change."""
+    for array in state.arrays:
+        yield array.tobytes()

@@ -1,0 +1,184 @@
+"""Calls of a transformed function that need not be traced again: its `Replays`.
+
+After a few calls the function is traced once more under inspection (`purity`). If it is proved to
+depend on nothing but its arguments and on values that can be read at each call, arrays among these
+become inputs of programs as the arguments are, the rest becomes a key that is compared. The result
+of the programs is compared once with that of the trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad import tree
+from graphad.functional.paths import OUTSIDE, Paths
+from graphad.functional.purity import Exchange, State, Watch, contents, reads, scan, state_of
+from graphad.functional.tracing import Run
+from graphad.ir.types import type_of
+
+PATIENCE = 2  # calls that are traced before a proof is tried
+LIMIT = 16  # plans that are kept
+PATHS = 16
+
+# (function, its arguments without the chosen ones, where these are, Variables) → results
+Transform = Callable[[Callable[..., Any], Any, Any, Sequence[Any]], Any]
+
+
+class NotPure(Exception):
+    """A trace did what the proof had not seen."""
+
+
+class Plan:
+    """The programs for one state of what the function reads."""
+
+    __slots__ = ("attributes", "executed", "held", "key", "paths", "types", "where")
+
+    def __init__(
+        self, name: str, transform: Transform, state: State, executed: frozenset, where: Any,
+        leaves: Sequence[Any],
+    ) -> None:  # fmt: skip
+        self.executed, self.key, self.attributes = executed, state.key, state.attributes
+        # The key holds identities, so their objects have to stay; arrays are known by type.
+        self.held = [v for v in state.held if type(v) is not np.ndarray]
+        self.types, self.where = [type_of(v) for v in leaves], where
+        allowed, count = frozenset(state.codes), len(leaves)
+        types = [*self.types, *[type_of(a) for a in state.arrays]]
+        labels = [f"argument_{i}" for i in range(count)]
+        labels += [f"captured_{i}" for i in range(len(state.arrays))]
+
+        def retrace(arrays: Sequence[Any], evaluate: Any, context: tuple[Any, State]) -> Run:
+            (fun, rest), now = context
+
+            def fill(variables: Sequence[Any]) -> Any:
+                exchange = Exchange(now, variables[count:], executed)
+                return (exchange(fun), exchange(rest), where, list(variables[:count])), {}
+
+            with Watch() as watch:
+                run = Run(transform, types, arrays, labels, fill, evaluate)
+            if watch.problem or not watch.usable or not watch.user_codes() <= allowed:
+                raise NotPure
+            return run
+
+        self.paths = Paths(name, retrace, {}, PATHS, quiet=True)
+
+    def read(self, roots: Any) -> State:
+        """What the function sees now."""
+        state = State(self.executed)
+        state.attributes = self.attributes
+        state.read(roots)
+        return state
+
+
+class Replays:
+    """The plans of one transformed function."""
+
+    def __init__(self, name: str, fun: Callable[..., Any], transform: Transform) -> None:
+        self.name, self.fun, self.transform = name, fun, transform
+        self.plans: list[Plan] = []
+        self.missed, self.wait = 0, PATIENCE  # calls in a row that had no plan; until a proof
+        self.problem = ""  # why the function cannot be replayed
+        code = getattr(fun, "__code__", None)
+        count = code.co_argcount if code is not None else 0
+        self.unread = {i for i in range(count) if not reads(code, code.co_varnames[i])} if (
+            code is not None) else set()  # fmt: skip
+
+    def roots(self, rest: Any) -> Any:
+        """The function and its arguments but for the chosen ones and those that it never reads."""
+        if self.unread:
+            args = [0 if i in self.unread and type(a) is int else a for i, a in enumerate(rest[0])]
+            return self.fun, (tuple(args), rest[1])
+        return self.fun, rest
+
+    def find(self, rest: Any, where: Any, leaves: Sequence[Any]) -> Any:
+        """The result if a plan fits, else None."""
+        if self.problem or not self.plans:
+            return None
+        roots, types = self.roots(rest), [type_of(v) for v in leaves]
+        for plan in self.plans:
+            if types == plan.types and where == plan.where:
+                state = plan.read(roots)
+                if state.key == plan.key:
+                    self.missed = 0
+                    return self._run(plan, leaves, roots, state)
+        return None
+
+    def _run(self, plan: Plan, leaves: Sequence[Any], roots: Any, state: State) -> Any:
+        if self.plans[:1] != [plan]:
+            self.plans = [plan, *[p for p in self.plans if p is not plan]]
+        try:
+            found = plan.paths([*leaves, *state.arrays], (roots, state))
+        except NotPure:
+            found = OUTSIDE
+        if found is OUTSIDE or plan.paths.gave_up:
+            self.plans = []
+            self.problem = "it decides in too many ways, or does what was not seen before"
+            return None
+        return (found,)
+
+    def watched(
+        self, rest: Any, where: Any, leaves: Sequence[Any], call: Callable[[], Any]
+    ) -> Any:
+        """The result of `call`, which traces the function; a plan is made if it proves pure."""
+        self.missed += 1
+        if self.problem or self.missed <= self.wait:
+            return call()
+        self.missed, self.wait = 0, 2 * self.wait  # what changes often is not worth proofs
+        watch = Watch()
+        if not watch.usable:
+            return call()
+        roots = self.roots(rest)
+        before = state_of(roots, None)
+        old = list(contents(before))
+        with watch:
+            result = call()
+        executed = frozenset(watch.user_codes())
+        self.problem = watch.problem or self._unseen(executed, before)
+        if self.problem:
+            return result
+        state = state_of(roots, executed)
+        self.problem = state.problem
+        after = state_of(roots, None)
+        if after.key != before.key or list(contents(after)) != old:
+            self.problem = "it changes what it reads"
+        if not self.problem:
+            self._plan(roots, where, state, executed, leaves, result)
+        return result
+
+    def _unseen(self, executed: frozenset, before: State) -> str:
+        reached = {c for code in executed for c in scan(code).codes}
+        missing = [c for c in executed if c not in before.codes]
+        return f"it runs {missing[0].co_name}, which was not found" if missing and reached else ""
+
+    def _plan(
+        self, roots: Any, where: Any, state: State, executed: frozenset, leaves: Sequence[Any],
+        result: Any,
+    ) -> None:  # fmt: skip
+        plan = Plan(self.name, self.transform, state, executed, where, leaves)
+        try:
+            found = plan.paths([*leaves, *state.arrays], (roots, state))
+        except Exception as error:
+            self.problem = f"its arrays cannot be symbolic: {error}"
+            return
+        if found is OUTSIDE or not _same(found, result):
+            self.problem = "it computes something else when its arrays are symbolic"
+            return
+        self.plans = [plan, *self.plans[: LIMIT - 1]]
+
+
+def _same(first: Any, second: Any) -> bool:
+    a, structure = tree.flatten(first)
+    b, other = tree.flatten(second)
+    if structure != other:
+        return False
+    for x, y in zip(a, b, strict=True):
+        if isinstance(x, np.ndarray | np.generic) and isinstance(y, np.ndarray | np.generic):
+            if x.dtype != y.dtype or x.shape != y.shape:
+                return False
+            if not np.allclose(x, y, rtol=1e-8, atol=1e-10, equal_nan=True):
+                return False
+        elif type(x) is not type(y) or (x is not y and x != y):
+            return False
+    return True

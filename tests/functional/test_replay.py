@@ -1,0 +1,284 @@
+"""Functions that are proved pure are not traced again; all others answer right at every call."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphad as ga
+
+A = np.array([[1.0, 2.0], [3.0, 4.0]])
+RATE = 1.0
+SETTINGS: dict[str, Any] = {"s": 2.0, "data": [A, np.ones(2)]}
+COUNT = 0
+X = np.array([0.5, -0.25])
+
+
+def helper(z: Any) -> Any:
+    return np.tanh(A @ z)
+
+
+def loss(p: Any, iteration: int = 0) -> Any:
+    h = helper(p["w"])
+    for _ in range(3):
+        h = np.sin(h) * SETTINGS["s"] + SETTINGS["data"][1]
+    if np.sum(h) > 3:
+        h = h * 2
+    return np.sum(h**2) * RATE
+
+
+def right(slope: Callable[..., Any], fun: Callable[..., Any], *args: Any) -> None:
+    """A call gives what a first call of a new transformation gives, which is traced."""
+    found, wanted = ga.tree.flatten(slope(*args))[0], ga.tree.flatten(ga.grad(fun)(*args))[0]
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+def warm(fun: Callable[..., Any], *args: Any) -> Any:
+    slope = ga.grad(fun)
+    for _ in range(4):
+        right(slope, fun, *args)
+    return slope
+
+
+def test_a_pure_function_is_traced_a_few_times_only() -> None:
+    slope = warm(loss, {"w": X}, 3)
+    assert slope.replays.problem == "" and len(slope.replays.plans) == 1
+    for i in range(5):
+        right(slope, loss, {"w": (i - 2) * X}, i)  # both branches; the iteration is never read
+    assert len(slope.replays.plans) == 1 and slope.replays.missed == 0
+
+
+def test_what_it_reads_may_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    slope = warm(loss, {"w": X})
+    assert slope.replays.plans
+    for change in (
+        lambda: monkeypatch.setitem(globals(), "RATE", 3.0),
+        lambda: monkeypatch.setitem(SETTINGS, "s", 0.5),
+        lambda: monkeypatch.setitem(SETTINGS, "data", [A, np.zeros(2)]),
+        lambda: monkeypatch.setitem(globals(), "helper", lambda z: A @ z),
+        lambda: monkeypatch.setitem(globals(), "A", A * 2),
+        lambda: A.__setitem__((0, 0), 7.0),
+        lambda: monkeypatch.setitem(globals(), "RATE", -0.0),
+    ):
+        change()
+        for _ in range(3):
+            right(slope, loss, {"w": X})
+
+
+def test_other_types_and_structures_are_other_plans() -> None:
+    slope = warm(lambda p: np.sum(p[0] ** 2), [X])
+    assert slope([X.astype("float32")])[0].dtype == np.float32
+    np.testing.assert_allclose(slope([X, 1.0])[0], 2 * X)
+    np.testing.assert_allclose(slope((X,))[0], 2 * X)
+    assert isinstance(slope((X,)), tuple)
+
+
+def test_arguments_besides_the_chosen_ones() -> None:
+    def f(w: Any, x: Any, n: int, how: str) -> Any:
+        return np.sum(np.mean(x @ w, axis=0) ** n) * (2.0 if how == "twice" else 1.0)
+
+    rng = np.random.default_rng(0)
+    slope = warm(f, X, rng.normal(size=(5, 2)), 2, "once")
+    assert slope.replays.plans
+    for n in (2, 3):
+        for how in ("once", "twice"):
+            for _ in range(4):  # other batches
+                right(slope, f, X, rng.normal(size=(5, 2)), n, how)
+
+
+def test_what_is_computed_of_captured_arrays_is_computed_again() -> None:
+    data = np.array([1.0, 5.0])
+
+    def f(x: Any) -> Any:
+        weights = data / np.sum(data)
+        return np.sum(weights * x) * float(data[1])
+
+    slope = warm(f, X)
+    for value in (3.0, 4.0, 5.0):
+        data[0] = value
+        right(slope, f, X)
+    data[1] = 2.0
+    right(slope, f, X)
+
+
+class Model:
+    def __init__(self, w: Any) -> None:
+        self.w, self.scale = w, 2.0
+
+    def loss(self, x: Any) -> Any:
+        return np.sum(self.w * x**2) * self.scale
+
+
+def test_attributes_are_read_at_each_call() -> None:
+    model = Model(np.ones(2))
+    slope = warm(lambda x: model.loss(x), X)
+    assert slope.replays.plans
+    model.w = np.array([5.0, 6.0])
+    np.testing.assert_allclose(slope(X), 2 * 2.0 * model.w * X)
+    model.scale = 3.0
+    np.testing.assert_allclose(slope(X), 2 * 3.0 * model.w * X)
+    model.w[0] = 0.0
+    np.testing.assert_allclose(slope(X), 2 * 3.0 * model.w * X)
+    bound = ga.grad(model.loss)
+    for scale in (1.0, 1.0, 1.0, 1.0, 2.0):
+        model.scale = scale
+        np.testing.assert_allclose(bound(X), 2 * scale * model.w * X)
+
+
+# ---- functions that are not pure ---------------------------------------------------------------
+def counting() -> Callable[..., Any]:
+    n = 0
+
+    def f(x: Any) -> Any:
+        nonlocal n
+        n += 1
+        return np.sum(x) * n
+
+    return f
+
+
+def counting_globally(x: Any) -> Any:
+    global COUNT
+    COUNT += 1
+    return np.sum(x) * COUNT
+
+
+def counting_in_a_list() -> Callable[..., Any]:
+    seen: list[int] = []
+
+    def f(x: Any) -> Any:
+        seen.append(1)
+        return np.sum(x) * len(seen)
+
+    return f
+
+
+def counting_in_an_array() -> Callable[..., Any]:
+    n = np.zeros(1)
+
+    def f(x: Any) -> Any:
+        n[0] += 1
+        return np.sum(x) * n[0]
+
+    return f
+
+
+def counting_in_an_attribute() -> Callable[..., Any]:
+    def f(x: Any) -> Any:
+        f.calls += 1  # type: ignore[attr-defined]
+        return np.sum(x) * f.calls  # type: ignore[attr-defined]
+
+    f.calls = 0  # type: ignore[attr-defined]
+    return f
+
+
+def counting_by_iterator() -> Callable[..., Any]:
+    numbers = iter(range(1, 100))
+    return lambda x: np.sum(x) * next(numbers)
+
+
+def counting_by_a_loop() -> Callable[..., Any]:
+    numbers = iter(range(1, 100))
+
+    def f(x: Any) -> Any:
+        for n in numbers:
+            return np.sum(x) * n
+        return np.sum(x)
+
+    return f
+
+
+@pytest.mark.parametrize("make", [
+    counting, lambda: counting_globally, counting_in_a_list, counting_in_an_array,
+    counting_in_an_attribute, counting_by_iterator, counting_by_a_loop,
+])  # fmt: skip
+def test_functions_with_a_memory(make: Callable[[], Callable[..., Any]]) -> None:
+    slope = ga.grad(make())
+    assert [slope(np.ones(1))[0] for _ in range(8)] == [float(n) for n in range(1, 9)]
+    assert slope.replays.problem and not slope.replays.plans
+
+
+def test_functions_that_draw() -> None:
+    rng = np.random.default_rng(0)
+    chance = np.random
+    draw, state = np.random.standard_normal, np.random.RandomState(1)
+    for f in (
+        lambda x: x * rng.normal(),
+        lambda x: x * draw(),
+        lambda x: x * state.rand(),
+        lambda x: x * chance.standard_normal(),
+        lambda x: np.sum(x * rng.choice([1.0, 2.0], 9)),
+    ):
+        slope = ga.grad(f)
+        assert len({float(slope(1.0)) for _ in range(12)}) > 1, slope.replays.problem
+        assert not slope.replays.plans
+
+
+def test_a_branch_that_was_not_seen_in_the_proof() -> None:
+    rng = np.random.default_rng(0)
+
+    def noisy(x: Any) -> Any:
+        return x * rng.normal()
+
+    def f(x: Any) -> Any:
+        return noisy(x) if x > 1 else x * x
+
+    slope = warm(f, 0.5)
+    assert slope.replays.plans
+    assert len({float(slope(2.0)) for _ in range(5)}) == 5
+    assert slope(0.5) == 1.0
+
+
+def test_a_new_branch_reads_the_arrays_of_its_call() -> None:
+    state = {"a": np.array([1.0, 2.0])}
+
+    def f(x: Any, b: Any) -> Any:
+        return np.sum(state["a"] * x * b) if np.sum(x) > 0 else np.sum(x**2 * state["a"] * b)
+
+    slope = warm(f, np.ones(2), np.ones(2))
+    state["a"] = np.array([3.0, 4.0])
+    for _ in range(3):
+        right(slope, f, -np.ones(2), np.full(2, 2.0))
+        right(slope, f, np.ones(2), np.full(2, 3.0))
+        state["a"] = state["a"] + 1
+    state["a"][0] = 9.0
+    right(slope, f, -np.ones(2), np.ones(2))
+    assert slope.replays.plans
+
+
+def test_modules_of_the_user_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    config: Any = types.ModuleType("some_config")
+    config.RATE = 2.0
+    slope = warm(lambda x: x * config.RATE, 1.0)
+    assert slope.replays.plans
+    config.RATE = 5.0
+    assert slope(1.0) == 5.0
+
+
+def test_under_another_profiler_it_is_traced() -> None:
+    slope = ga.grad(lambda x: x * x)
+    sys.setprofile(lambda *event: None)
+    try:
+        assert [slope(3.0) for _ in range(5)] == [6.0] * 5
+    finally:
+        sys.setprofile(None)
+    assert not slope.replays.plans
+    assert [slope(3.0) for _ in range(5)] == [6.0] * 5 and slope.replays.plans
+
+
+def test_functions_that_need_real_arrays_are_traced() -> None:
+    table = np.array([1.0, 2.0, 4.0])
+
+    def f(x: Any) -> Any:
+        return x * float(np.array(table.tolist())[1])
+
+    slope = warm(f, 1.0)
+    assert "symbolic" in slope.replays.problem
+    table[1] = 8.0
+    assert slope(1.0) == 8.0
