@@ -235,7 +235,8 @@ def _compile_inner(options: Options, op: Op) -> Callable[..., Any]:
     if isinstance(family, Scan):
         compiled = runs[0].compiled
         scalar = compiled.floats is not None
-        return loop(op, compiled.plan, runs[0], inner_compiler(options), scalar)
+        native = options.backend == "llvm"
+        return loop(op, compiled.plan, runs[0], inner_compiler(options), scalar, native)
     return functools.partial(_call_inner, op, runs)
 
 

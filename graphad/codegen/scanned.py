@@ -19,6 +19,7 @@ from graphad.codegen.recording import Unrecordable
 from graphad.codegen.vocabulary import dtype_name
 from graphad.ir.families.looprun import Layout, checked_length, layout_of, run_scan, too_long
 from graphad.ir.graph import Graph
+from graphad.ir.hooks import hooks
 from graphad.ir.op import Op
 from graphad.plan.plan import Plan
 
@@ -31,18 +32,25 @@ class Loop:
     run     the body's program, called for each step where no loop was written
     arrays  the loop on NumPy arrays
     floats  the loop on Python floats
+    plan    that of the body, where the loop shall be machine code
     """
 
-    __slots__ = ("arrays", "floats", "graph", "layout", "run")
+    __slots__ = ("arrays", "floats", "graph", "layout", "machine", "plan", "run")
 
     def __init__(
         self, layout: Layout, graph: Graph, run: Run, arrays: Program | None,
-        floats: Program | None,
+        floats: Program | None, plan: Plan | None = None,
     ) -> None:  # fmt: skip
         self.layout, self.graph, self.run = layout, graph, run
-        self.arrays, self.floats = arrays, floats
+        self.arrays, self.floats, self.plan = arrays, floats, plan
+        machine = plan is not None and layout.carries + layout.outputs > 0
+        self.machine = hooks.load("codegen.steady").Steady(layout, graph, plan) if machine else None
 
     def __call__(self, *operands: Any) -> Any:
+        if self.machine is not None:
+            results = self.machine.run(operands)
+            if results is not None:
+                return results
         if self.floats is not None:
             try:
                 return self.floats.run(*operands)
@@ -53,7 +61,7 @@ class Loop:
         return plain(self.layout, self.graph, self.run, *operands)
 
     def __reduce__(self) -> tuple:
-        return Loop, (self.layout, self.graph, self.run, self.arrays, self.floats)
+        return Loop, (self.layout, self.graph, self.run, self.arrays, self.floats, self.plan)
 
 
 def plain(layout: Layout, graph: Graph, run: Run, *operands: Any) -> Any:
@@ -62,8 +70,11 @@ def plain(layout: Layout, graph: Graph, run: Run, *operands: Any) -> Any:
     return tuple(results) if len(results) != 1 else results[0]
 
 
-def loop(op: Op, plan: Plan, run: Run, compile_inner: Callable[[Op], Run], scalar: bool) -> Loop:
-    """The program of a scan whose body has this plan; `scalar`: may it run on Python floats?"""
+def loop(
+    op: Op, plan: Plan, run: Run, compile_inner: Callable[[Op], Run], scalar: bool, native: bool
+) -> Loop:
+    """The program of a scan whose body has this plan; `scalar`: may it run on Python floats?
+    `native`: shall it be machine code, where that is possible?"""
     layout, graph = layout_of(op.params), op.params["graph"]
     arrays = floats = None
     if len(plan.steps) <= CHUNK:
@@ -74,7 +85,7 @@ def loop(op: Op, plan: Plan, run: Run, compile_inner: Callable[[Op], Run], scala
                 floats = _Numbers(layout, graph, plan, otherwise).program(f"{op.name} of floats")
             except Unrecordable:
                 floats = None
-    return Loop(layout, graph, run, arrays, floats)
+    return Loop(layout, graph, run, arrays, floats, plan if native else None)
 
 
 class _Source:
