@@ -17,7 +17,7 @@ import numpy as np
 from graphad.codegen.floats import generate_floats, is_scalar_plan
 from graphad.codegen.large import Large
 from graphad.codegen.program import Program, generate
-from graphad.codegen.scanned import loop
+from graphad.codegen.scanned import Loop
 from graphad.errors import UseError
 from graphad.ir.check import check
 from graphad.ir.evaluate import evaluate
@@ -127,14 +127,21 @@ class Compiled:
                 check(graph, "assume")
         maker = hooks.load("codegen.native")
         fused = maker.fused_plan(graph)
-        if fused is None or self.program is None:
+        if self.program is None or (fused is None and not self._may_loop):
             return None
+        fused = make_plan(graph) if fused is None else fused
         inner = inner_compiler(dataclasses.replace(self.options, backend="llvm"))
         fits = conditions.hold if conditions.equal else None
         made: Native = maker.Native(
             fused, self.name, inner, self.program, fits, self.options.threads, self.options.cache
         )
         return made
+
+    @property
+    def _may_loop(self) -> bool:
+        """Are there loops that become machine code, in a program that has none yet?"""
+        loops = any(isinstance(node.op.family, Scan) for node in self.graph.nodes)
+        return loops and self.options.backend == "auto"
 
     @property
     def large(self) -> Large | None:
@@ -231,12 +238,14 @@ def inner_compiler(options: Options) -> Callable[[Op], Callable[..., Any]]:
 def _compile_inner(options: Options, op: Op) -> Callable[..., Any]:
     family = op.family
     assert isinstance(family, InnerFamily)
-    runs = [Inner(compile_graph(g, options, "inner")) for g in family.graphs(op.params)]
+    runs = [Inner(g, options) for g in family.graphs(op.params)]
     if isinstance(family, Scan):
-        compiled = runs[0].compiled
-        scalar = compiled.floats is not None
+        plan = make_plan(simplify(op.params["graph"], options.rules)[0])
+        scalar = options.backend in ("auto", "llvm")
         native = options.backend == "llvm"
-        return loop(op, compiled.plan, runs[0], inner_compiler(options), scalar, native)
+        return Loop(op, plan, runs[0], inner_compiler(options), scalar, native)
+    for run in runs:
+        _ = run.compiled
     return functools.partial(_call_inner, op, runs)
 
 
@@ -249,10 +258,17 @@ def _call_inner(op: Op, runs: Sequence[Inner], *arrays: Any) -> Any:
 class Inner:
     """A compiled inner graph as a callable; pickled without machine code."""
 
-    __slots__ = ("compiled",)
+    __slots__ = ("_made", "graph", "options")
 
-    def __init__(self, compiled: Compiled) -> None:
-        self.compiled = compiled
+    def __init__(self, graph: Graph, options: Options, made: Compiled | None = None) -> None:
+        self.graph, self.options, self._made = graph, options, made
+
+    @property
+    def compiled(self) -> Compiled:
+        """What the stages made of it, when it is first asked for."""
+        if self._made is None:
+            self._made = compile_graph(self.graph, self.options, "inner")
+        return self._made
 
     def __call__(self, *arrays: Any) -> Sequence[Any]:
         runner = self.compiled.runner
@@ -263,7 +279,7 @@ class Inner:
         return self(*arrays)
 
     def __reduce__(self) -> tuple:
-        return Inner, (self.compiled,)
+        return Inner, (self.graph, self.options, self._made)
 
 
 class _Clock:

@@ -1,4 +1,4 @@
-"""Loops over small arrays as LLVM text: elementwise formulas, reductions, copies.
+"""Loops over small arrays as LLVM text: elementwise formulas, copies.
 
 All sizes are numbers here: the code is made for the shapes of one call. The innermost axis is
 worked on in vectors, what is left of it in shorter ones.
@@ -11,69 +11,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from graphad.codegen.numbers import has_function
+from graphad.codegen.places import Formula, Number, Place, aligned, collapsed, pieces
 from graphad.codegen.scalars import BOOL, Scalar
-from graphad.codegen.vectors import Text, element, identity
+from graphad.codegen.vectors import Text, element
 
 UNROLLED = 4  # vectors that are written one after the other instead of in a loop
-
-
-class Place:
-    """A strided array in memory: base is a pointer in the code, offset and strides in elements.
-
-    kind: "carry" (overwritten at the end of a step), "row", "fixed", "temporary".
-    """
-
-    __slots__ = ("base", "dtype", "kind", "offset", "shape", "strides")
-
-    def __init__(
-        self, base: str, dtype: np.dtype, shape: Sequence[int], kind: str,
-        strides: Sequence[int] | None = None, offset: int = 0,
-    ) -> None:  # fmt: skip
-        self.base, self.dtype, self.shape, self.kind = base, dtype, tuple(shape), kind
-        self.strides = contiguous(shape) if strides is None else tuple(strides)
-        self.offset = offset
-
-    def view(self, shape: Sequence[int], strides: Sequence[int], offset: int = 0) -> Place:
-        """Other sizes and strides on the same memory."""
-        return Place(self.base, self.dtype, shape, self.kind, strides, self.offset + offset)
-
-    @property
-    def is_contiguous(self) -> bool:
-        """Do the elements lie one after the other?"""
-        pairs = zip(self.shape, self.strides, contiguous(self.shape), strict=True)
-        return all([n == 1 or a == b for n, a, b in pairs])
-
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        return int(np.prod(self.shape, dtype=int))
-
-
-def contiguous(shape: Sequence[int]) -> tuple[int, ...]:
-    """Strides in elements of an array in C order."""
-    strides, step = [], 1
-    for size in reversed(shape):
-        strides.append(step)
-        step *= size
-    return tuple(reversed(strides))
-
-
-def aligned(place: Place, ndim: int, shape: Sequence[int]) -> tuple[int, ...]:
-    """Strides of an operand in a loop over `shape`: 0 along axes that it is stretched over."""
-    lead = ndim - len(place.shape)
-    own = [0 if n == 1 else s for n, s in zip(place.shape, place.strides, strict=True)]
-    return (*[0] * lead, *own)
-
-
-def pieces(count: int, lanes: int) -> tuple[int, list[tuple[int, int]]]:
-    """(full vectors, [(start, lanes)] of the shorter ones that are left)."""
-    full = count // lanes
-    left, start, rest = [], full * lanes, count - full * lanes
-    while rest:
-        width = 1 << (rest.bit_length() - 1)
-        left.append((start, width))
-        start, rest = start + width, rest - width
-    return full, left
 
 
 class LoopText(Text):
@@ -116,13 +58,20 @@ class LoopText(Text):
         self.label(done)
 
     def _call(self, function: str, args: Sequence[str], dtype: np.dtype) -> str:
-        """Of a single number the C library's function, as NumPy's programs on floats call it."""
-        if self.lanes > 1 or dtype.itemsize != 8 or not has_function(function):
+        """Of a single number the C library's function, as NumPy's programs on floats call it; in
+        single precision a lane of a vector."""
+        if self.lanes > 1:
             return super()._call(function, args, dtype)
-        self.declared[function] = (
-            f"declare double @{function}({', '.join(['double'] * len(args))})"
-        )
-        return self.put(f"call double @{function}({', '.join(f'double {a}' for a in args)})")
+        if dtype.itemsize == 8 and has_function(function):
+            kinds = ", ".join(["double"] * len(args))
+            self.declared[function] = f"declare double @{function}({kinds})"
+            given = ", ".join([f"double {a}" for a in args])
+            return self.put(f"call double @{function}({given})")
+        self.lanes = 16 // dtype.itemsize
+        wide = super()._call(function, [self.splat(a, element(dtype)) for a in args], dtype)
+        found = self.extract(wide, dtype)
+        self.lanes = 1
+        return found
 
     # -- memory --------------------------------------------------------------------------------
     def at(self, base: str, dtype: np.dtype, offset: int, index: Sequence[tuple[str, int]]) -> str:
@@ -157,24 +106,6 @@ class LoopText(Text):
         name = "llvm.memcpy.p0.p0.i64"
         self.declared[name] = f"declare void @{name}(ptr, ptr, i64, i1)"
         self.do(f"call void @{name}(ptr {target}, ptr {source}, i64 {size}, i1 false)")
-
-
-class Formula:
-    """An elementwise expression: instructions on operands, which are places or single numbers."""
-
-    __slots__ = ("root", "shape")
-
-    def __init__(self, root: Scalar, shape: Sequence[int]) -> None:
-        self.root, self.shape = root, tuple(shape)
-
-
-class Number:
-    """A single number in a register."""
-
-    __slots__ = ("dtype", "name")
-
-    def __init__(self, name: str, dtype: np.dtype) -> None:
-        self.name, self.dtype = name, dtype
 
 
 class Loops:
@@ -305,186 +236,3 @@ class Loops:
         else:
             pairs.append((inner, strides[-1]))
         return self.text.at(place.base, place.dtype, offset, pairs)
-
-    def reduce(
-        self, kind: str, formula: Formula, axes: Sequence[int], dtype: np.dtype, target: Place
-    ) -> None:
-        """target = formula reduced over `axes`; target has the sizes of the other axes."""
-        kept = [a for a in range(len(formula.shape)) if a not in axes]
-        order = [*kept, *axes]
-        sizes = [formula.shape[a] for a in order]
-        places = self.used(formula.root)
-        strides = {}
-        for p in places:
-            whole = aligned(p, len(formula.shape), formula.shape)
-            strides[id(p)] = tuple([whole[a] for a in order])
-        split = len(kept)
-        if not split:
-            sizes, split = [1, *sizes], 1
-            strides = {key: (0, *s) for key, s in strides.items()}
-        own = (*contiguous(sizes[:split]),)
-        last = [s[-1] for s in strides.values()]
-        along = all(s in (0, 1) for s in last) and 1 in last and sizes[-1] > 1
-        across = all(s[split - 1] in (0, 1) for s in strides.values()) and sizes[split - 1] > 1
-        if across:
-            self._across(kind, formula, sizes, split, strides, own, dtype, target)
-        else:
-            self._along(kind, formula, sizes, split, strides, own, dtype, target, along)
-
-    def _across(
-        self, kind: str, formula: Formula, sizes: Sequence[int], split: int,
-        strides: dict[int, tuple[int, ...]], own: Sequence[int], dtype: np.dtype, target: Place,
-    ) -> None:  # fmt: skip
-        """Vectors along the last axis that is kept; every lane adds up by itself."""
-        t = self.text
-
-        def emit(index: list[str], inner: str | int, lanes: int) -> None:
-            t.lanes = lanes
-            total = t.reserve(t.type(dtype))
-            self._start(kind, total, dtype)
-            deeper: list[str] = []
-
-            def level(axis: int) -> None:
-                if axis == len(sizes):
-                    t.lanes = lanes
-                    where = self._mixed(index, inner, deeper, split, strides)
-                    self._add(kind, total, self.value(formula.root, where), dtype)
-                    t.lanes = 1
-                    return
-
-                def inside(i: str) -> None:
-                    deeper.append(i)
-                    level(axis + 1)
-                    deeper.pop()
-
-                t.lanes = 1
-                t.loop(sizes[axis], inside)
-
-            level(split)
-            t.lanes = lanes
-            found = t.put(f"load {t.type(dtype)}, ptr {total}")
-            t.store(found, self._address(target, own, index, inner), dtype)
-            t.lanes = 1
-
-        self._nest(sizes[:split], True, emit)
-
-    def _mixed(
-        self, index: Sequence[str], inner: str | int, deeper: Sequence[str], split: int,
-        strides: dict[int, tuple[int, ...]],
-    ) -> Callable[[Place], str]:  # fmt: skip
-        def where(place: Place) -> str:
-            own = strides[id(place)]
-            pairs = [*zip(index, own, strict=False), *zip(deeper, own[split:], strict=True)]
-            offset = place.offset
-            if isinstance(inner, int):
-                offset += inner * own[split - 1]
-            else:
-                pairs.append((inner, own[split - 1]))
-            address = self.text.at(place.base, place.dtype, offset, pairs)
-            return f"splat {address}" if not own[split - 1] and self.text.lanes > 1 else address
-
-        return where
-
-    def _along(
-        self, kind: str, formula: Formula, sizes: Sequence[int], split: int,
-        strides: dict[int, tuple[int, ...]], own: Sequence[int], dtype: np.dtype, target: Place,
-        vector: bool,
-    ) -> None:  # fmt: skip
-        """Vectors along the last axis that is reduced, added up in the end."""
-        t = self.text
-        width = t.most if vector else 1
-        while width > sizes[-1]:
-            width //= 2
-
-        def emit(index: list[str], inner: str | int, lanes: int) -> None:
-            t.lanes = width
-            total = t.reserve(t.type(dtype))
-            self._start(kind, total, dtype)
-            t.lanes = 1
-            single = t.reserve(t.type(dtype))
-            self._start(kind, single, dtype)
-            outer = [*index, *([inner] if isinstance(inner, str) else [])]
-
-            def level(axis: int, deeper: list[str]) -> None:
-                if axis < len(sizes) - 1:
-                    t.loop(sizes[axis], lambda i: level(axis + 1, [*deeper, i]))
-                    return
-                self.strip(sizes[-1], width, lambda at, n: piece(deeper, at, n))
-
-            def piece(deeper: Sequence[str], at: str | int, n: int) -> None:
-                for shift in range(0, 1 if n == width else n):
-                    t.lanes = n if n == width else 1
-                    spot = at if n == width else int(at) + shift
-                    fixed = inner if isinstance(inner, int) else 0
-                    where = self._inner(outer, fixed, deeper, spot, split, strides)
-                    acc = total if n == width else single
-                    self._add(kind, acc, self.value(formula.root, where), dtype)
-                    t.lanes = 1
-
-            level(split, [])
-            t.lanes = width
-            whole = t.fold(kind, t.put(f"load {t.type(dtype)}, ptr {total}"), dtype)
-            whole = t.extract(whole, dtype)
-            t.lanes = 1
-            rest = t.put(f"load {t.type(dtype)}, ptr {single}")
-            found = t.combine(kind, whole, rest, dtype)
-            t.store(found, self._address(target, own, index, inner), dtype)
-
-        self._nest(sizes[:split], False, emit)
-
-    def _inner(
-        self, outer: Sequence[str], fixed: int, deeper: Sequence[str], spot: str | int, split: int,
-        strides: dict[int, tuple[int, ...]],
-    ) -> Callable[[Place], str]:  # fmt: skip
-        def where(place: Place) -> str:
-            own = strides[id(place)]
-            pairs = [
-                *zip(outer, own[:split], strict=False),
-                *zip(deeper, own[split:], strict=False),
-            ]
-            offset = place.offset
-            if len(outer) < split:
-                offset += fixed * own[split - 1]
-            if isinstance(spot, int):
-                offset += spot * own[-1]
-            else:
-                pairs.append((spot, own[-1]))
-            address = self.text.at(place.base, place.dtype, offset, pairs)
-            return f"splat {address}" if not own[-1] and self.text.lanes > 1 else address
-
-        return where
-
-    def _start(self, kind: str, total: str, dtype: np.dtype) -> None:
-        t = self.text
-        t.do(f"store {t.type(dtype)} {t.constant(identity(kind, dtype))}, ptr {total}")
-
-    def _add(self, kind: str, total: str, value: str, dtype: np.dtype) -> None:
-        t = self.text
-        before = t.put(f"load {t.type(dtype)}, ptr {total}")
-        t.do(f"store {t.type(dtype)} {t.combine(kind, before, value, dtype)}, ptr {total}")
-
-
-def collapsed(
-    sizes: Sequence[int], strides: Sequence[Sequence[int]]
-) -> tuple[list[int], list[tuple[int, ...]]]:
-    """Sizes and strides with neighbouring axes joined where all operands run on through them."""
-    kept: list[int] = []
-    rows: list[list[int]] = [[] for _ in strides]
-    for axis, size in enumerate(sizes):
-        if size == 1:
-            continue
-        joins = bool(kept) and all(
-            [r[-1] == s[axis] * size for r, s in zip(rows, strides, strict=True)]
-        )
-        if joins:
-            kept[-1] *= size
-        else:
-            kept.append(size)
-        for r, s in zip(rows, strides, strict=True):
-            if joins:
-                r[-1] = s[axis]
-            else:
-                r.append(s[axis])
-    if not kept:
-        return [1], [(1,) if k == 0 else (0,) for k in range(len(strides))]
-    return kept, [tuple(r) for r in rows]

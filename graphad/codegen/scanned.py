@@ -23,31 +23,33 @@ from graphad.ir.hooks import hooks
 from graphad.ir.op import Op
 from graphad.plan.plan import Plan
 
+LARGE = 1 << 20  # bytes of carries from which the body's own program is worth a call per step
+
 Run = Callable[..., Sequence[Any]]
 
 
 class Loop:
     """A compiled scan: call it with the operands, get the results.
 
-    run     the body's program, called for each step where no loop was written
-    arrays  the loop on NumPy arrays
-    floats  the loop on Python floats
-    plan    that of the body, where the loop shall be machine code
+    plan    that of the body
+    run     the body's program, called for each step where no loop is written, or arrays are large
+    scalar  may the loop run on Python floats?
+    native  shall it be machine code, where that is possible?
+
+    What is needed is made at the first call that needs it.
     """
 
-    __slots__ = ("arrays", "floats", "graph", "layout", "machine", "plan", "run")
-
     def __init__(
-        self, layout: Layout, graph: Graph, run: Run, arrays: Program | None,
-        floats: Program | None, plan: Plan | None = None,
+        self, op: Op, plan: Plan, run: Run, compile_inner: Callable[[Op], Run],
+        scalar: bool = False, native: bool = False,
     ) -> None:  # fmt: skip
-        self.layout, self.graph, self.run = layout, graph, run
-        self.arrays, self.floats, self.plan = arrays, floats, plan
-        machine = plan is not None and layout.carries + layout.outputs > 0
-        self.machine = hooks.load("codegen.steady").Steady(layout, graph, plan) if machine else None
+        self.op, self.plan, self.run, self.compile_inner = op, plan, run, compile_inner
+        self.layout, self.graph = layout_of(op.params), op.params["graph"]
+        self.scalar, self.native = scalar and is_scalar_plan(plan), native
+        self._made: dict[str, Any] = {}
 
     def __call__(self, *operands: Any) -> Any:
-        if self.machine is not None:
+        if self.native:
             results = self.machine.run(operands)
             if results is not None:
                 return results
@@ -56,12 +58,45 @@ class Loop:
                 return self.floats.run(*operands)
             except FAILURES:  # what math raises where NumPy has a value
                 pass
-        if self.arrays is not None:
-            return self.arrays.run(*operands)
-        return plain(self.layout, self.graph, self.run, *operands)
+        if (
+            self.arrays is None
+            or _bytes(operands[: self.layout.first + self.layout.carries]) > LARGE
+        ):
+            return plain(self.layout, self.graph, self.run, *operands)
+        return self.arrays.run(*operands)
+
+    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
+
+    @property
+    def machine(self) -> Any:
+        """The loop as machine code, for the shapes that it meets."""
+        steady = hooks.load("codegen.steady").Steady
+        return self._once("machine", lambda: steady(self.layout, self.graph, self.plan))
+
+    @property
+    def arrays(self) -> Program | None:
+        """The loop on NumPy arrays; None for very long bodies."""
+        if len(self.plan.steps) > CHUNK:
+            return None
+        found: Program = self._once("arrays", lambda: _Arrays(self).program(self.op.name))
+        return found
+
+    @property
+    def floats(self) -> Program | None:
+        """The loop on Python floats; None where that cannot be."""
+        return self._once("floats", self._floats) if self.scalar else None
+
+    def _floats(self) -> Program | None:
+        try:
+            return _Numbers(self).program(f"{self.op.name} of floats")
+        except Unrecordable:
+            return None
 
     def __reduce__(self) -> tuple:
-        return Loop, (self.layout, self.graph, self.run, self.arrays, self.floats, self.plan)
+        return Loop, (self.op, self.plan, self.run, self.compile_inner, self.scalar, self.native)
 
 
 def plain(layout: Layout, graph: Graph, run: Run, *operands: Any) -> Any:
@@ -70,22 +105,8 @@ def plain(layout: Layout, graph: Graph, run: Run, *operands: Any) -> Any:
     return tuple(results) if len(results) != 1 else results[0]
 
 
-def loop(
-    op: Op, plan: Plan, run: Run, compile_inner: Callable[[Op], Run], scalar: bool, native: bool
-) -> Loop:
-    """The program of a scan whose body has this plan; `scalar`: may it run on Python floats?
-    `native`: shall it be machine code, where that is possible?"""
-    layout, graph = layout_of(op.params), op.params["graph"]
-    arrays = floats = None
-    if len(plan.steps) <= CHUNK:
-        otherwise = functools.partial(plain, layout, graph, run)
-        arrays = _Arrays(layout, graph, plan, otherwise, compile_inner).program(op.name)
-        if scalar and is_scalar_plan(plan):
-            try:
-                floats = _Numbers(layout, graph, plan, otherwise).program(f"{op.name} of floats")
-            except Unrecordable:
-                floats = None
-    return Loop(layout, graph, run, arrays, floats, plan if native else None)
+def _bytes(arrays: Sequence[Any]) -> int:
+    return sum([getattr(array, "nbytes", 8) for array in arrays])
 
 
 class _Source:
@@ -93,8 +114,13 @@ class _Source:
 
     bound: dict[str, Any]
 
-    def __init__(self, layout: Layout, graph: Graph, plan: Plan, otherwise: Run) -> None:
-        self.layout, self.graph, self.plan, self.otherwise = layout, graph, plan, otherwise
+    def __init__(self, loop: Loop) -> None:
+        self.layout, self.graph, self.plan = layout, graph, plan = (
+            loop.layout,
+            loop.graph,
+            loop.plan,
+        )
+        self.otherwise = functools.partial(plain, layout, graph, loop.run)
         c, s = layout.carries, layout.outputs
         self.inside = list(plan.values[: len(graph.inputs)])
         self.stacked = plan.outputs[c : c + s]
@@ -220,12 +246,9 @@ class _Source:
 class _Arrays(_Source):
     """On NumPy arrays."""
 
-    def __init__(
-        self, layout: Layout, graph: Graph, plan: Plan, otherwise: Run,
-        compile_inner: Callable[[Op], Run],
-    ) -> None:  # fmt: skip
-        super().__init__(layout, graph, plan, otherwise)
-        self.writer = Writer(plan, compile_inner, {})
+    def __init__(self, loop: Loop) -> None:
+        super().__init__(loop)
+        self.writer = Writer(loop.plan, loop.compile_inner, {})
         self.bound = self.writer.bound
 
     def name(self, wish: str) -> str:
@@ -262,9 +285,9 @@ class _Arrays(_Source):
 class _Numbers(_Source):
     """On Python floats."""
 
-    def __init__(self, layout: Layout, graph: Graph, plan: Plan, otherwise: Run) -> None:
-        super().__init__(layout, graph, plan, otherwise)
-        self.written = Floats(plan)
+    def __init__(self, loop: Loop) -> None:
+        super().__init__(loop)
+        self.written = Floats(loop.plan)
         self.bound = self.written.bound
 
     def name(self, wish: str) -> str:

@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import glob
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from graphad.codegen import kernels, llvm
-from graphad.codegen.looptext import LoopText, Number, Place
+from graphad.codegen.looptext import LoopText
+from graphad.codegen.movements import shape_of
+from graphad.codegen.places import Number, Place
 from graphad.codegen.recording import Unrecordable
-from graphad.codegen.steps import Steps, concrete, shape_of
+from graphad.codegen.steps import Steps, concrete
 from graphad.codegen.vectors import element
 from graphad.errors import MissingLibraryError
 from graphad.ir.dims import Atom
@@ -83,8 +87,8 @@ class Code:
         self.layout, self.plan = layout, plan
         count = len(plan.graph.inputs)
         self.types = [concrete(plan.values[i].type, sizes) for i in range(count)]
-        self.stacked = [concrete(plan.values[n].type, sizes)
-                        for n in plan.outputs[layout.carries : layout.carries + layout.outputs]]  # fmt: skip
+        stacked = plan.outputs[layout.carries : layout.carries + layout.outputs]
+        self.stacked = [concrete(plan.values[n].type, sizes) for n in stacked]
         writer = _Writer(layout, plan, sizes)
         self.text = writer.module(self.types, self.stacked)
         self.fixed, self.scratch = writer.steps.fixed, writer.steps.scratch + 64
@@ -287,23 +291,33 @@ class _WithLibrary(Steps):
         left, right = _turned(first), _turned(second)
         if m * n * k < BLAS or left is None or right is None or first.dtype != np.float64:
             return None
-        address = gemm()
-        if address is None:
+        library = gemm()
+        if library is None:
             return None
-        llvm.binding().add_symbol("graphad_dgemm", address)
         t = self.text
-        t.declared["graphad_dgemm"] = f"declare void @graphad_dgemm({', '.join(['ptr'] * 13)})"
+        kind, address = library
+        llvm.binding().add_symbol(f"graphad_dgemm_{kind}", address)
         made = self.temporary(first.dtype, (m, n))
         a = t.at(first.base, first.dtype, first.offset, [])
         b = t.at(second.base, second.dtype, second.offset, [])
         (turn_a, step_a), (turn_b, step_b) = left, right
-        given = [
-            self._global("i8", turn_b), self._global("i8", turn_a), self._global("i32", n),
-            self._global("i32", m), self._global("i32", k), self._global("double", "1.0"), b,
-            self._global("i32", step_b), a, self._global("i32", step_a),
-            self._global("double", "0.0"), made.base, self._global("i32", n),
-        ]  # fmt: skip
-        t.do(f"call void @graphad_dgemm({', '.join([f'ptr {g}' for g in given])})")
+        if kind == "c":
+            kinds = ["i32"] * 3 + ["i64"] * 3 + ["double", "ptr", "i64"] + ["ptr", "i64"]
+            kinds += ["double", "ptr", "i64"]
+            turns = [111 if turn == 78 else 112 for turn in (turn_a, turn_b)]  # CblasNoTrans …
+            given = [101, *turns, m, n, k, "1.0", a, step_a, b, step_b, "0.0", made.base, n]
+        else:
+            kinds = ["ptr"] * 13
+            given = [
+                self._global("i8", turn_b), self._global("i8", turn_a), self._global("i32", n),
+                self._global("i32", m), self._global("i32", k), self._global("double", "1.0"), b,
+                self._global("i32", step_b), a, self._global("i32", step_a),
+                self._global("double", "0.0"), made.base, self._global("i32", n),
+            ]  # fmt: skip
+        name = f"graphad_dgemm_{kind}"
+        t.declared[name] = f"declare void @{name}({', '.join(kinds)})"
+        listed = ", ".join([f"{k} {g}" for k, g in zip(kinds, given, strict=True)])
+        t.do(f"call void @{name}({listed})")
         return made
 
     def _global(self, kind: str, value: Any) -> str:
@@ -327,8 +341,14 @@ def _turned(place: Place) -> tuple[int, int] | None:
 
 
 @functools.cache
-def gemm() -> int | None:
-    """Where SciPy's dgemm lies; None without SciPy."""
+def gemm() -> tuple[str, int] | None:
+    """(kind, address) of a dgemm: "c" of NumPy's own BLAS, "fortran" of SciPy's; None: there is
+    neither."""
+    folder = os.path.join(os.path.dirname(os.path.dirname(np.__file__)), "numpy.libs")
+    for path in glob.glob(os.path.join(glob.escape(folder), "libscipy_openblas64_*")):
+        own = getattr(ctypes.CDLL(path), "scipy_cblas_dgemm64_", None)
+        if own is not None:
+            return "c", ctypes.cast(own, ctypes.c_void_p).value or 0
     try:
         capsule = scipy("linalg").cython_blas.__pyx_capi__["dgemm"]
     except (MissingLibraryError, AttributeError, KeyError):
@@ -336,5 +356,4 @@ def gemm() -> int | None:
     name, pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
     name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    found: int | None = pointer(capsule, name(capsule))
-    return found
+    return "fortran", pointer(capsule, name(capsule))

@@ -1,0 +1,156 @@
+"""Loops as machine code: what is made, and that it computes what the interpreter computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphad as ga
+from graphad.codegen import kernels
+
+pytestmark = pytest.mark.skipif(not kernels.is_possible(), reason="no vector registers")
+RNG = np.random.default_rng(3)
+
+
+def machines(f: Any) -> list[Any]:
+    """The codes that the loops of a function have made."""
+    loops = [v for v in f._compiled.program.bound.values() if type(v).__name__ == "Loop"]
+    return [code for loop in loops for code in loop.machine.variants.values()]
+
+
+def check(
+    inputs: Any, outputs: Any, *given: Any, native: bool = True, rtol: float = 1e-11
+) -> None:
+    f = ga.function(inputs, outputs, backend="llvm", unused="ignore")
+    g = ga.function(inputs, outputs, backend="interpreter", unused="ignore")
+    ours, theirs = f(*given), g(*given)
+    for a, b in zip(ga.tree.flatten(ours)[0], ga.tree.flatten(theirs)[0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-12)
+        assert np.shape(a) == np.shape(b) and np.asarray(a).dtype == np.asarray(b).dtype
+    made = machines(f)
+    assert bool(made) and all([(code is not None) == native for code in made])
+
+
+# Bodies by name: what they do to a carry (m, n), with a row (m, n) and a captured matrix (n, n).
+BODIES: dict[str, Any] = {
+    "elementwise": lambda c, x, w: ga.tanh(c + x) * ga.where(x > 0, ga.exp(-x), ga.log1p(x * x)),
+    "matmul": lambda c, x, w: ga.sin(c @ w + x),
+    "matmul of transposes": lambda c, x, w: ga.sin((w.T @ c.T).T + x),
+    "vectors": lambda c, x, w: c * 0.5 + (w @ x[0])[None, :] + (c @ w[0])[:, None],
+    "sums": lambda c, x, w: c / 2 + x.sum(axis=0) + x.sum(axis=1, keepdims=True) + x.sum(),
+    "extrema": lambda c, x, w: ga.minimum(c, x.max(axis=1, keepdims=True)) - x.min(axis=0),
+    "means": lambda c, x, w: c - x.mean() + (x * c).mean(axis=0),
+    "logsumexp": lambda c, x, w: c / 2 + ga.logsumexp(x + c, axis=1)[:, None],
+    "softmax": lambda c, x, w: ga.softmax(c + x, axis=1),
+    "slices": lambda c, x, w: ga.concatenate([c[:, 1:] * x[:, :-1], c[:, :1]], axis=1),
+    "flips": lambda c, x, w: c[::-1] * 0.5 + ga.flip(x, axis=1),
+    "reshape": lambda c, x, w: (c.T.reshape((c.shape[0], -1)) + x).reshape(c.shape) / 2,
+    "stack": lambda c, x, w: ga.stack([c[0], x[0]]).sum(axis=0)[None, :] + c * 0.3,
+    "powers": lambda c, x, w: abs(c) ** 0.5 + x**3 - abs(x) ** 1.5,
+    "numbers": lambda c, x, w: c * 0.5 + ga.sin(c[0, 0]) * x[-1, -1],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (1, 17), (4, 1)], ids=str)
+@pytest.mark.parametrize("name", BODIES)
+def test_bodies(name: str, shape: tuple[int, int]) -> None:
+    m, n = shape
+    body = BODIES[name]
+    w, c, xs = ga.matrix("w", (n, n)), ga.matrix("c", (m, n)), ga.tensor("xs", (None, m, n))
+    last, ys = ga.scan(lambda h, x: ((new := body(h, x, w)), new[0] * 2), c, xs)
+    cost = (last**2).sum() + ys.sum()
+    given = RNG.normal(size=(n, n)) / n, RNG.normal(size=shape), RNG.normal(size=(6, *shape))
+    wanted = [last, ys]
+    check([w, c, xs], wanted, *given)
+    slopes = ga.grad(cost, [w, c, xs], disconnected="zero")
+    f = ga.function([w, c, xs], slopes, backend="llvm", unused="ignore")
+    g = ga.function([w, c, xs], slopes, backend="interpreter", unused="ignore")
+    for a, b in zip(f(*given), g(*given), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
+
+
+def test_sizes_are_met_one_after_the_other() -> None:
+    w, h, xs = ga.matrix("w"), ga.vector("h"), ga.matrix("xs")
+    last, ys = ga.scan(lambda c, x: (ga.tanh(w @ c + x), c), h, xs)
+    f = ga.function([w, h, xs], [last, ys], backend="llvm")
+    g = ga.function([w, h, xs], [last, ys], backend="interpreter")
+    for n in (2, 3, 9, 3):
+        given = RNG.normal(size=(n, n)), RNG.normal(size=n), RNG.normal(size=(4, n))
+        for a, b in zip(f(*given), g(*given), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12)
+    assert len(machines(f)) == 3
+
+
+def test_large_products_go_to_a_library() -> None:
+    n = 40
+    w, xs = ga.matrix("w", (n, n)), ga.tensor("xs", (3, n, n))
+    for product in (lambda c: c @ w, lambda c: w.T @ c.T, lambda c: c.T @ w.T):
+        last, _ = ga.scan(lambda c, x, p=product: (ga.tanh(p(c) + x), None), xs[0], xs)
+        check([w, xs], last, RNG.normal(size=(n, n)) / n, RNG.normal(size=(3, n, n)))
+
+
+def test_views_of_carries_change_places() -> None:
+    xs = ga.matrix("xs", (None, 4))
+    start = tuple(RNG.normal(size=(3, 4)))
+
+    def body(c: Any, x: Any) -> Any:
+        a, b, d = c
+        return (b, a[::-1], d + a), (a, b + x)
+
+    last, ys = ga.scan(body, start, xs)
+    check([xs], [*last, *ys], RNG.normal(size=(5, 4)))
+
+
+def test_loops_of_unknown_length_grow() -> None:
+    a, xs = ga.scalar("a"), ga.vector("xs")
+    for reverse in (False, True):
+        last, ys = ga.scan(
+            lambda c, x: (c * a + x, (c, c > 1)), 0.0, xs, reverse=reverse,
+            until=lambda c, y: c > 900.0,
+        )  # fmt: skip
+        check([a, xs], [last, *ys, ga.grad(last, [a, xs])], 0.999, np.linspace(0.5, 1.5, 3000))
+    with pytest.raises(ga.errors.ConvergenceError, match="max_steps=300"):
+        y = ga.while_loop(lambda c: c < 10, lambda c: c * a, a, max_steps=300)
+        ga.function([a], y, backend="llvm")(1.0)
+
+
+def test_other_dtypes() -> None:
+    xs, n = ga.vector("xs", dtype="float32"), ga.vector("n", dtype="int32")
+
+    def body(c: Any, x: Any) -> Any:
+        f, k, flag = c
+        return (f * x[0] + ga.exp(-x[0]), k + x[1], flag | (x[0] > 1)), (f, k * 2, flag)
+
+    last, ys = ga.scan(body, (np.float32(0.5), np.int32(1), False), (xs, n))
+    given = RNG.normal(size=5).astype("float32"), np.arange(5, dtype="int32")
+    check([xs, n], [*last, *ys], *given, rtol=1e-6)
+    counted = ga.fori_loop(0, 7, lambda i, c: c * 2 + i.astype("float64"), 1.0)
+    check([xs], counted, given[0])
+
+
+def test_operands_need_not_be_in_order() -> None:
+    w, xs = ga.matrix("w", (3, 3)), ga.matrix("xs", (5, 3))
+    last, _ = ga.scan(lambda c, x: (w @ c + x, None), xs[0], xs)
+    check([w, xs], last, np.asfortranarray(RNG.normal(size=(3, 3))), RNG.normal(size=(10, 3))[::2])
+
+
+def test_what_has_no_translation_runs_in_python() -> None:
+    xs = ga.matrix("xs", (None, 3))
+    last, _ = ga.scan(lambda c, x: (ga.sort(c) + x, None), np.zeros(3), xs)
+    check([xs], last, RNG.normal(size=(4, 3)), native=False)
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    a, xs = ga.scalar("a"), ga.vector("xs")
+    last, ys = ga.scan(lambda c, x: (ga.sin(a * c) + x, c), 0.0, xs)
+    f = ga.function([a, xs], [last, ys], backend="llvm")
+    given = [(i / 10, RNG.normal(size=2000)) for i in range(16)]
+    expected = [f(*g) for g in given]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda g: f(*g), given))
+    for a_, b_ in zip(found, expected, strict=True):
+        assert a_[0] == b_[0] and np.array_equal(a_[1], b_[1])
