@@ -226,34 +226,38 @@ def vectorize_graph(outputs: Any, replacements: Mapping[Variable, Any]) -> Any:
         raise UseError(f"vectorize_graph: the replacements are {type(replacements).__name__}",
                        remedy="pass a dict: {variable: stack}")  # fmt: skip
     pairs = [_Replacement.of(key, value) for key, value in replacements.items()]
+    given = {p.key: p.value for p in pairs if not p.depth}  # what is only replaced
     current: dict[Variable, Variable] = {p.key: p.key for p in pairs}
-    values = {p.key: p.value for p in pairs}
     results: list[Variable] = leaves
     for level in range(1, max([p.depth for p in pairs], default=0) + 1):  # from the last axis
         chosen = [p for p in pairs if level <= p.depth]
         sizes = [(_label(p.key), p.value.shape[p.depth - level]) for p in chosen]
         rows = joint_rows("vectorize_graph", sizes)
-        stacked = {}
         for p in chosen:
-            old = current[p.key]
+            old, p.rows = current[p.key], (rows, *p.rows)
             row = p.value.type.shape[p.depth :] if old is p.key else old.type.shape
-            current[p.key] = stacked[old] = Variable(TensorType(old.dtype, (rows, *row)))
-            shape = list(values[p.key].shape)
-            if shape[p.depth - level] != rows:  # checked when the program runs
-                shape[p.depth - level] = rows
-                values[p.key] = OPS["reshape"](values[p.key], shape)
-        results = batch(results, stacked)
-    found = replace(results, {current[key]: value for key, value in values.items()})
-    return structure.unflatten(found)
+            stack = Variable(TensorType(old.dtype, (rows, *row)))
+            current[p.key] = given[old] = p.stack() if level == p.depth else stack
+        results, given = batch(results, given), {}
+    return structure.unflatten(replace(results, given) if given else results)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Replacement:
-    """A variable of the graph, what stands in its place, and how many axes that has more."""
+    """A variable of the graph, what stands in its place, and how many axes that has more: `rows`
+    is what their sizes have to be."""
 
     key: Variable
     value: Variable
     depth: int
+    rows: tuple[Any, ...] = ()
+
+    def stack(self) -> Variable:
+        """The value, of which is checked that it has the sizes when the program runs."""
+        if self.value.type.shape[: self.depth] == self.rows:
+            return self.value
+        found: Variable = OPS["reshape"](self.value, (*self.rows, *self.value.shape[self.depth :]))
+        return found
 
     @classmethod
     def of(cls, key: Any, value: Any) -> _Replacement:

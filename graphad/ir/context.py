@@ -134,12 +134,17 @@ class derived_from:
         surroundings.reset(self.token)
 
 
-@contextlib.contextmanager
-def in_place_of(node: Apply) -> Iterator[None]:
-    """Nodes built inside the block stand for `node`: they have its line, scope and origin."""
-    made = surroundings.get().made
-    token = surroundings.set(Surroundings(node.scope, node.origin, node.raw_site, made))
-    try:
-        yield
-    finally:
-        surroundings.reset(token)
+class in_place_of:
+    """Nodes built inside the ``with`` block stand for `node`: they have its line and origin."""
+
+    __slots__ = ("node", "token")
+
+    def __init__(self, node: Apply) -> None:
+        self.node = node
+
+    def __enter__(self) -> None:
+        node, made = self.node, surroundings.get().made
+        self.token = surroundings.set(Surroundings(node.scope, node.origin, node.raw_site, made))
+
+    def __exit__(self, *failure: object) -> None:
+        surroundings.reset(self.token)

@@ -120,6 +120,15 @@ def test_a_linear_system_with_many_right_sides_is_solved_once() -> None:
     )
 
 
+def test_histograms_of_rows_are_counted_at_once(run: Runner) -> None:
+    x, edges = ga.matrix("x"), np.linspace(-2, 2, 6)
+    y = ga.vmap(lambda row: np.histogram(row, edges)[0])(x)
+    assert "map_rows" not in operations(y)
+    stack = RNG.normal(size=(4, 50))
+    (found,) = run([x], [y])(stack)
+    np.testing.assert_array_equal(found, [np.histogram(r, edges)[0] for r in stack])
+
+
 @pytest.mark.parametrize("shapes", [((2, 3), (3,)), ((3,), (3,)), ((3,), (3, 2)), ((2, 3), (3, 2)),
                                     ((5, 2, 3), (3,)), ((3,), (5, 3, 2))])  # fmt: skip
 def test_products(shapes: Any, run: Runner) -> None:

@@ -338,6 +338,16 @@ def test_vectorize_graph_of_an_intermediate() -> None:
     np.testing.assert_allclose(found.eval({x: Y[0]}), X.sum(axis=1) + Y[0, 0])
 
 
+def test_deep_graphs() -> None:
+    x = ga.scalar("x")
+    y = x
+    for _ in range(3000):
+        y = ga.sin(y) * 0.5 + x
+    stack = np.linspace(0, 1, 5)
+    found = ga.vectorize_graph(y, {x: stack}).eval()
+    np.testing.assert_allclose(found[3], y.eval({x: stack[3]}))
+
+
 # ---- errors ----------------------------------------------------------------------------------
 def add(left: Any, right: Any) -> Any:
     return left["a"] + right

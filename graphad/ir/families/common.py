@@ -23,6 +23,8 @@ Samples = Callable[[Any], Sequence[Sample]]  # from a numpy Generator, imported 
 class Declared(Family):
     """A family member by name, that builds nodes: ``family(x, axis=0)``. Abstract."""
 
+    shaped_by: int | None = None  # the operand that has any shape, which is that of the result
+
     def __init__(self, name: str) -> None:
         self.name = name
         self.plain = Op(self)
@@ -44,9 +46,10 @@ class Declared(Family):
     def batch(
         self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
     ) -> Sequence[Variable] | None:
-        if not self.is_elementwise:
-            return None
-        return [apply(node.op, aligned(node, operands, batched))]
+        if self.is_elementwise:
+            return [apply(node.op, aligned(node, operands, batched))]
+        alone = [i for i, b in enumerate(batched) if b] == [self.shaped_by]
+        return [apply(node.op, tuple(operands))] if alone else None
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         return apply(self.op(**params), tuple([as_variable(value) for value in inputs]))

@@ -30,6 +30,8 @@ class BinOf(Declared):
     bins. Parameter even: are the edges at equal distances? Then no search is needed.
     """
 
+    shaped_by = 0
+
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
         return (types[0].with_dtype(np.intp),)
 
@@ -142,6 +144,20 @@ class Counts(Declared):
         if not arrays[0].nbytes:  # on arrays only
             return xp.zeros(size, np.intp)
         return xp.bincount(arrays[0], minlength=size + 1)[:size]
+
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable] | None:
+        """Each row of the stack counts in a range of its own."""
+        if any(batched[1:]):
+            return None
+        places, rows = operands[0], operands[0].shape[0]
+        count: Any = operands[1] if len(operands) > 1 else node.op.params["shape"][0]
+        numbers = OPS["arange"](rows)
+        trailing = tuple(range(1, places.ndim))
+        start = (OPS["expand_dims"](numbers, trailing) if trailing else numbers) * (count + 1)
+        found = totals(OPS["ravel"](places + start), None, rows * (count + 1))
+        return [OPS["reshape"](found, (rows, count + 1))[:, :count]]
 
     def cuts(self, position: int) -> bool:
         return True

@@ -17,6 +17,8 @@ from graphad.ir.variable import Constant, Variable, as_variable, describe
 class Search(Declared):
     """Where the elements of the second operand would stand in the first, which is sorted."""
 
+    shaped_by = 1
+
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
         return (types[1].with_dtype(np.intp),)
 
@@ -60,6 +62,8 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Vari
 # ---- digitize --------------------------------------------------------------------------------
 class Digits(Declared):
     """The bin of each element of the first operand, for edges in the second, in either order."""
+
+    shaped_by = 0
 
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
         return (types[0].with_dtype(np.intp),)

@@ -188,6 +188,8 @@ def unique_values(x: Any, /) -> Variable:
 class Membership(Declared):
     """Which elements of the first operand occur in the second?"""
 
+    shaped_by = 0
+
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
         return (types[0].with_dtype(bool),)
 
