@@ -111,7 +111,7 @@ def _element(value: Any, place: tuple[int, ...], shape: tuple[int, ...]) -> Any:
         return np.asarray(value)
 
 
-_asserted = Effect("assert_", _check, "message")
+_asserted = Effect("assert_", _check, "message", whole=True)
 
 
 @_enter(lambda condition, message: condition, lambda rng: [

@@ -219,5 +219,5 @@ LOOPS = """
     bincount histogram histogram2d histogramdd histogram_bin_edges digitize searchsorted
     intersect1d setdiff1d setxor1d union1d unique unique_all unique_counts unique_inverse
     unique_values compress extract trim_zeros argwhere nonzero flatnonzero ix_ lexsort
-    apply_along_axis
+    apply_along_axis print_
 """.split()

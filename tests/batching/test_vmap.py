@@ -297,6 +297,20 @@ def test_inner_graphs_without_a_loop_over_rows(name: str) -> None:
     assert "map_rows" not in operations(ga.vmap(INNER[name])(ga.constant(X)))
 
 
+def test_effects(run: Runner, capsys: Any) -> None:
+    """An assertion looks at all rows; printing and calls of Python come row by row."""
+    x = ga.matrix("x")
+    safe = ga.vmap(lambda r: ga.log(ga.assert_(r > 0, "positive", value=r)))(x)
+    assert "map_rows" not in operations(safe)
+    call = run([x], [safe])
+    np.testing.assert_allclose(call(np.abs(X))[0], np.log(np.abs(X)))
+    with pytest.raises(AssertionError, match="positive"):
+        call(X)
+    shown = ga.vmap(lambda r: ga.after(r, ga.print_(r[0] * 2.0, "twice")))(x)
+    np.testing.assert_allclose(run([x], [shown])(np.eye(2))[0], np.eye(2))
+    assert capsys.readouterr().out.splitlines() == ["twice = 2.0", "twice = 0.0"]
+
+
 def test_a_branch_that_a_row_does_not_take_leaves_no_trace(run: Runner) -> None:
     x = ga.vector("x")
     y = ga.vmap(lambda v: ga.cond(v > 0, lambda v: ga.sqrt(v) * ga.log(v), lambda v: 0.0 * v, v))

@@ -44,6 +44,11 @@ class Identity(Declared):
 class After(Identity):
     """The first operand, once the others have been computed."""
 
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable]:
+        return [apply(node.op, tuple(operands))]
+
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         return arrays[0]
 
@@ -51,16 +56,21 @@ class After(Identity):
 class Effect(Identity):
     """``act(arrays, params)`` happens when the op runs; the arrays are read-only copies.
 
-    `shows` names the parameter that listings and pictures show.
+    `shows` names the parameter that listings and pictures show. whole: does `act` take stacks of
+    rows as well? Else it happens for one row after the other.
     """
 
     is_effect = True
 
     def __init__(
-        self, name: str, act: Callable[[Sequence[Any], Mapping[str, Any]], None], shows: str
+        self,
+        name: str,
+        act: Callable[[Sequence[Any], Mapping[str, Any]], None],
+        shows: str,
+        whole: bool = False,
     ) -> None:
         super().__init__(name)
-        self.act, self.shows = act, shows
+        self.act, self.shows, self.whole = act, shows, whole
 
     def label(self, params: Mapping[str, Any]) -> str:
         shown = params[self.shows]
@@ -71,6 +81,11 @@ class Effect(Identity):
         given = [_frozen(array) for array in arrays if array.nbytes >= 0]  # on arrays only
         self.act(given, params)
         return arrays[0]
+
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable] | None:
+        return [apply(node.op, tuple(operands))] if self.whole else None
 
     def place(self, operands: Sequence[Variable], **params: Any) -> Variable:
         """A node of its own, which stays in the body of a loop in which it was written."""
