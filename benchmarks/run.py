@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks import measure
 from benchmarks.libraries import LIBRARIES
-from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads import WORKLOADS, Workload
 
 DEFAULT = ("graphad", "autograd", "jax")
 
@@ -31,15 +31,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     heading("one call, value and gradient", options.libraries)
     for name in options.only:
-        found = measure.time_calls(WORKLOADS[name], options.libraries, seconds)
+        workload = WORKLOADS[name]
+        found = measure.time_calls(workload, _able(workload, options.libraries), seconds)
         results["calls"][name] = found
-        row(WORKLOADS[name].title, found["seconds"])
+        row(workload.title, found["seconds"], columns=options.libraries)
     if not options.calls:
         heading("first result: build, gradient, compile, first call", options.libraries)
         for name in options.only:
-            first = measure.time_first(WORKLOADS[name], options.libraries, repeats)
+            workload = WORKLOADS[name]
+            first = measure.time_first(workload, _able(workload, options.libraries), repeats)
             results["first"][name] = first
-            row(WORKLOADS[name].title, first)
+            row(workload.title, first, columns=options.libraries)
         modules = ("numpy", *dict.fromkeys(n.partition("-")[0] for n in options.libraries))
         results["imports"] = measure.time_imports(modules, starts)
         heading("import", modules)
@@ -71,13 +73,21 @@ def heading(title: str, libraries: Sequence[str]) -> None:
     print(f"\n{title}\n{'':<42}{columns}   | times {libraries[0]}:{ratios}", flush=True)
 
 
-def row(title: str, seconds: Mapping[str, float], base: str | None = None) -> None:
+def row(title: str, seconds: Mapping[str, float], base: str | None = None,
+        columns: Sequence[str] | None = None) -> None:  # fmt: skip
     """Times, and how many times the first library's time each of the others takes."""
     first = seconds[base or next(iter(seconds))]
-    columns = "".join(f"{duration(s):>12}" for s in seconds.values())
+    names = list(columns or seconds)
+    shown = "".join(f"{duration(seconds[n]) if n in seconds else '-':>12}" for n in names)
     gap = " " * (len("   | times :") + len(base or next(iter(seconds))))
-    ratios = "".join(f"{s / first:>9.2f}x" for s in list(seconds.values())[1:])
-    print(f"{title:<42}{columns}{gap}{ratios}", flush=True)
+    ratios = "".join(f"{seconds[n] / first:>9.2f}x" if n in seconds else f"{'-':>10}"
+                     for n in names[1:])  # fmt: skip
+    print(f"{title:<42}{shown}{gap}{ratios}", flush=True)
+
+
+def _able(workload: Workload, libraries: Sequence[str]) -> list[str]:
+    """The libraries in which the workload is written."""
+    return [name for name in libraries if name.partition("-")[0] in workload.losses]
 
 
 def duration(seconds: float) -> str:

@@ -5,22 +5,28 @@ library's namespace of functions. Libraries that spell it the same share one fun
 """
 
 from benchmarks.workloads import (
+    attention,
+    convolution,
     distances,
     elementwise,
     layernorm,
     logistic,
     network,
     polynomial,
+    process,
+    recurrent,
     rosenbrock,
     scalar,
+    small,
     softmax,
 )
 from benchmarks.workloads.table import Workload
 
 ALL = (
-    scalar.WORKLOAD, logistic.WORKLOAD, network.WORKLOAD, rosenbrock.WORKLOAD, elementwise.SMALL,
-    elementwise.LARGE, polynomial.WORKLOAD, softmax.WORKLOAD, layernorm.WORKLOAD,
-    distances.WORKLOAD,
+    scalar.WORKLOAD, small.WORKLOAD, logistic.WORKLOAD, network.WORKLOAD, rosenbrock.WORKLOAD,
+    elementwise.SMALL, elementwise.LARGE, elementwise.HUGE, polynomial.WORKLOAD, softmax.WORKLOAD,
+    layernorm.WORKLOAD, distances.WORKLOAD, attention.WORKLOAD, recurrent.WORKLOAD,
+    process.WORKLOAD, convolution.WORKLOAD,
 )  # fmt: skip
 WORKLOADS: dict[str, Workload] = {workload.name: workload for workload in ALL}
 

@@ -46,3 +46,4 @@ def workload(size: int, name: str) -> Workload:
 
 SMALL = workload(10_000, "elementwise4")
 LARGE = workload(1_000_000, "elementwise6")
+HUGE = workload(10_000_000, "elementwise7")

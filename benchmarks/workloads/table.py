@@ -15,7 +15,7 @@ class Workload:
 
     arguments  makes {name: NumPy array or Python float}, the same values at each call
     wrt        how many leading arguments the loss is differentiated by
-    losses     library → ``loss(xp, *arguments)``
+    losses     library → ``loss(xp, *arguments)``; libraries that are not there are left out
     sizes      argument → shape declared to libraries with symbolic shapes; a name is a size that
                may change from call to call. Arguments not listed have the shape of their value.
     tolerance  how far values and gradients of two libraries may lie apart, relative to the
