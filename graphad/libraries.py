@@ -5,6 +5,8 @@ Parts for pictures, data and conversions have files of their own in `viz`, `demo
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 from typing import Any
 
 from graphad.errors import MissingLibraryError
@@ -27,6 +29,12 @@ def scipy(part: str) -> Any:
             remedy='install it: pip install "graphad[scipy]"',
         ) from error
     return getattr(scipy, part)
+
+
+@functools.cache
+def has_scipy() -> bool:
+    """Is SciPy installed? It is not loaded."""
+    return importlib.util.find_spec("scipy") is not None
 
 
 def tqdm() -> Any:

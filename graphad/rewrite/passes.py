@@ -12,6 +12,7 @@ from graphad.rewrite.shapes import SHAPES
 from graphad.rewrite.stable import STABLE
 
 RULES: list[Rule] = [*SHAPES, *ALGEBRA, *STABLE, *FOLD]
+SYSTEMS = frozenset({"solve", "inv"})  # ops for which there is more to know
 DEFAULT_MARKS = ("exact", "rounding", "stabilising")
 _default = tables(RULES, DEFAULT_MARKS)
 
@@ -26,6 +27,8 @@ def simplify(graph: Graph, extra: tuple[Rule, ...] = ()) -> tuple[Graph, Report]
         rules = [*[r for r in RULES if r.mark in DEFAULT_MARKS], *extra]
         chosen = tables(rules, ("unsafe", *DEFAULT_MARKS))
     first, report = rewrite(graph, chosen)
+    if any(node.op.name in SYSTEMS for node in first.nodes):
+        first = hooks.load("rewrite.systems").improve(first)
     if not any(node.op.name == "scan" for node in first.nodes):
         return first, report
     improved: Graph = hooks.load("rewrite.loops").improve(

@@ -26,8 +26,10 @@ from graphad.ir.op import OPS, RISKY, Sample
 from graphad.ir.sizes import joint_size
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Variable, as_variable
+from graphad.libraries import has_scipy, scipy
 
 Rules = Sequence[Callable[[], Variable | None]]
+LARGE = 32  # rows from which a solution by triangles is faster than a factorization
 
 
 # ---- sample matrices -------------------------------------------------------------------------
@@ -126,9 +128,17 @@ def zeros_kept(x: Any, b: Any) -> Any:
     return np.where(np.logical_not(np.any(b, axis=-2, keepdims=True)), x.dtype.type(0), x)
 
 
-def _solve_value(a: Any, b: Any, strong: bool = False) -> Any:
-    found = np.linalg.solve(a, b)
+def _solve_value(a: Any, b: Any, strong: bool = False, triangle: str = "") -> Any:
+    found = _solved_triangle(a, b, triangle) if triangle else np.linalg.solve(a, b)
     return zeros_kept(found, b) if strong else found
+
+
+def _solved_triangle(a: Any, b: Any, triangle: str) -> Any:
+    """With a triangular `a`, "lower" or "upper"; small matrices and stacks go to NumPy."""
+    if a.ndim > 2 or b.ndim > 2 or a.shape[0] < LARGE or not has_scipy():
+        return np.linalg.solve(a, b)
+    solve = scipy("linalg").solve_triangular
+    return solve(a, b, lower=triangle == "lower", check_finite=False)
 
 
 def _solve_vjp(node: Apply, gs: Cotangents) -> Rules:
@@ -147,7 +157,7 @@ def _solve_jvp(node: Apply, ts: Cotangents) -> Sequence[Variable]:
 
 
 _solve = MatrixOp(
-    "solve", types=lambda a, b, strong=False: solve_types("solve", a, b),
+    "solve", types=lambda a, b, strong=False, triangle="": solve_types("solve", a, b),
     value=_solve_value, vjp=_solve_vjp, jvp=_solve_jvp, hazard=RISKY, columns=True)  # fmt: skip
 
 
