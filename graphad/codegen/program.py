@@ -20,7 +20,7 @@ import numpy as np
 from graphad.codegen.calls import arguments, is_in_order, kernel_lines
 from graphad.codegen.naming import Names, is_plain
 from graphad.codegen.recording import Instruction, Recorder, Traced, Unrecordable
-from graphad.codegen.statements import inline, is_mixed, place_of, takes_out
+from graphad.codegen.statements import in_place, inline, is_mixed, place_of, takes_out
 from graphad.codegen.vocabulary import (
     ARRAY,
     OPERATORS,
@@ -149,6 +149,8 @@ class Writer:
             result = step.node.op.evaluate(recorder, traced)
             if not isinstance(result, Traced):
                 raise Unrecordable("no traced result")
+            if step.reuse is not None and step.node.op.family.changes_first:
+                in_place(recorder.instructions, result, traced[0])
             return self._recorded(step, recorder.instructions, result)
         except Unrecordable:
             return [self._opaque(step)]
@@ -212,7 +214,8 @@ class Writer:
                 dropped = [f"del {target}"] if self._is_large(step.reuse) else []
             else:
                 self.names.share(value.number, step.reuse)
-        return [*lines, f"{self.names.value(value)} = {text}", *dropped]
+        name = self.names.value(value)
+        return [*lines, *([] if name == text else [f"{name} = {text}"]), *dropped]
 
     def _typed(self, choice: Instruction, dtype: np.dtype) -> tuple[Any, ...]:
         """The arguments of a `where`, Python numbers among them as NumPy scalars of the result."""

@@ -40,6 +40,17 @@ def inline(
     return lines, texts
 
 
+def in_place(instructions: list[Instruction], result: Traced, operand: Traced) -> None:
+    """Let what begins with a copy of an operand change the operand itself."""
+    first = instructions[0] if instructions else None
+    if first is None or first.function != "array" or first.arguments[0] is not operand:
+        return
+    del instructions[0]
+    for traced in [result, *[t for i in instructions for t in _traced(i.arguments)]]:
+        if traced.text == first.target:
+            traced.text = operand.text
+
+
 def _traced(value: Any) -> list[Traced]:
     if isinstance(value, Traced):
         return [value]

@@ -41,6 +41,7 @@ class Family(ABC):
     adds: bool = False  # a sum: zero by selection only where all operands are
     passes: bool = False  # the results are the first operands: only derivatives differ
     is_view: bool = False  # may the result share memory with the first input?
+    changes_first: bool = False  # is the result a copy of the first input, changed in places?
     is_elementwise: bool = (
         False  # element i of the result depends on elements i of the inputs only
     )

@@ -1,8 +1,9 @@
 """Liveness and aliases: when memory is last read, what may be overwritten, what must be copied.
 
 A value that may be a view shares the *root* of its first operand. Memory may be overwritten by an
-elementwise step when the operand owns it, nobody reads it (or a view of it) afterwards, and shape
-and dtype agree; inputs, constants and results are never overwritten.
+elementwise step, or one that changes its first operand in places, when the operand owns it, nobody
+reads it (or a view of it) afterwards, and shape and dtype agree; inputs, constants and results are
+never overwritten.
 """
 
 from __future__ import annotations
@@ -55,12 +56,16 @@ class Aliases:
     def _reuse(
         self, i: int, node: Apply | Group, inputs: Sequence[int], outputs: Sequence[int]
     ) -> int | None:
-        if isinstance(node, Group) or not node.op.family.is_elementwise or len(outputs) != 1:
+        if isinstance(node, Group) or len(outputs) != 1:
+            return None
+        family = node.op.family
+        if not family.is_elementwise and not family.changes_first:
             return None
         result = self.values[outputs[0]]
         if result.type.ndim == 0 or result.root != result.number:
             return None
-        for number in inputs:
+        roots = [self.values[n].root for n in inputs]
+        for number in inputs if family.is_elementwise else inputs[:1]:
             value = self.values[number]
             if (
                 value.kind == "step"
@@ -68,6 +73,7 @@ class Aliases:
                 and value.type is result.type
                 and number not in self.kept
                 and self.last_read.get(number) == i
+                and (family.is_elementwise or roots.count(number) == 1)
             ):
                 return number
         return None

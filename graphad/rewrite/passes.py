@@ -8,10 +8,11 @@ from graphad.rewrite.algebra import ALGEBRA
 from graphad.rewrite.engine import Report, rewrite, tables
 from graphad.rewrite.fold import FOLD
 from graphad.rewrite.pattern import Rule
+from graphad.rewrite.places import PLACES
 from graphad.rewrite.shapes import SHAPES
 from graphad.rewrite.stable import STABLE
 
-RULES: list[Rule] = [*SHAPES, *ALGEBRA, *STABLE, *FOLD]
+RULES: list[Rule] = [*SHAPES, *ALGEBRA, *STABLE, *FOLD, *PLACES]
 SYSTEMS = frozenset({"solve", "inv"})  # ops for which there is more to know
 DEFAULT_MARKS = ("exact", "rounding", "stabilising")
 _default = tables(RULES, DEFAULT_MARKS)

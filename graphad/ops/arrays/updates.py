@@ -131,6 +131,8 @@ class IndexSet(IndexUpdate):
 class IndexAdd(IndexUpdate):
     """``y = x; y[index] += v``, equal places add up.  x̄ = ȳ;  v̄ = ȳ[index]."""
 
+    changes_first = True
+
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         x, v, *rest = arrays
         total = xp.array(x)

@@ -135,12 +135,12 @@ def solve_triangular(
 # ---- LU, in one matrix -----------------------------------------------------------------------
 def _rows_of(pivots: Any, m: int) -> Any:
     """The row of A in each row of L·U, after row i was swapped with row pivots[i] for each i."""
-    rows = np.broadcast_to(np.arange(m, dtype=pivots.dtype), (*pivots.shape[:-1], m)).copy()
-    for i in range(pivots.shape[-1]):
-        other = pivots[..., i : i + 1]
-        kept = np.take_along_axis(rows, other, axis=-1)
-        np.put_along_axis(rows, other, rows[..., i : i + 1], axis=-1)
-        rows[..., i : i + 1] = kept
+    rows = np.empty((*pivots.shape[:-1], m), pivots.dtype)
+    for place in np.ndindex(pivots.shape[:-1]):
+        order = list(range(m))  # a list is swapped faster than an array
+        for i, other in enumerate(pivots[place].tolist()):
+            order[i], order[other] = order[other], order[i]
+        rows[place] = order
     return rows
 
 
