@@ -95,6 +95,7 @@ def log_mean_exp(x: ga.Variable, count: Any) -> ga.Variable:
     return squeeze(top, 0) + ga.log1p(ga.expm1(x - top).sum(axis=0) / count)
 
 
+ALL = ("slice", None, None, None)
 FIRST, LAST = ("slice", None, 2, None), ("slice", -2, None, None)
 TWICE = const(np.array([0, 2, 0]))
 PRODUCT = np.float32(7) * np.float32(0.1)
@@ -108,6 +109,10 @@ EXACT = {
     "astype(x, x.dtype) -> x":            [(X.astype("float64"), X), (B.astype(bool), B)],
     "transpose(x, (0, 1, …)) -> x":       [(transpose(M, (0, 1, 2)), M), (X.T, X)],
     "x[:] -> x":                          [(X[:], X), (M[:, ..., :], M), (M[...], M)],
+    "x[:, None] -> expand_dims(x)": [
+        (X[:, None], expand(X, 1)), (M[None, :, None], expand(M, (0, 2)))],
+    "unslice(x, [:, None]) -> squeeze(x)": [
+        (scatter_add(W, (2, 3), (ALL, ("new",), ALL), ()), squeeze(W, 1))],
     "max(x, axis=()) -> x":               [(M.max(axis=()), M)],
     "min(x, axis=()) -> x":               [(ga.min(S8, axis=()), S8)],
     "transpose(transpose(x)) -> transpose(x)": [
@@ -209,6 +214,9 @@ ROUNDING = {
     "scatter(a, i) + scatter(b, i) -> scatter(a + b, i)": [
         (at(G1, FIRST) + at(G2, FIRST), at(G1 + G2, FIRST)),
         ((at(G2, LAST) + at(G1, FIRST)) + at(G2, FIRST), at(G2, LAST) + at(G1 + G2, FIRST))],
+    "x + scatter_add(v, i) -> index_add(x, i, v)": [
+        (ga.cos(M[0, 0]) + at(Z, ("array",), operands=[TWICE]),
+         ga.index_add(ga.cos(M[0, 0]), TWICE, Z))],
     "x * 1 -> x":                         [(C * 1, C), (1.0 * C, C)],
     "x / 1 -> x":                         [(C / 1, C)],
     "x ** 1 -> x":                        [(X**1, X), (X**1.0, X), (C**1, C), (I**1, I)],
