@@ -4,8 +4,9 @@ A `Trace` is one run of a Python function on Tracers. What the function computes
 graph, as with any Variable; the value of a Tracer is computed when somebody asks for it, node by
 node, and kept. So ``if x > 0`` can be answered, and costs what it needs.
 
-A decision on a value (bool, int, float, index) is recorded as a `Guard` where the trace keeps
-guards: the graph is right for arguments for which all its guards have the same outcomes.
+A decision on a value (bool, int, float, index; integers as an array of NumPy) is recorded as a
+`Guard` where the trace keeps guards: the graph is right for arguments for which all its guards
+have the same outcomes.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from graphad.ir.variable import Apply, Constant, Shared, Variable, describe
 
 CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "bool": bool, "int": int, "float": float, "complex": complex,
-    "index": lambda value: value.__index__(),
+    "index": lambda value: value.__index__(), "array": np.array,
 }  # fmt: skip
 
 _new = object.__new__
@@ -229,9 +230,8 @@ class Tracer(Variable):
         return argument(self)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        if self.dtype.kind in "biu" and self.trace.is_open and self.trace.guards is None:
-            # of no derivative, and nothing is kept of this run: as index of an array, say
-            return np.array(self.value, dtype)
+        if self.dtype.kind in "biu":  # of no derivative: as index of an array, say
+            return np.array(self._decide("array"), dtype)
         raise UseError(
             f"{describe(self)} cannot be put into a NumPy array",
             cause=f"{self.trace.name} is traced: its values are part of a graph",

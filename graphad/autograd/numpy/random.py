@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from graphad.numpy import random as _names
+import numpy.random as _names
 
 
 def __getattr__(name: str) -> Any:

@@ -14,21 +14,24 @@ def module_lookup(
     part: str, names: dict[str, Any]
 ) -> tuple[Callable[[str], Any], Callable[[], Any]]:
     """``__getattr__`` and ``__dir__`` of a module that stands for ``scipy.<part>``; what was
-    found is kept in `names`, the module's globals.
+    found is kept in `names`, the module's globals. SciPy's module is imported here: later, the
+    first gradient would wait for it.
 
     >>> get, _ = module_lookup("special", {})
     >>> get("expit")
     <function special.expit of arrays and Variables>
     """
 
+    plain = _plain(part)
+
     def get(name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        names[name] = found = _find(part, name)
+        names[name] = found = _find(part, plain, name)
         return found
 
     def listed() -> list[str]:
-        return sorted({*names, *OPS.namespace(part), *dir(_plain(part))})
+        return sorted({*names, *OPS.namespace(part), *dir(plain)})
 
     return get, listed
 
@@ -41,8 +44,8 @@ def _plain(part: str) -> Any:
     return found
 
 
-def _find(part: str, name: str) -> Any:
-    plain = getattr(_plain(part), name, None)
+def _find(part: str, module: Any, name: str) -> Any:
+    plain = getattr(module, name, None)
     symbolic = f"{part}.{name}" in OPS
     if plain is None and symbolic:
         return OPS[f"{part}.{name}"]
