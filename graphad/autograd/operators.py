@@ -15,11 +15,11 @@ import numpy
 
 import graphad.numpy as np
 from graphad import tree
+from graphad.autograd import proved
 from graphad.derivatives import higher, reverse
 from graphad.derivatives.checkpoint import checkpoint as _checkpoint
 from graphad.derivatives.forward import jvp
 from graphad.errors import GradientError, UseError
-from graphad.autograd import proved
 from graphad.functional.choosing import name_of
 from graphad.functional.gradients import derivative
 from graphad.functional.record import Record

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
-from graphad.errors import GraphadError
 from graphad.autograd.facts import Proof, prove
+from graphad.errors import GraphadError
 from graphad.functional.signatures import Jit, jit
 from graphad.ir.op import freeze
 from graphad.ir.variable import Variable

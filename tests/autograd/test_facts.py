@@ -11,8 +11,8 @@ import pytest
 import graphad.autograd.numpy as np
 from graphad.autograd import elementwise_grad, grad, jacobian, value_and_grad
 from graphad.autograd.extend import primitive
-from graphad.autograd.proved import known_of
 from graphad.autograd.facts import prove, same
+from graphad.autograd.proved import known_of
 
 SCALE = 2.0
 TABLE = {"a": [1.0, 2.0], "b": numpy.arange(3.0)}
