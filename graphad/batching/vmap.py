@@ -3,6 +3,7 @@ for a graph that is there already."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -19,10 +20,11 @@ from graphad.ir import walk
 from graphad.ir.dimtext import shape_text
 from graphad.ir.evaluate import evaluate
 from graphad.ir.families.inner import marked
-from graphad.ir.families.stacks import spread
+from graphad.ir.families.stacks import size_operand, spread
 from graphad.ir.graph import Graph, replace
 from graphad.ir.op import OPS
 from graphad.ir.sizes import joint_size
+from graphad.ir.streams import Body, advance
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Constant, Shared, Variable, as_variable, describe
 
@@ -141,7 +143,8 @@ class _Call:
 
     def result(self) -> Any:
         """The stacked results: Variables, or arrays if nothing but arrays was given."""
-        made = self.f(*self.structure.unflatten(self.leaves), **self.keywords)
+        with Body() as drawn:
+            made = self.f(*self.structure.unflatten(self.leaves), **self.keywords)
         leaves, structure = tree.flatten(made)
         paths = structure.paths("result")
         axes = axes_of(self.out_axes, made, f"{self.name}: out_axes")
@@ -152,12 +155,23 @@ class _Call:
             except (UseError, DTypeError) as error:
                 error.what = f"{self.name}: {path}: {error.what}"
                 raise
+        self._streams(drawn)
         stacks = batch(rows, self.given)
         placed = [
             self._placed(new, new.ndim > old.ndim, axis, path)
             for new, old, axis, path in zip(stacks, rows, axes, paths, strict=True)
         ]
         return structure.unflatten(self._values(placed))
+
+    def _streams(self, drawn: Body) -> None:
+        """Each row draws from streams of its own; the generators go on after those of all rows."""
+        states = []
+        for given, state in zip(drawn.given, drawn.outside(), strict=True):
+            size, unknown = size_operand(self.rows)
+            split: Any = OPS.families["random.split"]
+            after, self.given[given] = split(state, *unknown, rows=size)
+            states.append(after)
+        drawn.leave(states)
 
     def _placed(self, result: Variable, stacked: bool, axis: Axis, path: str) -> Variable:
         """A result with its rows along the axis that was asked for."""
@@ -181,9 +195,15 @@ class _Call:
         if any([not isinstance(v, Shared) for v in leaves]):  # f uses Variables from elsewhere
             constants = map(Constant, self.values)
             return replace(results, dict(zip(self.inputs, constants, strict=True)))
-        graph = Graph([*self.inputs, *leaves], results)
-        cells = [v.cell.array for v in leaves if isinstance(v, Shared)]
-        found = evaluate(graph, [*self.values, *cells])
+        results, last = advance(results)
+        graph = Graph([*self.inputs, *leaves], [*results, *last.values()])
+        with contextlib.ExitStack() as turn:
+            for stream in sorted(last, key=lambda v: id(v.cell)):
+                turn.enter_context(stream.cell.lock)
+            cells = [v.cell.array for v in leaves if isinstance(v, Shared)]
+            found = evaluate(graph, [*self.values, *cells])
+            for stream in reversed(last):
+                stream.value = found.pop()
         return [np.array(value) if value.ndim else value[()] for value in found]
 
 

@@ -19,6 +19,8 @@ import numpy as np
 from graphad.errors import GradientError, ParameterError, ShapeError
 from graphad.ir.dimtext import shape_text
 from graphad.ir.families.common import Declared, add_up, broadcast_shapes, fill_sizes, weigh
+from graphad.ir.families.rows import by_rows
+from graphad.ir.families.stacks import lifted, size_operand, spread, stack_size
 from graphad.ir.sizes import joint_size
 from graphad.ir.streams import STATE
 from graphad.ir.types import Shape, TensorType
@@ -89,6 +91,7 @@ class Draw(Declared):
     pull      ``(drawn, cotangent) -> what makes the cotangent of each parameter``, where the
               numbers are not independent; `push` ``(drawn, tangents) -> tangent``
     discrete  there is no derivative; the alternatives are told
+    independent  parameters broadcast, and each number depends on its own parameters only
     """
 
     foldable = False
@@ -104,10 +107,12 @@ class Draw(Declared):
         pull: Pull | None = None,
         push: Push | None = None,
         discrete: bool = False,
+        independent: bool = True,
     ) -> None:
         super().__init__(name)
         self.names, self.result, self.value = tuple(names), result, value
         self.partials, self.pull, self.push = partials, pull, push
+        self.independent = independent
         if discrete:
             self.refuse = self._refuse
 
@@ -178,6 +183,33 @@ class Draw(Declared):
             partial = partial(drawn, *drawn.parameters)
         return None if partial is None else weigh(flow, partial)
 
+    def batch(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
+    ) -> Sequence[Variable]:
+        """All rows at once where the numbers are independent; else, and where each row has a state
+        of its own, one row after the other."""
+        if batched[0]:
+            return by_rows(node, operands, batched)
+        count, spec = node.op.params["count"], node.op.params["size"]
+        sizes_batched = spec is not None and spec != LIKE and any(batched[1 + count :])
+        rows = stack_size(operands, batched)
+        if not self.independent or sizes_batched:
+            state, states = SPLIT(operands[0], *size_operand(rows)[1], rows=size_operand(rows)[0])
+            numbers = by_rows(node, [states, *operands[1:]], [True, *batched[1:]])[1]
+            return state, numbers
+        ndim = node.types[1].ndim
+        pairs = list(zip(operands, batched, strict=True))
+        given = [lifted(v, ndim) if b else v for v, b in pairs[1 : 1 + count]]
+        rest = list(operands[1 + count :])
+        params = dict(node.op.params)
+        if spec == LIKE:
+            rest = [v if b else spread(v, rows) for v, b in pairs[1 + count :]]
+        elif spec is not None:
+            size, unknown = size_operand(rows)
+            params["size"], rest = (size, *spec), [*unknown, *rest]
+        found: Sequence[Variable] = self(operands[0], *given, *rest, **params)
+        return found
+
     def _refuse(self, node: Apply, read: Collection[Variable]) -> None:
         if node.output(1) not in read:  # only its state is
             return
@@ -209,6 +241,30 @@ def _shown(value: Any) -> str:
     if not array.size:
         return f"of shape {array.shape}"
     return f"from {array.min()} to {array.max()}"
+
+
+class Split(Declared):
+    """A state → (the next state, a state for each of some rows): streams of their own, which start
+    from numbers that the generator draws."""
+
+    foldable = False
+
+    def infer(self, types: Sequence[TensorType], params: Static) -> tuple[Any, ...]:
+        return STATE, STATE.with_shape((params["rows"], *STATE.shape))
+
+    def hands_on(self, params: Static) -> Mapping[int, int]:
+        return {0: 0}
+
+    def evaluate(self, xp: Any, arrays: Sequence[Any], params: Static) -> Any:
+        (count,) = fill_sizes((params["rows"],), arrays[1:])
+        bits = restored(arrays[0]).bit_generator
+        raw = bits.random_raw(4 * count).reshape(count, 4)
+        raw[:, 3] |= 1  # the increment of a PCG64 is odd
+        states = np.concatenate([raw, np.zeros((count, 2), raw.dtype)], axis=1)
+        return words(bits), states
+
+
+SPLIT = Split("random.split")
 
 
 # ---- type rules ------------------------------------------------------------------------------

@@ -137,7 +137,7 @@ def distribution(
 
     family = Draw(
         f"random.{name}", list(parameters), result=rule, value=value, partials=partials,
-        pull=pull, push=push, discrete=discrete,
+        pull=pull, push=push, discrete=discrete, independent=result is None or typed,
     )  # fmt: skip
     made = Distribution(family, parameters)
 
