@@ -45,10 +45,18 @@ def _permute_rows(generator: Any, size: Any) -> Any:
     return generator.permuted(np.broadcast_to(np.arange(size[-1]), size), axis=-1)
 
 
-_choice = Draw("random.choice", ("a", "p"), result=_chosen, value=_choose, discrete=True)
-_permutation = Draw("random.permutation", (), result=_permuted, value=_permute, discrete=True)
-_even = Draw("random.choice_evenly", ("a",), result=_chosen, value=_choose, discrete=True)
-_rows = Draw("random.permuted", (), result=_permuted, value=_permute_rows, discrete=True)
+_choice = Draw(
+    "random.choice", ("a", "p"), result=_chosen, value=_choose, discrete=True, independent=False
+)
+_permutation = Draw(
+    "random.permutation", (), result=_permuted, value=_permute, discrete=True, independent=False
+)
+_even = Draw(
+    "random.choice_evenly", ("a",), result=_chosen, value=_choose, discrete=True, independent=False
+)
+_rows = Draw(
+    "random.permuted", (), result=_permuted, value=_permute_rows, discrete=True, independent=False
+)
 
 
 def _order(self: Any, n: Any) -> Variable:
