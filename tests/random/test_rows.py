@@ -101,3 +101,15 @@ def test_effects_by_row() -> None:
     y = ga.vmap(lambda x: ga.callback(lambda v: seen.append(float(v)), x) * 2)(xs)
     assert ga.function([xs], y)(np.arange(3.0)).tolist() == [0.0, 2.0, 4.0]
     assert seen == [0.0, 1.0, 2.0]
+
+
+def test_assertions_of_all_rows() -> None:
+    xs, limit = ga.matrix("xs"), ga.scalar("limit")
+    y = ga.vmap(lambda x: ga.assert_(x.sum() < limit, "small", value=x * 2))(xs)
+    f = ga.function([xs, limit], y)
+    assert not [step for step in f.plan.steps if step.node.op.name == "map_rows"]
+    assert f(np.ones((3, 2)), 3.0).tolist() == [[2.0, 2.0]] * 3
+    with pytest.raises(AssertionError, match="small") as caught:
+        f(np.array([[1.0, 1.0], [4.0, 1.0]]), 3.0)
+    assert "1 of 2 elements are false, the first at [1]" in caught.value.cause
+    assert "limit is 3.0" in caught.value.cause

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from graphad.ir.families.common import Declared
+from graphad.ir.families.stacks import lifted
 from graphad.ir.op import Op
 from graphad.ir.streams import open_body
 from graphad.ir.types import TensorType
@@ -85,7 +86,12 @@ class Effect(Identity):
     def batch(
         self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
     ) -> Sequence[Variable] | None:
-        return [apply(node.op, tuple(operands))] if self.whole else None
+        if not self.whole:
+            return None
+        ndim = max([v.ndim for v in node.inputs[1:]], default=0)
+        pairs = zip(operands[1:], batched[1:], strict=True)
+        seen = [lifted(v, ndim) if b else v for v, b in pairs]
+        return [apply(node.op, (operands[0], *seen))]
 
     def place(self, operands: Sequence[Variable], **params: Any) -> Variable:
         """A node of its own, which stays in the body of a loop in which it was written."""
