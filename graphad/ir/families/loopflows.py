@@ -147,6 +147,7 @@ class Pull:
                     hazards[i] = hazards.get(i, 0) | hazard_of(arrived)
             if hazards == before:
                 break
+        self.hazards = hazards
         self.moving = [i for i in self.seeds if i < carries]
         self.summed = [v for v in graph.inputs[carries + self.layout.rows :]
                        if self.found.get(v) is not None]  # fmt: skip

@@ -16,7 +16,7 @@ from typing import Any
 
 from graphad.errors import ShapeError
 from graphad.ir.dims import Dim
-from graphad.ir.families import loopflows
+from graphad.ir.families import loopflows, loopkept
 from graphad.ir.families.inner import (
     Batch,
     InnerFamily,
@@ -86,7 +86,8 @@ class Scan(InnerFamily):
     def vjp_with(
         self, node: Apply, cotangents: Received, wanted: Sequence[bool], pull_back: PullBack
     ) -> Received:
-        return loopflows.backward(node, cotangents, wanted, pull_back)
+        rule = loopflows if node.op.params["keep"] == "all" else loopkept
+        return rule.backward(node, cotangents, wanted, pull_back)
 
     def jvp_with(self, node: Apply, tangents: Received, push_forward: PushForward) -> Received:
         return loopflows.forward(node, tangents, push_forward)

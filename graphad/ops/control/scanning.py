@@ -55,7 +55,10 @@ def scan(
               the new value
     until     function of (new carry, y) that gives a scalar bool: true ends the loop after this
               step. ys then has as many rows as there were steps
-    checkpoint  what reverse mode keeps of the forward pass: None or "all", what it reads
+    checkpoint  what reverse mode keeps of the forward pass: None or "all" what it reads of every
+              step; else carries at some steps, the others are computed anew: "none" (the first
+              only), an int k (every k-th), "sqrt" (every √n-th), ("slots", s) (binomial, at
+              most s at a time), ("bytes", b) (as many as fit)
 
     Returns the carry after the last step, in the structure of `init`, and the y of all steps
     stacked along a new axis 0. Variables that `body` uses without getting them are operands too;
@@ -161,4 +164,14 @@ def checked_policy(checkpoint: Any) -> Any:
     """The policy in its stored form; UseError for what is none."""
     if checkpoint is None or checkpoint == "all":
         return "all"
-    raise UseError(f"scan: checkpoint={checkpoint!r}", remedy='choose None or "all"')
+    if isinstance(checkpoint, str) and checkpoint in ("none", "sqrt"):
+        return checkpoint
+    pair = isinstance(checkpoint, tuple) and len(checkpoint) == 2
+    number = checkpoint[1] if pair and checkpoint[0] in ("slots", "bytes") else checkpoint
+    if isinstance(number, int) and not isinstance(number, bool) and number > 0:
+        return checkpoint
+    raise UseError(
+        f"scan: checkpoint={checkpoint!r}",
+        remedy='choose None, "none", "sqrt", every k-th step with an int k, ("slots", number) '
+        'or ("bytes", number)',
+    )

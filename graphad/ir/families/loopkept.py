@@ -1,0 +1,262 @@
+"""The gradient of a scan that keeps little of the forward pass, and computes the rest anew.
+
+`Recomputing` runs a scan backwards in segments: a segment's own gradient, which records what it
+needs of the segment alone, is computed from the carry at its first step. Where carries are kept is
+the policy:
+
+    "none"          the first only; every step from the start again
+    k               every k-th, as "sqrt" with k = √n: memory n/k + k
+    ("slots", s)    at most s at a time, put where they save most: treeverse, A. Griewank,
+                    "Achieving logarithmic growth of temporal and spatial complexity in reverse
+                    automatic differentiation" (1992)
+    ("bytes", b)    as many as fit
+
+Its derivatives are those of the same gradient written as scans, which keep by the same policy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace as changed
+from typing import Any
+
+import numpy as np
+
+from graphad.ir.dims import Dim
+from graphad.ir.families import loopflows
+from graphad.ir.families.inner import InnerFamily, PullBack, Received, Run, seeded
+from graphad.ir.families.loopflows import build
+from graphad.ir.families.looprun import layout_of
+from graphad.ir.families.movement import zeros_for
+from graphad.ir.graph import Graph, replace
+from graphad.ir.op import OPS, Op
+from graphad.ir.types import Size, TensorType
+from graphad.ir.variable import Apply, Variable, apply
+
+Segment = tuple[int, int, Any]  # first step, the step after the last, the carry at the first
+
+
+class Recomputing(InnerFamily):
+    """Operands: those of the scan, then cotangents of carries and of stacked results, then, of a
+    loop that ends by its own condition, the number of steps. Parameters:
+
+    forward   a scan over some steps: its operands → the carries after them
+    gradient  operands, cotangents → cotangents, for some steps
+    scan      (body, layout) of the scan
+    moving    which results have cotangents, in the order of these
+    places    for each result the operand that receives it
+    """
+
+    memoise = False
+
+    def graphs(self, params: Mapping[str, Any]) -> tuple[Graph, ...]:
+        return params["forward"], params["gradient"]
+
+    def operands_before(self, params: Mapping[str, Any]) -> int | None:
+        return None
+
+    def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
+        return tuple([types[place] for place in params["places"]])
+
+    def run_with(
+        self, arrays: Sequence[Any], params: Mapping[str, Any], xp: Any, *runs: Run
+    ) -> Any:
+        results = _Backwards(arrays, params, *runs).results()
+        return tuple(results) if len(results) != 1 else results[0]
+
+    def rounds(self, node: Apply) -> Size:
+        return 3
+
+    def cuts_in(self, params: Mapping[str, Any], position: int) -> bool:
+        return position < layout_of(params["scan"][1]).first
+
+    def vjp_with(
+        self, node: Apply, cotangents: Received, wanted: Sequence[bool], pull_back: PullBack
+    ) -> Received:
+        """Through the same gradient written as scans; forward mode is derived from this."""
+        body, params = node.op.params["scan"]
+        layout, moving = layout_of(params), node.op.params["moving"]
+        inputs = [Variable(v.type, name=v.name) for v in node.inputs]
+        count = len(body.inputs) + layout.first
+        received = [None] * (layout.carries + layout.outputs + int(layout.until))
+        for i, v in zip(moving, inputs[count:], strict=False):
+            received[i] = v
+        inner = build(OPS.families["scan"], layout, body, inputs[:count])[0].owner
+        assert inner is not None
+        needed = [i in node.op.params["places"] for i in range(count)]
+        outputs = loopflows.backward(inner, received, needed, pull_back)
+        made = [outputs[place] for place in node.op.params["places"]]
+        starts, pairs = seeded(made, cotangents)
+        targets = [v for v, w in zip(inputs, wanted, strict=True) if w]
+        found = pull_back(starts, targets, ())
+        asked = [found.get(v) for v in inputs]
+        here = dict(zip(inputs, node.inputs, strict=True)) | dict(pairs)
+        rest = iter(replace([v for v in asked if v is not None], here))
+        return [None if v is None else next(rest) for v in asked]
+
+    def label(self, params: Mapping[str, Any]) -> str:
+        return f"scan backward(checkpoint={layout_of(params['scan'][1]).keep!r})"
+
+
+RECOMPUTING = Recomputing("scan_recomputing")
+
+
+def backward(
+    node: Apply, cotangents: Received, wanted: Sequence[bool], pull_back: PullBack
+) -> Received:
+    """What the operands of a scan receive, by its policy."""
+    pull = loopflows.Pull(node, cotangents, wanted, pull_back)
+    layout, count, steps = pull.layout, len(node.inputs), Dim.anonymous()
+    rows = range(layout.first + layout.carries, layout.first + layout.carries + layout.rows)
+    inputs = [_stand_in(v, steps if i in rows else None) for i, v in enumerate(node.inputs)]
+    some = changed(layout, strict=False, count=None if rows and not layout.until else steps)
+    inner = build(node.op.family, some, pull.graph, inputs)[0].owner
+    assert inner is not None
+    seeds = {i: _stand_in(node.output(i), steps if i >= layout.carries else None)
+             for i in pull.seeds}  # fmt: skip
+    given: list[Variable | None] = [None] * len(node.types)
+    for i, v in seeds.items():
+        given[i] = loopflows.with_hazard(v, pull.hazards[i])
+    received = loopflows.backward(inner, given, wanted, pull_back)
+    places = [i for i, v in enumerate(received) if v is not None]
+    if not places:
+        return [None] * count
+    ends = [zeros_for(node.output(i)) if cotangents[i] is None else cotangents[i] for i in seeds]
+    operands = [*node.inputs, *ends, *([node.output(len(node.types) - 1)] if layout.until else [])]
+    params = {
+        "forward": Graph(inputs, inner.outputs[: layout.carries]),
+        "gradient": Graph([*inputs, *seeds.values()], [received[i] for i in places]),  # type: ignore[misc]
+        "scan": (pull.graph, layout.params()), "moving": tuple(seeds), "places": tuple(places),
+    }  # fmt: skip
+    results = apply(Op(RECOMPUTING, params), tuple(operands))  # type: ignore[arg-type]
+    found = iter(results if isinstance(results, tuple) else (results,))
+    return [next(found) if i in places else None for i in range(count)]
+
+
+def _stand_in(like: Variable, steps: Dim | None) -> Variable:
+    """An input like a variable, or like some rows of it."""
+    kind = like.type if steps is None else like.type.with_shape((steps, *like.type.shape[1:]))
+    return Variable(kind, name=like.name)
+
+
+# ---- running -----------------------------------------------------------------------------------
+class _Backwards:
+    """One run: segments from the last to the first."""
+
+    def __init__(
+        self, arrays: Sequence[Any], params: Mapping[str, Any], forward: Run, gradient: Run
+    ) -> None:
+        body, stored = params["scan"]
+        self.layout = layout = layout_of(stored)
+        self.forward, self.gradient = forward, gradient
+        count = len(body.inputs) + layout.first
+        self.steps = int(arrays[-1 if layout.until else 0])
+        self.head = list(arrays[1 : layout.first])
+        self.start, self.sequences, self.captured = layout.divide(arrays[:count])
+        ends = sum([i < layout.carries for i in params["moving"]])
+        self.cotangents = list(arrays[count : count + ends])
+        self.rows = list(arrays[count + ends : count + len(params["moving"])])
+        self.kinds = [self._kind(place) for place in params["places"]]
+        self.sums: list[Any] = [
+            None if kind == "carry" else np.zeros_like(np.asarray(arrays[place]))
+            for kind, place in zip(self.kinds, params["places"], strict=True)
+        ]
+        self.keep = layout.keep
+
+    def _kind(self, place: int) -> str:
+        rows = self.layout.first + self.layout.carries
+        if place < rows:
+            return "carry"
+        return "row" if place < rows + self.layout.rows else "captured"
+
+    def results(self) -> list[Any]:
+        """The cotangents of the operands."""
+        for segment in segments(self.keep, self.steps, self.start, self._advance):
+            self._pull(*segment)
+        moving = iter(self.cotangents)
+        return [np.array(next(moving))[()] if kind == "carry" else total[()]
+                for kind, total in zip(self.kinds, self.sums, strict=True)]  # fmt: skip
+
+    def _part(self, sequence: Any, lo: int, hi: int) -> Any:
+        """The rows of the steps lo … hi - 1."""
+        if self.layout.backward:
+            n = len(sequence)
+            return sequence[n - hi : n - lo]
+        return sequence[lo:hi]
+
+    def _operands(self, state: Sequence[Any], lo: int, hi: int) -> list[Any]:
+        parts = [self._part(s, lo, hi) for s in self.sequences]
+        return [np.int64(hi - lo), *self.head, *state, *parts, *self.captured]
+
+    def _advance(self, state: Sequence[Any], lo: int, hi: int) -> list[Any]:
+        """The carry before step hi, from that before step lo."""
+        return list(self.forward(self._operands(state, lo, hi))) if hi > lo else list(state)
+
+    def _pull(self, lo: int, hi: int, state: Sequence[Any]) -> None:
+        rows = [self._part(row, lo, hi) for row in self.rows]
+        made = self.gradient([*self._operands(state, lo, hi), *self.cotangents, *rows])
+        new = []
+        for k, (kind, part) in enumerate(zip(self.kinds, made, strict=True)):
+            if kind == "carry":
+                new.append(part)
+            elif kind == "row":
+                self._part(self.sums[k], lo, hi)[...] = part
+            else:
+                self.sums[k] = self.sums[k] + part
+        self.cotangents = new
+
+
+Advance = Callable[[Any, int, int], Any]
+
+
+def segments(keep: Any, steps: int, start: Any, advance: Advance) -> Iterator[Segment]:
+    """The segments from the last to the first; `advance` computes carries between them."""
+    size = sum([np.asarray(a).nbytes for a in start])
+    if isinstance(keep, tuple) and keep[0] == "bytes":
+        room = max(1, int(keep[1]) // max(1, size))
+        root = math.isqrt(max(steps - 1, 0)) + 1
+        keep = max(1, steps) if room >= steps else root if room >= 2 * root else ("slots", room)
+    if keep == "none":
+        keep = ("slots", 0)
+    if keep == "sqrt":
+        keep = math.isqrt(max(steps - 1, 0)) + 1
+    if isinstance(keep, tuple):
+        return _treeverse(int(keep[1]), steps, start, advance)
+    return _every(int(keep), steps, start, advance)
+
+
+def _every(k: int, steps: int, start: Any, advance: Advance) -> Iterator[Segment]:
+    """Carries kept at every k-th step."""
+    states = [start]
+    for lo in range(0, steps - k, k):
+        states.append(advance(states[-1], lo, lo + k))
+    for place in range(-(-steps // k) - 1, -1, -1):
+        yield place * k, min(steps, place * k + k), states[place]
+        states[place] = None
+
+
+def _treeverse(slots: int, steps: int, start: Any, advance: Advance) -> Iterator[Segment]:
+    """At most `slots` carries kept besides the first; the same segments of one step."""
+    stack: list[tuple[int, int, Any, int]] = [(0, steps, start, slots)]
+    while stack:
+        lo, hi, state, free = stack.pop()
+        if hi <= lo:
+            continue
+        if hi - lo == 1:
+            yield lo, hi, state
+        elif not free:
+            yield hi - 1, hi, advance(state, lo, hi - 1)
+            stack.append((lo, hi - 1, state, 0))
+        else:
+            middle = lo + _split(hi - lo, free)
+            stack.append((lo, middle, state, free))
+            stack.append((middle, hi, advance(state, lo, middle), free - 1))
+
+
+def _split(length: int, slots: int) -> int:
+    """Where to keep the next carry: C(s + r, s) steps need every step r times at most."""
+    repeats = 1
+    while math.comb(slots + repeats, slots) < length:
+        repeats += 1
+    return min(max(1, length - math.comb(slots - 1 + repeats, slots - 1)), length - 1)

@@ -1,0 +1,110 @@
+"""What is kept of a loop for its gradient: every policy gives the same derivatives."""
+
+from __future__ import annotations
+
+import math
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphad as ga
+from graphad.ir.families.loopkept import segments
+from graphad.testing import check_grads
+from graphad.testing.gradients import compiled
+
+POLICIES: list[Any] = ["none", 1, 2, 3, 100, "sqrt", ("slots", 1), ("slots", 2), ("bytes", 100),
+                       ("bytes", 10**6)]  # fmt: skip
+RNG = np.random.default_rng(5)
+W, H, XS = RNG.normal(size=(3, 3)) / 2, RNG.normal(size=3), RNG.normal(size=(7, 3))
+
+
+def _loop(policy: Any, **keywords: Any) -> Any:
+    def f(w: Any, h: Any, xs: Any) -> Any:
+        def body(c: Any, x: Any) -> Any:
+            return {"h": ga.tanh(w @ c["h"] + x), "n": c["n"] + 1}, (c["h"] * x).sum()
+
+        last, ys = ga.scan(body, {"h": h, "n": np.int64(0)}, xs, checkpoint=policy, **keywords)
+        return last["h"], ys
+
+    return f
+
+
+EVERY_DAY = ("none", 3, ("slots", 2))
+
+
+@pytest.mark.parametrize(
+    "policy", [p if p in EVERY_DAY else pytest.param(p, marks=pytest.mark.full) for p in POLICIES],
+    ids=str,
+)  # fmt: skip
+def test_gradients_equal_those_of_all(policy: Any) -> None:
+    w, h, xs = ga.matrix("w", (3, 3)), ga.vector("h", 3), ga.matrix("xs", (None, 3))
+    ends = {"until": lambda c, y: abs(y) > 1.0}
+    for keywords in ({}, {"reverse": True}, ends, {**ends, "reverse": True}):
+        found = []
+        for p in (None, policy):
+            last, ys = _loop(p, **keywords)(w, h, xs)
+            first = ga.grad((last**2).sum() + (ys**3).sum(), [w, h, xs])
+            second = ga.grad((first[0] ** 2).sum() + (first[2] ** 2).sum(), [w, h, xs])
+            found.append([*first, *second])
+        f = ga.function([w, h, xs], found)
+        for steps in (7, 1, 0):
+            for a, b in zip(*f(W, H, XS[:steps]), strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("policy", ["sqrt", ("slots", 2)], ids=str)
+def test_against_finite_differences(policy: Any) -> None:
+    check_grads(_loop(policy), [W, H, XS], order=2, runner=compiled)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 9, 10, 101])
+@pytest.mark.parametrize("policy", POLICIES, ids=str)
+def test_segments_cover_all_steps_backwards(policy: Any, steps: int) -> None:
+    def advance(state: Any, lo: int, hi: int) -> Any:
+        assert state[0] == lo < hi
+        return [np.int64(hi)]
+
+    found = list(segments(policy, steps, [np.int64(0)], advance))
+    order = [i for lo, hi, _ in found for i in range(hi - 1, lo - 1, -1)]
+    assert order == list(range(steps - 1, -1, -1))
+    assert all(state[0] == lo for lo, _, state in found)
+
+
+def test_slots_repeat_as_little_as_they_must() -> None:
+    """C(s + r, s) steps with s slots: no step is computed more than r times."""
+    for slots, repeats in ((2, 3), (3, 3), (5, 2)):
+        steps = math.comb(slots + repeats, slots)
+        times = np.zeros(steps, int)
+
+        def advance(state: Any, lo: int, hi: int, times: Any = times) -> Any:
+            times[lo:hi] += 1
+            return state
+
+        list(segments(("slots", slots), steps, [np.float64(0)], advance))
+        assert times.max() <= repeats
+
+
+def test_memory_grows_with_the_root() -> None:
+    h, w = ga.vector("h", 64), ga.vector("w", 64)
+
+    def peak(policy: Any, steps: int) -> int:
+        last, _ = ga.scan(lambda c, _: (ga.sin(c * w), None), h, length=steps, checkpoint=policy)
+        f = ga.function([h, w], ga.grad(last.sum(), w), backend="numpy")
+        f(np.ones(64), np.ones(64))
+        tracemalloc.start()
+        f(np.ones(64), np.ones(64))
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    all_ratio = peak(None, 3600) / peak(None, 400)
+    root_ratio = peak("sqrt", 3600) / peak("sqrt", 400)
+    assert 7 < all_ratio < 10 and root_ratio < 4
+
+
+@pytest.mark.parametrize("policy", ["some", 0, -1, True, ("slots", 0), ("parts", 2), 1.5], ids=str)
+def test_refused(policy: Any) -> None:
+    with pytest.raises(ga.errors.UseError, match="checkpoint="):
+        ga.scan(lambda c, x: (c, None), 0.0, length=2, checkpoint=policy)
