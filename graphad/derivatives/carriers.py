@@ -9,8 +9,8 @@ from graphad.ir.variable import Apply, Variable
 
 def needed_by(node: Apply, live: Collection[Variable]) -> list[bool]:
     """For each operand of a node: does a derivative go on from there?"""
-    cuts, params = node.op.family.cuts_in, node.op.params
-    return [v in live and not cuts(params, i) for i, v in enumerate(node.inputs)]
+    cuts = node.op.cuts
+    return [v in live and not cuts(i) for i, v in enumerate(node.inputs)]
 
 
 def carriers(

@@ -11,13 +11,14 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from graphad import tree
 from graphad.assemble import function
 from graphad.functional.content import Content, content
+from graphad.functional.numbers import typed
 from graphad.functional.tracer import Trace, leaked
 from graphad.ir.context import known_arrays
 from graphad.ir.graph import replace
@@ -41,25 +42,41 @@ class Kept:
         self.place = place
 
 
-class Entry:
-    """What is known of one graph: the numbers it captured, its program once it is compiled."""
+class Program(NamedTuple):
+    """The compiled function of a graph, and how its results are put together."""
 
-    __slots__ = ("function", "lifted", "numbers", "results", "structure")
-
-    def __init__(self, numbers: dict[int, bytes]) -> None:
-        self.numbers = numbers  # index among the constants -> bits
-        self.lifted: set[int] = set()
-        self.function: Function | None = None
-        self.results: list[Any] = []  # for each leaf: index of an output, or Kept
-        self.structure = tree.LEAF
+    function: Function
+    lifted: tuple[int, ...]  # which constants are inputs
+    numbers: dict[int, bytes]  # which constants are part of it, and their bits
+    results: list[Any]  # for each leaf: index of an output, Kept, or the leaf itself
+    structure: tree.Structure
 
     def fits(self, constants: Sequence[Constant]) -> bool:
-        """Is the program right for these constants? What changed becomes an input."""
-        changed = [i for i, bits in self.numbers.items() if constants[i].value.tobytes() != bits]
-        for i in changed:
-            del self.numbers[i]
-            self.lifted.add(i)
-        return not changed
+        """Are the constants that are part of it the same?"""
+        return all([constants[i].value.tobytes() == bits for i, bits in self.numbers.items()])
+
+    def run(self, arrays: Sequence[Any], constants: Sequence[Constant], leaves: list) -> Any:
+        """The result of a call whose own leaves are `leaves`."""
+        values = self.function(*arrays, *[constants[i].value for i in self.lifted])
+        return self.structure.unflatten([
+            leaves[r.place] if type(r) is Kept else values[r] if type(r) is int else r
+            for r in self.results])  # fmt: skip
+
+
+class Entry:
+    """What is known of a graph: the numbers it captured at first, its program if there is one."""
+
+    __slots__ = ("numbers", "program")
+
+    def __init__(self, constants: Sequence[Constant]) -> None:
+        self.numbers = {i: c.value.tobytes() for i, c in enumerate(constants) if c.ndim == 0}
+        self.program: Program | None = None
+
+    def settle(self, constants: Sequence[Constant]) -> dict[int, bytes]:
+        """The numbers that have not changed so far; the others become inputs."""
+        same = {i: b for i, b in self.numbers.items() if constants[i].value.tobytes() == b}
+        self.numbers = same
+        return same
 
 
 _entries: OrderedDict[Hashable, Entry] = OrderedDict()
@@ -73,9 +90,7 @@ def _entry(key: Hashable, constants: Sequence[Constant]) -> tuple[Entry, bool]:
         if found is not None:
             _entries.move_to_end(key)
             return found, True
-        numbers = {i: c.value.tobytes() for i, c in enumerate(constants) if c.ndim == 0}
-        made = _entries[key] = Entry(numbers)
-        made.lifted = {i for i, c in enumerate(constants) if c.ndim}
+        made = _entries[key] = Entry(constants)
         while len(_entries) > LIMIT:
             _entries.popitem(last=False)
         return made, False
@@ -88,6 +103,7 @@ def call(
     forward: Forward,
     finish: Finish,
     known: Sequence[Any] = (),
+    settled: bool = True,
 ) -> Any:
     """The result of a transformed function for the values in `inputs` (pairs of label and array).
 
@@ -95,10 +111,11 @@ def call(
     finish    (tracers, that container) → container of Variables: what is asked for, as graph
     tag       what `finish` does, to be part of the key
     known     arrays that the function gets as they are; large ones become inputs
+    settled   may a graph be compiled that comes for the second time?
     """
     trace = Trace(name)
     try:
-        tracers = [trace.leaf(type_of(a), a, label) for label, a in inputs]
+        tracers = [trace.leaf(typed(a), a, label) for label, a in inputs]
         further = {id(a): trace.leaf(type_of(a), a) for a in known}
         arrays = [a for _, a in inputs]
         if further:
@@ -111,14 +128,14 @@ def call(
         else:
             made = forward(tracers)
         leaves_in = [trace.original(t) for t in (*tracers, *further.values())]
-        return _finished(trace, tag, leaves_in, arrays, made, finish, len(tracers))
+        return _finished(trace, tag, leaves_in, arrays, made, finish, len(tracers), settled)
     finally:
         trace.close()
 
 
 def _finished(
     trace: Trace, tag: Hashable, inputs: Sequence[Variable], arrays: Sequence[Any], made: Any,
-    finish: Finish, count: int,
+    finish: Finish, count: int, settled: bool,
 ) -> Any:  # fmt: skip
     leaves, structure = tree.flatten(made)
     outputs = [v for v in leaves if isinstance(v, Variable)]
@@ -126,16 +143,14 @@ def _finished(
     if found.others:
         return _symbolic(found, inputs, arrays, made, finish, count)
     entry, seen = _entry((tag, structure, count, found.key), found.constants)
-    if not seen:
+    program = entry.program
+    if not seen or (program is None and not settled):
         return _evaluated(trace, inputs, made, finish, count)
-    if not entry.fits(found.constants) or entry.function is None:
-        _compile(trace.name, entry, found, inputs, leaves, structure, finish, count)
-    assert entry.function is not None
-    lifted = [found.constants[i].value for i in sorted(entry.lifted)]
-    values = entry.function(*arrays, *lifted)
-    results = [leaves[r.place] if isinstance(r, Kept) else values[r] if type(
-        r) is int else r for r in entry.results]  # fmt: skip
-    return entry.structure.unflatten(results)
+    if program is None or not program.fits(found.constants):
+        numbers = entry.settle(found.constants)
+        program = _compiled(trace.name, numbers, found, inputs, leaves, structure, finish, count)
+        entry.program = program
+    return program.run(arrays, found.constants, leaves)
 
 
 def _symbolic(
@@ -182,21 +197,23 @@ def own_values(trace: Trace, results: Sequence[Any]) -> list[Any]:
     return values
 
 
-def _compile(
-    name: str, entry: Entry, found: Content, inputs: Sequence[Variable], leaves: Sequence[Any],
-    structure: tree.Structure, finish: Finish, count: int,
-) -> None:  # fmt: skip
-    """Make the program: of plain Variables, with captured arrays as inputs."""
+def _compiled(
+    name: str, numbers: dict[int, bytes], found: Content, inputs: Sequence[Variable],
+    leaves: Sequence[Any], structure: tree.Structure, finish: Finish, count: int,
+) -> Program:  # fmt: skip
+    """The program: of plain Variables, with captured arrays as inputs."""
     inside = [Variable(v.type, name=v.name) for v in inputs]
-    lifted = [found.constants[i] for i in sorted(entry.lifted)]
+    places = tuple([i for i in range(len(found.constants)) if i not in numbers])
+    lifted = [found.constants[i] for i in places]
     captured = [Variable(c.type) for c in lifted]
     pairs = dict(zip((*inputs, *lifted), (*inside, *captured), strict=True))
-    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Variable)]
+    symbolic = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Variable)]
     plain: list[Any] = [Kept(i) for i in range(len(leaves))]
-    for i, new in zip(places, replace([leaves[i] for i in places], pairs), strict=True):
+    for i, new in zip(symbolic, replace([leaves[i] for i in symbolic], pairs), strict=True):
         plain[i] = new
-    results, entry.structure = tree.flatten(finish(inside[:count], structure.unflatten(plain)))
+    results, shape = tree.flatten(finish(inside[:count], structure.unflatten(plain)))
     outputs = [r for r in results if isinstance(r, Variable)]
     order = iter(range(len(outputs)))
-    entry.results = [next(order) if isinstance(r, Variable) else r for r in results]
-    entry.function = function([*inside, *captured], outputs, name=name, unused="ignore")
+    kept = [next(order) if isinstance(r, Variable) else r for r in results]
+    compiled = function([*inside, *captured], outputs, name=name, unused="ignore")
+    return Program(compiled, places, numbers, kept, shape)

@@ -87,8 +87,9 @@ def derivative(
         taken = {id(a) for _, a in inputs}
         known = {id(v): v for v in others if type(v) is np.ndarray and v.nbytes >= LARGE
                  and id(v) not in taken and v.dtype.kind in "biufc"}  # fmt: skip
-        return replays.watched(blank, where, arrays, lambda: call(
-            name, (tag, structure), inputs, forward, finish, list(known.values())))  # fmt: skip
+        raw = list(known.values())
+        return replays.watched(blank, where, arrays, lambda settled: call(
+            name, (tag, structure), inputs, forward, finish, raw, settled))  # fmt: skip
 
     transformed.replays = replays  # type: ignore[attr-defined]
     transformed.__name__ = f"{kind}_of_{name}"
@@ -127,6 +128,8 @@ def as_outputs(made: Any, kind: str, name: str) -> Any:
 def _array(value: Any, kind: str, name: str, at: Callable[[int], str], i: int) -> Any:
     """A leaf of a chosen argument as an array of floats."""
     if type(value) is np.ndarray and value.dtype.kind in "fc":
+        return value
+    if type(value) in (float, complex):
         return value
     if isinstance(value, (np.ndarray, *NUMBERS)):
         array = np.asarray(value)

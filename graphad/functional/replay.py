@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
+from graphad.functional.numbers import signature, typed
 from graphad.functional.paths import OUTSIDE, Paths
 from graphad.functional.purity import Exchange, State, Watch, contents, reads, scan, state_of
 from graphad.functional.tracing import Run
-from graphad.ir.types import type_of
 
-PATIENCE = 2  # calls that are traced before a proof is tried
+PATIENCE = 1  # calls that are traced before a proof is tried
 LIMIT = 16  # plans that are kept
 PATHS = 16
 
@@ -43,9 +43,9 @@ class Plan:
         self.executed, self.key, self.attributes = executed, state.key, state.attributes
         # The key holds identities, so their objects have to stay; arrays are known by type.
         self.held = [v for v in state.held if type(v) is not np.ndarray]
-        self.types, self.where = [type_of(v) for v in leaves], where
+        self.types, self.where = [signature(v) for v in leaves], where
         allowed, count = frozenset(state.codes), len(leaves)
-        types = [*self.types, *[type_of(a) for a in state.arrays]]
+        types = [typed(a) for a in (*leaves, *state.arrays)]
         labels = [f"argument_{i}" for i in range(count)]
         labels += [f"captured_{i}" for i in range(len(state.arrays))]
 
@@ -96,7 +96,7 @@ class Replays:
         """The result if a plan fits, else None."""
         if self.problem or not self.plans:
             return None
-        roots, types = self.roots(rest), [type_of(v) for v in leaves]
+        roots, types = self.roots(rest), [signature(v) for v in leaves]
         for plan in self.plans:
             if types == plan.types and where == plan.where:
                 state = plan.read(roots)
@@ -119,21 +119,24 @@ class Replays:
         return (found,)
 
     def watched(
-        self, rest: Any, where: Any, leaves: Sequence[Any], call: Callable[[], Any]
+        self, rest: Any, where: Any, leaves: Sequence[Any], call: Callable[[bool], Any]
     ) -> Any:
-        """The result of `call`, which traces the function; a plan is made if it proves pure."""
+        """The result of `call`, which traces the function; a plan is made if it proves pure.
+
+        `call` is told whether it is worth while to compile the graph.
+        """
         self.missed += 1
         if self.problem or self.missed <= self.wait:
-            return call()
+            return call(True)
         self.missed, self.wait = 0, 2 * self.wait  # what changes often is not worth proofs
         watch = Watch()
         if not watch.usable:
-            return call()
+            return call(True)
         roots = self.roots(rest)
         before = state_of(roots, None)
         old = list(contents(before))
         with watch:
-            result = call()
+            result = call(bool(self.plans))
         executed = frozenset(watch.user_codes())
         self.problem = watch.problem or self._unseen(executed, before)
         if self.problem:

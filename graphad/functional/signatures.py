@@ -14,6 +14,7 @@ import numpy as np
 from graphad import tree
 from graphad.errors import GraphadWarning, UseError
 from graphad.functional.choosing import check_callable, name_of, positions
+from graphad.functional.numbers import WEAK, typed
 from graphad.functional.paths import MAX_PATHS, OUTSIDE, Paths
 from graphad.functional.tracing import Run, Traced, is_array, paths_of, trace
 from graphad.ir.op import freeze
@@ -66,7 +67,8 @@ class Jit:
         leaves, structure, types = self._opened(args, keywords)
         if types is None:  # Variables: part of a larger graph
             return self.fun(*args, **keywords)
-        key = (structure, *types)
+        numbers = tuple([i for i, v in enumerate(leaves) if type(v) in WEAK])
+        key = (structure, numbers, *types)
         with self._lock:
             paths = self._cache.get(key)
             if paths is None:
@@ -94,6 +96,8 @@ class Jit:
                 types.append(type_of(leaf))
             elif isinstance(leaf, Variable):
                 return leaves, structure, None
+            elif type(leaf) in WEAK:
+                types.append(typed(leaf))
             elif is_array(leaf):
                 leaves[i] = array = np.asarray(leaf)[()]
                 types.append(type_of(array))
@@ -177,7 +181,7 @@ class Jit:
 
     def _warn(self, structure: tree.Structure, labels: Sequence[str]) -> None:
         """Tell which argument makes the function compile again and again."""
-        rows = [key[1:] for key in self._cache if key[0] == structure]
+        rows = [key[2:] for key in self._cache if key[0] == structure]
         for label, column in zip(labels, zip(*rows, strict=True), strict=True):
             seen = list(dict.fromkeys(column))
             if len(seen) < MANY:

@@ -32,6 +32,7 @@ CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "index": lambda value: value.__index__(), "array": np.array,
 }  # fmt: skip
 
+LEAVES: dict[type, type[Tracer]] = {}  # Python's numbers have Tracers of their own
 _new = object.__new__
 _STORE = dis.opmap["STORE_SUBSCR"]
 
@@ -60,9 +61,9 @@ class Trace:
 
     def leaf(self, type: TensorType, value: Any, name: str | None = None) -> Tracer:
         """An argument of the function."""
-        made = Tracer(type, None, 0, name)
+        made: Tracer = LEAVES.get(value.__class__, Tracer)(type, None, 0, name)
         made.trace = self
-        self.values[made] = value
+        self.values[made] = value if made.__class__ is Tracer else np.asarray(value)[()]
         return made
 
     def variable(self, type: TensorType, owner: Apply, index: int) -> Tracer:
@@ -112,13 +113,13 @@ class Trace:
         return found[variable.index]
 
     def _leaf(self, variable: Variable) -> Any:
+        if type(variable) is Constant:
+            return variable.value
         if variable.trace is self:
             found = self.values.get(variable)
             if found is None:
                 found = self.values[variable] = self.value(self.stand_ins[variable])
             return found
-        if isinstance(variable, Constant):
-            return variable.value
         if isinstance(variable, Shared):
             return self.values.setdefault(variable, variable.cell.array)
         if variable.trace is not None and variable.trace.is_open:
@@ -140,18 +141,24 @@ class Trace:
                 if node in values:
                     stack.pop()
                     continue
-                pending = [
-                    v.owner for v in node.inputs if v.owner is not None and v.owner not in values
-                ]
-                if pending:
-                    stack += pending
+                operands = []
+                waiting = False
+                for v in node.inputs:
+                    owner = v.owner
+                    if owner is None:
+                        operands.append(self._leaf(v))
+                    else:
+                        found = values.get(owner)
+                        if found is not None:
+                            operands.append(found[v.index])
+                        else:
+                            waiting = True
+                            stack.append(owner)
+                if waiting:
                     continue
                 stack.pop()
-                operands = [
-                    values[v.owner][v.index] if v.owner is not None else self._leaf(v)
-                    for v in node.inputs
-                ]
-                made = node.op.family.evaluate(np, operands, node.op.params)
+                op = node.op
+                made = op.family.evaluate(np, operands, op.params)
                 values[node] = (made,) if len(node.types) == 1 else made
 
     def decide(self, tracer: Tracer, kind: str) -> Any:

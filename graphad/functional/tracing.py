@@ -11,10 +11,11 @@ from graphad import tree
 from graphad.assemble import function
 from graphad.errors import UseError
 from graphad.functional.choosing import NUMBERS, check_callable, name_of, positions
+from graphad.functional.numbers import WEAK, typed
 from graphad.functional.tracer import Guard, Trace, leaked
 from graphad.ir.context import resolve
 from graphad.ir.graph import Graph, replace
-from graphad.ir.types import TensorType, type_of
+from graphad.ir.types import TensorType
 from graphad.ir.variable import Constant, Shared, Variable, as_variable, describe
 from graphad.ir.walk import leaves as leaves_of
 from graphad.runtime.function import Function
@@ -152,6 +153,12 @@ class Run:
         return [v for v in self.leaves if isinstance(v, Variable)]
 
 
+def _value(leaf: Any) -> Any:
+    if isinstance(leaf, TensorType):
+        return None
+    return leaf if type(leaf) in WEAK else np.asarray(leaf)[()]
+
+
 def trace(fun: Callable[..., Any], *args: Any, **keywords: Any) -> Traced:
     """Run `fun` on Tracers of the arguments; the graph of what it computed.
 
@@ -176,9 +183,8 @@ def trace(fun: Callable[..., Any], *args: Any, **keywords: Any) -> Traced:
                 f"trace({name_of(fun)}): {labels[i]} is {describe(leaf)}",
                 remedy="pass its type, x.type, or call the function on the Variable itself",
             )
-    arrays = [None if isinstance(leaves[i], TensorType) else np.asarray(leaves[i])[()]
-              for i in places]  # fmt: skip
-    types = [leaves[i] if a is None else type_of(a)
+    arrays = [_value(leaves[i]) for i in places]
+    types = [leaves[i] if a is None else typed(a)
              for i, a in zip(places, arrays, strict=True)]  # fmt: skip
 
     def fill(variables: Sequence[Any]) -> Any:

@@ -112,7 +112,7 @@ class Family(ABC):
 class Op:
     """One operation: a declared rule set with its parameters. Compares by parameters' bits."""
 
-    __slots__ = ("_hash", "family", "key", "memo", "name", "params")
+    __slots__ = ("_cuts", "_hash", "family", "key", "memo", "name", "params")
 
     def __init__(self, family: Family, params: Mapping[str, Any] | None = None) -> None:
         self.family = family
@@ -120,6 +120,7 @@ class Op:
         self.params = dict(params or {})
         self.key = (self.name, freeze(self.params))
         self._hash = hash(self.key)
+        self._cuts: dict[int, bool] = {}
         self.memo: dict[tuple[TensorType, ...], tuple[TensorType, ...]] = {}
 
     def infer(self, types: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
@@ -135,7 +136,10 @@ class Op:
 
     def cuts(self, position: int) -> bool:
         """Does no derivative ever flow into the input at `position`?"""
-        return self.family.cuts_in(self.params, position)
+        found = self._cuts.get(position)
+        if found is None:
+            found = self._cuts[position] = self.family.cuts_in(self.params, position)
+        return found
 
     def evaluate(self, xp: Any, arrays: Sequence[Any]) -> Any:
         """The output array, or a tuple of arrays for several outputs."""

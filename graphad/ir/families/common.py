@@ -175,12 +175,10 @@ def weigh(cotangent: Variable, partial: Any, kept: bool = False, risky: bool = T
 # ---- fitting what flows back to the operand --------------------------------------------------
 def fit(contribution: Variable | None, operand: Variable) -> Variable | None:
     """A contribution with the shape and dtype of the operand: summed over broadcasts, cast."""
-    if contribution is None:
-        return None
+    if contribution is None or contribution.type is operand.type:
+        return contribution
     if contribution.dtype.kind == "c" and operand.dtype.kind != "c":
         contribution = OPS["real"](contribution)
-    if contribution.type is operand.type:
-        return contribution
     contribution = sum_to(contribution, operand)
     return (
         contribution if contribution.dtype == operand.dtype else contribution.astype(operand.dtype)
