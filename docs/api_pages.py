@@ -91,7 +91,7 @@ def write(app: Any = None) -> None:
 
 # ---- docstrings -----------------------------------------------------------------------------
 CODE = re.compile(r"``(.+?)``|`([^`]+?)`")
-SPECIAL = re.compile(r"([*|\\`]|(?<=\w)_(?!\w))")
+SPECIAL = re.compile(r"([*|\\`]|(?<=\w)_(?!\w)|(?<=file):)")  # file:line is no address
 
 
 def as_rst(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
@@ -112,7 +112,7 @@ def block(text: str) -> str:
         return "::\n\n" + "\n".join(f"    {row}" for row in rows)
     made: list[str] = []
     for row in rows:
-        item = re.match(r"^(\w[\w, *]*): ", row)
+        item = re.match(r"^\**\w+(, \**\w+)*: ", row)
         if item and len(rows) > 1:
             made += ["", f"- {inline(row)}"]
         elif made and made[-1].startswith(("- ", "  ")):
