@@ -31,6 +31,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "examples", "**/*.py"]
 
+default_role = "code"  # `text` in the gallery means what it means in docstrings
 suppress_warnings = ["config.cache"]  # the gallery's settings hold a function
 
 html_theme = "furo"

@@ -1,4 +1,4 @@
-"""Draws the pictures of the README, the guide and the tutorial: `python docs/pictures.py [name …]`.
+"""Draws pictures of the README, the guide, the tutorial: `python docs/pictures.py [name …]`.
 
 Needs the extra `demo` and the program `dot`.
 """

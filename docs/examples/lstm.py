@@ -24,8 +24,8 @@ TEXT = (
 letters = sorted(set(TEXT))
 codes = np.array([letters.index(c) for c in TEXT * 2])
 LENGTH = len(TEXT)
-starts = np.arange(0, LENGTH, 8)  # the text is a ring: a batch holds stretches from all over it
-batch = codes[starts[None, :] + np.arange(31)[:, None] % LENGTH]  # (time, stretches)
+starts = np.arange(0, LENGTH, 8)  # stretches from all over the text, which is a ring
+batch = codes[starts[None, :] + np.arange(31)[:, None]]  # (time, stretches)
 
 # %%
 # The cell. Four gates come from one product; the state is the pair of output and memory.
