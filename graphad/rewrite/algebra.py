@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from graphad.ir.families.reduction import Reduction
 from graphad.ir.op import OPS
 from graphad.ir.variable import Apply, Constant, Variable
-from graphad.rewrite.pattern import Rule, number_of, rule
+from graphad.rewrite.pattern import CONSTANT, Rule, number_of, rule
 
 # fmt: off
 ARROWS = [rule(arrow, mark=mark, kinds=kinds) for arrow, mark, kinds in [
@@ -45,6 +46,10 @@ ARROWS = [rule(arrow, mark=mark, kinds=kinds) for arrow, mark, kinds in [
     ("square(abs(x)) -> square(x)",             "exact",    "iuf"),
     ("x ** 2 -> square(x)",                     "exact",    "iu"),
     ("x ** 2 -> square(x)",                     "rounding", "fc"),
+    ("x ** 3 -> square(x) * x",                 "exact",    "iu"),
+    ("x ** 3 -> square(x) * x",                 "rounding", "f"),
+    ("x ** 4 -> square(square(x))",             "exact",    "iu"),
+    ("x ** 4 -> square(square(x))",             "rounding", "f"),
     ("x ** -1 -> reciprocal(x)",                "rounding", "f"),
     ("x * (1 / y) -> x / y",                    "rounding", "f"),
     ("conj(conj(x)) -> x",                      "exact",    None),
@@ -82,10 +87,10 @@ def _gather_constants(node: Apply, context: Any) -> Variable | None:
     """(x · a) · b → x · (a · b) for numbers a, b; -x counts as x · -1."""
     for scaled, b in (node.inputs, node.inputs[::-1]):
         x, a = _split(scaled)
-        if a is not None and _plain_number(b) and b.dtype == x.dtype:
+        if a is not None and plain_number(b) and b.dtype == x.dtype:
             with np.errstate(over="ignore", under="ignore"):
                 product = Constant(np.asarray(a * b.value, b.dtype))  # type: ignore[attr-defined]
-            return OPS["multiply"](x, product) if _plain_number(product) else None
+            return OPS["multiply"](x, product) if plain_number(product) else None
     return None
 
 
@@ -104,12 +109,12 @@ def _split(variable: Variable) -> tuple[Variable, Any]:
         return owner.inputs[0], -1
     if owner.op.name == "multiply":
         for x, a in (owner.inputs, owner.inputs[::-1]):
-            if _plain_number(a) and a.dtype == x.dtype and not isinstance(x, Constant):
+            if plain_number(a) and a.dtype == x.dtype and not isinstance(x, Constant):
                 return x, a.value  # type: ignore[attr-defined]
     return variable, None
 
 
-def _plain_number(variable: Variable) -> bool:
+def plain_number(variable: Variable) -> bool:
     """A float constant far from the ends of its range, so that products of it lose nothing."""
     if not isinstance(variable, Constant) or variable.ndim or variable.dtype.kind != "f":
         return False
@@ -117,10 +122,62 @@ def _plain_number(variable: Variable) -> bool:
     return max(2.0**-100, float(range_.tiny)) < size < min(2.0**100, float(range_.max))
 
 
+def _gather_divisors(node: Apply, context: Any) -> Variable | None:
+    """(x / a) / b → x / (a·b), (x·a) / b → x · (a/b) for numbers a, b."""
+    scaled, b = node.inputs
+    owner = scaled.owner
+    if owner is None or owner.op.name not in ("divide", "multiply") or not plain_number(b):
+        return None
+    pairs = (owner.inputs, owner.inputs[::-1]) if owner.op.name == "multiply" else (owner.inputs,)
+    for x, a in pairs:
+        if not plain_number(a) or isinstance(x, Constant) or not a.dtype == b.dtype == x.dtype:
+            continue
+        first, second = a.value, b.value  # type: ignore[attr-defined]
+        op, value = ("divide", first * second) if owner.op.name == "divide" else (
+            "multiply", first / second)  # fmt: skip
+        number = Constant(np.asarray(value, x.dtype))
+        return OPS[op](x, number) if plain_number(number) else None
+    return None
+
+
+def _divide_by_power(node: Apply, context: Any) -> Variable | None:
+    """x / 2ᵏ → x · 2⁻ᵏ: both are the same number, rounded once."""
+    x, a = node.inputs
+    if not plain_number(a) or a.dtype != x.dtype or x.dtype.kind != "f":
+        return None
+    if x.owner is not None and isinstance(x.owner.op.family, Reduction):
+        return None  # a mean, which other rules know as the quotient that it is
+    value = a.value  # type: ignore[attr-defined]
+    mantissa, _ = np.frexp(value)
+    if abs(float(mantissa)) != 0.5:
+        return None
+    return OPS["multiply"](x, Constant(np.asarray(1 / value, x.dtype)))
+
+
+def _gather_terms(node: Apply, context: Any) -> Variable | None:
+    """(x + a) + b → x + (a+b) for numbers of one sign; others may be there for their rounding."""
+    for summed, b in (node.inputs, node.inputs[::-1]):
+        owner = summed.owner
+        if owner is None or owner.op.name != "add" or not plain_number(b):
+            continue
+        for x, a in (owner.inputs, owner.inputs[::-1]):
+            if not plain_number(a) or isinstance(x, Constant) or not a.dtype == b.dtype == x.dtype:
+                continue
+            first, second = a.value, b.value  # type: ignore[attr-defined]
+            if (first > 0) == (second > 0):
+                return OPS["add"](x, Constant(np.asarray(first + second, x.dtype)))
+    return None
+
+
 ALGEBRA = [
     *ARROWS,
     Rule("strong_multiply(g, finite p) -> g * p", "strong_multiply", _strong, "rounding"),
     Rule("where(constant, x, y) -> x or y", "where", _where_constant, "exact"),
+    Rule("x / 2**k -> x * 2**-k", "divide", _divide_by_power, "exact", frozenset({CONSTANT})),
+    Rule(
+        "(x / a) / b -> x / (a*b)", "divide", _gather_divisors, "rounding", frozenset({CONSTANT})
+    ),
+    Rule("(x + a) + b -> x + (a+b)", "add", _gather_terms, "rounding", frozenset({CONSTANT})),
     Rule("(x * a) * b -> x * (a*b)", "multiply", _gather_constants, "rounding"),
     Rule("negative(x * a) -> x * (-a)", "negative", _negate_factor, "exact"),
 ]

@@ -9,6 +9,7 @@ at the end, which drops what nobody uses. Time is linear in nodes; what rules ma
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,6 +81,7 @@ class Rewriter:
         self.settled: set[Variable] = set(graph.inputs)
         self.merging: dict[Any, Apply] = {}
         self.constants: dict[Any, Constant] = {}
+        self.before: dict[Variable, int] = {}  # how often each new value was read
         self.limit = GROWTH * len(graph.nodes) + 100
         self.size_sources: dict[Any, tuple[Variable, int]] = {}
         for variable in graph.inputs:
@@ -90,8 +92,11 @@ class Rewriter:
     def run(self) -> Graph:
         """The rewritten graph."""
         start = time.perf_counter()
+        uses = Counter([v for node in self.graph.nodes for v in node.inputs])
+        uses.update(self.graph.outputs)
         for node in self.graph.nodes:
             for old, made in zip(node.outputs, self.settle(node, 0), strict=True):
+                self.before[made] = self.before.get(made, 0) + uses[old]
                 if old not in self.settled or made is not old:
                     self.new[old] = made
         outputs = [self.current(v) for v in self.graph.outputs]
@@ -99,6 +104,11 @@ class Rewriter:
         self.report.nodes_after = len(result.nodes)
         self.report.seconds = time.perf_counter() - start
         return result
+
+    def is_used_once(self, variable: Variable) -> bool:
+        """Is this value, in the graph as it was, read at one place only?"""
+        found = self.before.get(variable)
+        return found is not None and found == 1
 
     # -- one node ------------------------------------------------------------------------------
     def current(self, variable: Variable) -> Variable:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from graphad.ir.graph import Graph
 from graphad.ir.hooks import hooks
 from graphad.rewrite.algebra import ALGEBRA
+from graphad.rewrite.choices import CHOICES
 from graphad.rewrite.engine import Report, rewrite, tables
 from graphad.rewrite.fold import FOLD
 from graphad.rewrite.pattern import Rule
 from graphad.rewrite.places import PLACES
+from graphad.rewrite.reductions import REDUCTIONS
 from graphad.rewrite.shapes import SHAPES
+from graphad.rewrite.slices import SLICES
 from graphad.rewrite.stable import STABLE
 
-RULES: list[Rule] = [*SHAPES, *ALGEBRA, *STABLE, *FOLD, *PLACES]
 SYSTEMS = frozenset({"solve", "inv"})  # ops for which there is more to know
+RULES: list[Rule] = [
+    *SHAPES, *SLICES, *ALGEBRA, *CHOICES, *REDUCTIONS, *STABLE, *FOLD, *PLACES,
+]  # fmt: skip
 DEFAULT_MARKS = ("exact", "rounding", "stabilising")
 _default = tables(RULES, DEFAULT_MARKS)
 

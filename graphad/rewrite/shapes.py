@@ -59,6 +59,22 @@ def _undoes(name: str) -> Any:
     return apply
 
 
+def _reshape_of_view(node: Apply, context: Any) -> Variable | None:
+    """reshape(expand_dims(x)) → reshape(x), and of squeeze: the order of elements is the same."""
+    inner = node.inputs[0].owner
+    if inner is None or inner.op.name not in ("expand_dims", "squeeze"):
+        return None
+    return node.op.family(inner.inputs[0], *node.inputs[1:], **node.op.params)  # type: ignore[operator]
+
+
+def _view_of_reshape(node: Apply, context: Any) -> Variable | None:
+    """expand_dims(reshape(x)) → reshape(x), and squeeze: to the final shape at once."""
+    inner = _inner(node, "reshape")
+    if inner is None or len(inner.inputs) != 1 or not node.types[0].is_static:
+        return None
+    return OPS["reshape"](inner.inputs[0], node.types[0].shape)
+
+
 def _cast_twice(node: Apply, context: Any) -> Variable | None:
     """astype(astype(x, wider), d) → astype(x, d)."""
     inner = _inner(node, "astype")
@@ -218,6 +234,9 @@ SHAPES = [
     Rule("min(x, axis=()) -> x", "min", _sum_of_nothing),
     Rule("transpose(transpose(x)) -> transpose(x)", "transpose", _transpose_twice),
     Rule("reshape(reshape(x)) -> reshape(x)", "reshape", _through("reshape")),
+    Rule("reshape(expand_dims(x)) -> reshape(x)", "reshape", _reshape_of_view),
+    Rule("expand_dims(reshape(x)) -> reshape(x)", "expand_dims", _view_of_reshape),
+    Rule("squeeze(reshape(x)) -> reshape(x)", "squeeze", _view_of_reshape),
     Rule("broadcast_to(broadcast_to(x)) -> broadcast_to(x)", "broadcast_to",
          _through("broadcast_to")),
     Rule("broadcast_to(x[None], shape) -> broadcast_to(x, shape)", "broadcast_to", _leading_axes),

@@ -55,6 +55,7 @@ ARROWS = [rule(arrow, mark="stabilising", kinds="f") for arrow in [
     "sqrt(x * x) -> abs(x)",
     "log(square(x)) -> 2 * log(abs(x))",
     "log(x * x) -> 2 * log(abs(x))",
+    "log(square(x) * x) -> 3 * log(x)",
 ]]
 # What needs no row of its own where operands were rewritten before.
 AT_ONCE = [rule(arrow, mark="stabilising", kinds="f") for arrow in [

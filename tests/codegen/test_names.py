@@ -121,7 +121,7 @@ def test_names_fit_for_it_are_kept() -> None:
     source = ga.function([x], hidden / 2.0).source
     assert "def program(x):" in source and "v2 = multiply(x, weights)" in source
     assert (
-        "hidden = tanh(v2, out=v2)\n" in source and "= divide(hidden, 2.0, out=hidden)" in source
+        "hidden = tanh(v2, out=v2)\n" in source and "= multiply(hidden, 0.5, out=hidden)" in source
     )
 
 

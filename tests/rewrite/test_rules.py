@@ -71,9 +71,11 @@ S8, T8 = _pair("int8")
 U, V = _pair("uint8")
 B, Q = _pair("bool")
 M, N, P, W = _array(2, 3, 4), _array("r", 2), _array(3), _array(2, 1, 3)
-R, Z = _array(None, 3), _array()
+R, Z, L = _array(None, 3), _array(), _array(9)
 G1, G2 = (ga.vector(f"g{i}", shape=(2,)) for i in (1, 2))  # sums of these are exact
-VALUES |= {G1: np.array([1.0, -4.0]), G2: np.array([2.0, 8.0])}
+E = ga.matrix("e", shape=(2, 3))
+VALUES |= {G1: np.array([1.0, -4.0]), G2: np.array([2.0, 8.0]),
+           E: np.array([[1.0, -3.0, 0.5], [2.0, 8.0, 4.0]])}  # fmt: skip
 INPUTS = list(VALUES)
 strong, neg, to, where = ga.OPS["strong_multiply"], ga.negative, ga.broadcast_to, ga.where
 square, transpose, expand, squeeze = ga.square, ga.transpose, ga.expand_dims, ga.squeeze
@@ -98,6 +100,7 @@ def log_mean_exp(x: ga.Variable, count: Any) -> ga.Variable:
 ALL = ("slice", None, None, None)
 FIRST, LAST = ("slice", None, 2, None), ("slice", -2, None, None)
 TWICE = const(np.array([0, 2, 0]))
+COLUMN = I[:, None]
 PRODUCT = np.float32(7) * np.float32(0.1)
 
 # ---- the table: rule -> what goes in, what comes out --------------------------------------------
@@ -204,6 +207,71 @@ EXACT = {
         (where(True, X, Y), X), (where(False, X, Y), Y), (where(f8(np.nan), X, Y), X),
         (where(np.ones(3, bool), P, 2 * P), P)],
     "negative(x * a) -> x * (-a)":        [(-(X * 3.0), X * -3.0), (-(-0.5 * F), F * 0.5)],
+    "x / 2**k -> x * 2**-k": [
+        (X / 4, X * 0.25), (F / -0.5, F * -2), (H / 8, H * 0.125)],
+    "x ** 3 -> square(x) * x":           [(I**3, square(I) * I), (U**3, square(U) * U)],
+    "x ** 4 -> square(square(x))":       [(I**4, square(square(I)))],
+    "where(c, where(c, x, y), z) -> where(c, x, z)": [
+        (where(B, where(B, P[0], Z), P[1]), where(B, P[0], P[1]))],
+    "where(c, x, where(c, y, z)) -> where(c, x, z)": [
+        (where(Y > 0, X, where(Y > 0, Y, 3.0)), where(Y > 0, X, 3.0))],
+    "where(c, 1, 0) -> astype(c)": [
+        (where(Y > 0, 1.0, 0.0), (Y > 0).astype("float64")), (where(B, 1, 0), B.astype("int64")),
+        (where(Y > 0, 0.0, 1.0), ga.logical_not(Y > 0).astype("float64")),
+        (where(B, True, False), B)],
+    "logical_not(x == y) -> x != y":     [(ga.logical_not(X == Y), X != Y)],
+    "logical_not(x != y) -> x == y":     [(ga.logical_not(I != J), I == J)],
+    "abs(exp(x)) -> exp(x)":             [(abs(ga.exp(X)), ga.exp(X))],
+    "abs(square(x)) -> square(x)":       [(abs(square(X)), square(X))],
+    "sign(sign(x)) -> sign(x)":          [(ga.sign(ga.sign(X)), ga.sign(X)),
+                                          (ga.sign(ga.sign(S8)), ga.sign(S8))],
+    "floor(floor(x)) -> floor(x)":       [(ga.floor(ga.floor(X)), ga.floor(X))],
+    "ceil(ceil(x)) -> ceil(x)":          [(ga.ceil(ga.ceil(X)), ga.ceil(X))],
+    "trunc(trunc(x)) -> trunc(x)":       [(ga.trunc(ga.trunc(X)), ga.trunc(X))],
+    "rint(rint(x)) -> rint(x)":          [(ga.rint(ga.rint(X)), ga.rint(X))],
+    "logical_and(x, x) -> x":            [(ga.logical_and(B, B), B)],
+    "logical_or(x, x) -> x":             [(ga.logical_or(Q, Q), Q)],
+    "reshape(expand_dims(x)) -> reshape(x)": [
+        (expand(M, 1).reshape((6, 4)), M.reshape((6, 4))),
+        (squeeze(W, 1).reshape(6), W.reshape(6))],
+    "expand_dims(reshape(x)) -> reshape(x)": [
+        (expand(M.reshape((6, 4)), 1), M.reshape((6, 1, 4)))],
+    "squeeze(reshape(x)) -> reshape(x)": [
+        (squeeze(M.reshape((6, 1, 4)), 1), M.reshape((6, 4)))],
+    "max(max(x, a), b) -> max(x, a + b)": [
+        (M.max(axis=1).max(axis=1), M.max(axis=(1, 2))),
+        (M.max(axis=0, keepdims=True).max(axis=(0, 1)), M.max(axis=(0, 1)))],
+    "min(min(x, a), b) -> min(x, a + b)": [(M.min(axis=2).min(axis=0), M.min(axis=(0, 2)))],
+    "any(any(x, a), b) -> any(x, a + b)": [(ga.any(ga.any(M, 0), 1), ga.any(M, (0, 2)))],
+    "all(all(x, a), b) -> all(x, a + b)": [(ga.all(ga.all(M, 2), 1), ga.all(M, (1, 2)))],
+    "max(transpose(x), a) -> max(x, b)": [
+        (transpose(M, (2, 0, 1)).max(axis=0), M.max(axis=2)), (R.T.max(), R.max())],
+    "min(transpose(x), a) -> min(x, b)": [(R.T.min(axis=1), R.min(axis=0))],
+    "any(transpose(x), a) -> any(x, b)": [(ga.any(R.T), ga.any(R))],
+    "all(transpose(x), a) -> all(x, b)": [(ga.all(R.T, axis=0), ga.all(R, axis=1))],
+    "sum(one_hot(i, k)) -> (0 <= i) & (i < k)": [
+        (ga.one_hot(I, 3).sum(axis=-1),
+         squeeze(ga.logical_and(COLUMN >= 0, COLUMN < 3), 1).astype("float64"))],
+    "x[a:b][c:d] -> x[a+c:b+d]": [
+        (M[1:][:, 1:3], M[1:, 1:3]), (L[2:][3:6], L[5:8]), (L[2:7][3:9], L[5:7]),
+        (X[2:][3], X[5]), (M[0][1:], M[0, 1:])],
+    "concatenate([x, y])[a:b] -> x[a:b]": [
+        (ga.concatenate([P, G1])[:3], P), (ga.concatenate([P, G1])[3:], G1),
+        (ga.concatenate([P, G1])[-1], G1[1]), (ga.concatenate([P, G1])[1:3], P[1:3]),
+        (ga.concatenate([M, 2 * M], axis=1)[:, 3:6:2], 2 * M[:, :3:2])],
+    "concatenate([x[:k], x[k:]]) -> x": [
+        (ga.concatenate([P[:1], P[1:]]), P), (ga.concatenate([P[:1], P[1:], G1]),
+                                              ga.concatenate([P, G1])),
+        (ga.concatenate([M[:, :1], M[:, 1:2], G1[0] + M], axis=1),
+         ga.concatenate([M[:, :2], G1[0] + M], axis=1))],
+    "concatenate([concatenate([x, y]), z]) -> concatenate([x, y, z])": [
+        (ga.concatenate([ga.concatenate([P, G1]), 2 * P]), ga.concatenate([P, G1, 2 * P]))],
+    "f(x, y)[i] -> f(x[i], y[i])": [
+        (ga.exp(X)[3], ga.exp(X[3])), ((X * Y)[2:], X[2:] * Y[2:]),
+        ((W * M.sum(axis=2))[1, 0], W[1, 0] * M[0].sum(axis=1)), ((M * Z)[:, 1], M[:, 1] * Z),
+        (ga.sin(M * 2.5)[::-1, 0], ga.sin(M[::-1, 0] * 2.5))],
+    "transpose(x)[i, j] -> transpose(x[j, i])": [
+        (transpose(M, (2, 0, 1))[1:, 0], M[0, :, 1:].T), (R.T[0], R[:, 0])],
     "f(constants) -> constant": [
         (f8([1.0, -0.0]) * -2.0, f8([-2.0, 0.0])), (ga.eye(2), f8([[1, 0], [0, 1]])),
         (ga.zeros((2, 2)).sum(axis=0), f8([0, 0])), (ga.log(f8(0.0)), f8(-np.inf))],
@@ -228,6 +296,32 @@ ROUNDING = {
     "x ** 2 -> square(x)": [
         (X**2, square(X)), (F**2.0, square(F)), (H**2, square(H)), (C**2, square(C))],
     "x ** -1 -> reciprocal(x)":           [(X**-1, ga.reciprocal(X)), (F**-1.0, ga.reciprocal(F))],
+    "x ** 3 -> square(x) * x":           [(X**3, square(X) * X), (F**3.0, square(F) * F)],
+    "x ** 4 -> square(square(x))":       [(X**4, square(square(X))), (H**4, square(square(H)))],
+    "abs(sqrt(x)) -> sqrt(x)":           [(abs(ga.sqrt(X)), ga.sqrt(X))],
+    "(x / a) / b -> x / (a*b)": [
+        ((X / 3.0) / 7.0, X / 21.0), ((X * 3.0) / 7.0, X * (3.0 / 7.0)), ((F / 3) / 5, F / 15)],
+    "(x + a) + b -> x + (a+b)":          [((X + 3.0) + 0.5, X + 3.5), (0.5 + (F + 1), F + 1.5)],
+    "sum(sum(x, a), b) -> sum(x, a + b)": [
+        (E.sum(axis=1).sum(axis=0), E.sum(axis=(0, 1))),
+        (E.sum(axis=1, keepdims=True).sum(axis=0, keepdims=True),
+         E.sum(axis=(0, 1), keepdims=True))],
+    "prod(prod(x, a), b) -> prod(x, a + b)": [(E.prod(axis=1).prod(axis=0), E.prod())],
+    "sum(x * 3) -> sum(x) * 3":          [((E * 3.0).sum(axis=1), E.sum(axis=1) * 3.0)],
+    "sum(x / 3) -> sum(x) / 3":          [((E / 3.0).sum(), E.sum() / 3.0)],
+    "max(x * 3) -> max(x) * 3":          [((M * 3.0).max(axis=1), M.max(axis=1) * 3.0)],
+    "min(x * 3) -> min(x) * 3":          [((M * 0.1).min(), M.min() * 0.1)],
+    "max(x / 3) -> max(x) / 3":          [((M / 3.0).max(axis=1), M.max(axis=1) / 3.0)],
+    "min(x / 3) -> min(x) / 3":          [((M / 3.0).min(axis=1), M.min(axis=1) / 3.0)],
+    "sum(negative(x)) -> negative(sum(x))": [(ga.sum(-E), -ga.sum(E))],
+    "max(negative(x)) -> negative(the other(x))": [(ga.max(-M, 1), -ga.min(M, 1))],
+    "min(negative(x)) -> negative(the other(x))": [(ga.min(-M), -ga.max(M))],
+    "sum(transpose(x), a) -> sum(x, b)": [(ga.sum(E.T), ga.sum(E)), (E.T.sum(0), E.sum(1))],
+    "prod(transpose(x), a) -> prod(x, b)": [(ga.prod(E.T), ga.prod(E))],
+    "sum(x, a)[i] -> sum(x[i], a)": [
+        (E.sum(axis=0)[1], E[:, 1].sum()), (M.max(axis=1)[1:, ::2], M[1:, :, ::2].max(axis=1))],
+    "(a @ b)[i, j] -> a[i] @ b[:, j]": [
+        ((E @ E.T)[0], E[0] @ E.T), ((E @ E.T)[:, 1:], E @ E[1:].T)],
     "x * (1 / y) -> x / y":               [(X * (1 / Y), X / Y), ((1.0 / F) * F2, F2 / F)],
     "strong_multiply(g, finite p) -> g * p": [
         (strong(X, f8(-2.0)), X * -2.0), (strong(f8(3.0), X), 3.0 * X),
@@ -272,6 +366,7 @@ STABILISING = {
     "sqrt(x * x) -> abs(x)":              [(ga.sqrt(X * X), abs(X))],
     "log(square(x)) -> 2 * log(abs(x))":  [(LOG(X**2), 2 * LOG(abs(X)))],
     "log(x * x) -> 2 * log(abs(x))":      [(LOG(X * X), 2 * LOG(abs(X)))],
+    "log(square(x) * x) -> 3 * log(x)":  [(LOG(F**3), 3 * LOG(F))],
     "log(sum(exp(x))) -> logsumexp(x)": [
         (LOG(EXP(M).sum(axis=1)), ga.logsumexp(M, axis=1)),
         (LOG(EXP(M).sum(axis=(0, 2), keepdims=True)), ga.logsumexp(M, (0, 2), keepdims=True))],
@@ -288,7 +383,7 @@ STABILISING = {
         (LOG(EXP(P) / EXP(P).sum()), ga.log_softmax(P))],
     "log(prod(x)) -> logprod(x)":         [(LOG(M.prod(axis=2)), ga.logprod(M, axis=2))],
     "log(x ** c) -> c * log(x)": [
-        (LOG(X**4), 4 * LOG(abs(X))), (LOG(X**0.5), 0.5 * LOG(X)), (LOG(F**3), 3 * LOG(F))],
+        (LOG(X**6), 6 * LOG(abs(X))), (LOG(X**0.5), 0.5 * LOG(X)), (LOG(F**5), 5 * LOG(F))],
 }
 # fmt: on
 CASES = [

@@ -139,6 +139,7 @@ ROWS: dict[str, Row] = {
         lambda x: 2 * mp.log(abs(x)), [lambda x: 2 / x]),
     "log(x ** 4)": (lambda x: L(x**4), [anywhere],
         lambda x: 4 * mp.log(abs(x)), [lambda x: 4 / x]),
+    "log(x ** 3)": (lambda x: L(x**3), [positive], lambda x: 3 * mp.log(x), [lambda x: 3 / x]),
     "log(x ** 2.5)": (lambda x: L(x**2.5), [positive],
         lambda x: 2.5 * mp.log(x), [lambda x: 2.5 / x]),
     "log(sum(exp(x)))": (lambda *x: L(E(ga.stack(x)).sum()), [anywhere] * 3,
