@@ -100,7 +100,7 @@ def log_mean_exp(x: ga.Variable, count: Any) -> ga.Variable:
 ALL = ("slice", None, None, None)
 FIRST, LAST = ("slice", None, 2, None), ("slice", -2, None, None)
 TWICE = const(np.array([0, 2, 0]))
-COLUMN = I[:, None]
+COLUMN = ga.expand_dims(I, 1)
 PRODUCT = np.float32(7) * np.float32(0.1)
 
 # ---- the table: rule -> what goes in, what comes out --------------------------------------------
