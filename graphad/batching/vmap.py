@@ -14,17 +14,17 @@ import numpy as np
 
 from graphad import tree
 from graphad.batching.axes import Axis, axes_of, checked_axis, joint_rows
-from graphad.batching.stacking import batch
+from graphad.batching.stacking import Draws, batch
 from graphad.errors import DTypeError, ShapeError, UseError
 from graphad.ir import walk
 from graphad.ir.dimtext import shape_text
 from graphad.ir.evaluate import evaluate
 from graphad.ir.families.inner import marked
-from graphad.ir.families.stacks import size_operand, spread
+from graphad.ir.families.stacks import spread
 from graphad.ir.graph import Graph, replace
 from graphad.ir.op import OPS
 from graphad.ir.sizes import joint_size
-from graphad.ir.streams import Body, advance
+from graphad.ir.streams import Body, advance, open_body
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Constant, Shared, Variable, as_variable, describe
 
@@ -155,23 +155,25 @@ class _Call:
             except (UseError, DTypeError) as error:
                 error.what = f"{self.name}: {path}: {error.what}"
                 raise
-        self._streams(drawn)
-        stacks = batch(rows, self.given)
+        stacks = self._stacks(rows, drawn)
         placed = [
             self._placed(new, new.ndim > old.ndim, axis, path)
             for new, old, axis, path in zip(stacks, rows, axes, paths, strict=True)
         ]
         return structure.unflatten(self._values(placed))
 
-    def _streams(self, drawn: Body) -> None:
-        """Each row draws from streams of its own; the generators go on after those of all rows."""
-        states = []
-        for given, state in zip(drawn.given, drawn.outside(), strict=True):
-            size, unknown = size_operand(self.rows)
-            split: Any = OPS.families["random.split"]
-            after, self.given[given] = split(state, *unknown, rows=size)
-            states.append(after)
-        drawn.leave(states)
+    def _stacks(self, rows: Sequence[Variable], drawn: Body) -> list[Variable]:
+        """The results for all rows. Each row has draws of its own; the generators go on after
+        those of all rows. Effects stay where the map is called."""
+        given = {**self.given, **dict(zip(drawn.given, drawn.outside(), strict=True))}
+        everything = [*rows, *drawn.last, *drawn.effects]
+        made = batch(everything, given, draws=Draws(drawn.given, self.rows))
+        first, last = len(rows), len(rows) + len(drawn.given)
+        drawn.leave(made[first:last])
+        outer = open_body.get()
+        if outer is not None:
+            outer.effects += made[last:]
+        return made[:first]
 
     def _placed(self, result: Variable, stacked: bool, axis: Axis, path: str) -> Variable:
         """A result with its rows along the axis that was asked for."""

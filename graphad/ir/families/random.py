@@ -190,23 +190,34 @@ class Draw(Declared):
         of its own, one row after the other."""
         if batched[0]:
             return by_rows(node, operands, batched)
+        return self.of_rows(node, operands, batched, stack_size(operands, batched))
+
+    def at_once(self, params: Static, batched: Sequence[bool]) -> bool:
+        """Can all rows be drawn from one state? Not where the row says how many numbers."""
+        like = params["size"] == LIKE
+        return self.independent and (like or not any(batched[1 + params["count"] :]))
+
+    def of_rows(
+        self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool], rows: Any
+    ) -> Sequence[Variable]:
+        """The state after all rows, and their numbers; some operands may be stacks."""
         count, spec = node.op.params["count"], node.op.params["size"]
-        sizes_batched = spec is not None and spec != LIKE and any(batched[1 + count :])
-        rows = stack_size(operands, batched)
-        if not self.independent or sizes_batched:
+        if not self.at_once(node.op.params, batched):
             state, states = SPLIT(operands[0], *size_operand(rows)[1], rows=size_operand(rows)[0])
             numbers = by_rows(node, [states, *operands[1:]], [True, *batched[1:]])[1]
             return state, numbers
         ndim = node.types[1].ndim
         pairs = list(zip(operands, batched, strict=True))
+        if spec is None and count and not any(batched):
+            pairs[1] = (spread(operands[1], rows), True)
         given = [lifted(v, ndim) if b else v for v, b in pairs[1 : 1 + count]]
         rest = list(operands[1 + count :])
         params = dict(node.op.params)
         if spec == LIKE:
             rest = [v if b else spread(v, rows) for v, b in pairs[1 + count :]]
-        elif spec is not None:
+        elif spec is not None or not count:
             size, unknown = size_operand(rows)
-            params["size"], rest = (size, *spec), [*unknown, *rest]
+            params["size"], rest = (size, *(spec or ())), [*unknown, *rest]
         found: Sequence[Variable] = self(operands[0], *given, *rest, **params)
         return found
 
