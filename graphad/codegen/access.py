@@ -57,6 +57,15 @@ class Memory:
         short = {"double": "f64", "float": "f32"}.get(kind, kind)
         return self.text.vector(kind), f"v{self.text.lanes}{short}", dtype.itemsize
 
+    def mask(self, count: str, j: str) -> str:
+        """Which lanes lie inside the row."""
+        t = self.text
+        left = t.put(f"sub i64 {count}, {j}")
+        some = t.put(f"icmp ult i64 {left}, {self.text.lanes}")
+        bound = t.put(f"select i1 {some}, i64 {left}, i64 {self.text.lanes}")
+        bound = t.splat(t.put(f"trunc i64 {bound} to i32"), "i32")
+        return t.put(f"icmp ugt {t.vector('i32')} {bound}, {self.lanes('i32')}")
+
     def masked_load(self, place: str, dtype: np.dtype, mask: str) -> str:
         """A vector, zero where the mask is false: nothing is read there."""
         t = self.text

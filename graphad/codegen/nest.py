@@ -284,7 +284,7 @@ class Nest:
     ) -> list[str]:  # fmt: skip
         """One vector of elements; the names of the accumulators after it."""
         t, loop, names = self.text, self.loop, dict(self.names)
-        mask = self._mask(count, f"%{tag}.j")
+        mask = self.memory.mask(count, f"%{tag}.j")
         kept = frozenset(loop.scratch)
         for value in loop.needed(turn, kept):
             if value in kept and loop.turn[value] < turn:
@@ -322,13 +322,3 @@ class Nest:
             before = self.memory.masked_load(place, dtype, mask)
             value = t.combine(store.combine, before, value, dtype)
         self.memory.masked_store(place, dtype, value, mask)
-
-    # -- memory --------------------------------------------------------------------------------
-    def _mask(self, count: str, j: str) -> str:
-        """Which lanes lie inside the row."""
-        t = self.text
-        left = t.put(f"sub i64 {count}, {j}")
-        some = t.put(f"icmp ult i64 {left}, {self.lanes}")
-        bound = t.put(f"select i1 {some}, i64 {left}, i64 {self.lanes}")
-        bound = t.splat(t.put(f"trunc i64 {bound} to i32"), "i32")
-        return t.put(f"icmp ugt {t.vector('i32')} {bound}, {self.memory.lanes('i32')}")

@@ -30,6 +30,7 @@ from graphad.codegen.vocabulary import (
     literal,
 )
 from graphad.ir.families.inner import InnerFamily
+from graphad.ir.hooks import hooks
 from graphad.ir.op import Op
 from graphad.ir.variable import Constant, Variable
 from graphad.plan.group import Group
@@ -90,6 +91,7 @@ class Writer:
         self._numbers: dict[tuple[str, bytes], str] = {}
         self._sites: dict[Any, Any] = {}
         self._calls = 0
+        self._scatter = ""
         self._fused: set[int] = set()
         self._numbered = {value.variable: value.number for value in plan.values if kernels}
         for value in plan.values[: len(plan.graph.inputs)]:
@@ -225,6 +227,13 @@ class Writer:
             for option, number in zip(options, map(_number, options), strict=True)
         ]
 
+    def _bound_scatter(self) -> str:
+        """The name of the function that adds values at an index, in machine code."""
+        if not self._scatter:
+            self._scatter = self.names.unique("add_at")
+            self.bound[self._scatter] = hooks.load("codegen.scatter").add_at
+        return self._scatter
+
     def _bound_number(self, number: np.generic) -> Traced:
         key = (number.dtype.str, number.tobytes())
         if key not in self._numbers:
@@ -241,6 +250,8 @@ class Writer:
         )
         named = [a for a in (*arguments, *keywords.values()) if isinstance(a, np.dtype)]
         self.imports.update([dtype_name(dtype) for dtype in named])
+        if function == "add.at" and self.kernels:
+            return f"{self._bound_scatter()}({', '.join(map(literal, arguments))})", True
         if function in STATEMENTS:
             self.imports.update({function[:-3]} if function.endswith(".at") else ())
             return STATEMENTS[function](*arguments, **keywords), True

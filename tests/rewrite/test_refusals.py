@@ -54,7 +54,8 @@ REFUSED: dict[str, list[ga.Variable]] = {
     ],
     "it moves elements": [
         ga.flip(M, 0), ga.flip(ga.flip(M, 0), 1), ga.transpose(M), M[:1], M[None, 1:], M[::-1],
-        M[:2], M.reshape((3, 2)), to(ga.expand_dims(M, 1), (2, 5, 3)), to(ga.expand_dims(M, 1), (2, 2, 3)),
+        M[:2], M.reshape((3, 2)), to(ga.expand_dims(M, 1), (2, 5, 3)),
+        to(ga.expand_dims(M, 1), (2, 2, 3)),
         ga.squeeze(ga.expand_dims(M, 0)[:, :1], 1),
     ],
     "a cast loses digits or range": [
