@@ -22,6 +22,7 @@ from graphad.functional.numbers import typed
 from graphad.functional.tracer import Trace, leaked
 from graphad.ir.context import known_arrays
 from graphad.ir.graph import replace
+from graphad.ir.streams import advance
 from graphad.ir.types import type_of
 from graphad.ir.variable import Constant, Variable
 from graphad.runtime.function import Function
@@ -144,7 +145,7 @@ def _finished(
         return _symbolic(found, inputs, arrays, made, finish, count)
     entry, seen = _entry((tag, structure, count, found.key), found.constants)
     program = entry.program
-    if not seen or (program is None and not settled):
+    if not seen or trace.chances or (program is None and not settled):
         return _evaluated(trace, inputs, made, finish, count)
     if program is None or not program.fits(found.constants):
         numbers = entry.settle(found.constants)
@@ -180,6 +181,8 @@ def _evaluated(
 def own_values(trace: Trace, results: Sequence[Any]) -> list[Any]:
     """The values of Variables, each an array of its own; what is no Variable stays."""
     trace.compute([r.owner for r in results if isinstance(r, Variable) and r.owner is not None])
+    if trace.streams:
+        results = _drawn(trace, results)
     given: set[int] = set()
     values = []
     for result in results:
@@ -195,6 +198,21 @@ def own_values(trace: Trace, results: Sequence[Any]) -> list[Any]:
             given.add(id(value))
         values.append(value if value.ndim else value[()])
     return values
+
+
+def _drawn(trace: Trace, results: Sequence[Any]) -> list[Any]:
+    """The results without draws whose numbers nobody reads; generators go on after the others, as
+    they do when a compiled function is called."""
+    found = list(results)
+    places = [i for i, r in enumerate(results) if isinstance(r, Variable)]
+    targets, last = advance([*[results[i] for i in places], *trace.chances])
+    for i, new in zip(places, targets, strict=False):
+        found[i] = new
+    states = {stream: trace.value(state) for stream, state in last.items()}
+    for stream, state in states.items():
+        if stream.cell.array is trace.values[stream]:  # else somebody has gone on already
+            stream.value = state
+    return found
 
 
 def _compiled(

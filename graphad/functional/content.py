@@ -40,7 +40,7 @@ def content(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Content:
             found = leaves[v] = len(leaves)
             which = 0 if isinstance(v, Constant) else 1 if isinstance(v, Shared) else 2
             kinds[which].append(v)
-            rows.append((which, v.type))
+            rows.append((which, v.type, v.cell) if isinstance(v, Shared) else (which, v.type))
         return -1 - found
 
     given = leaves.keys() & {v for v in inputs if v.owner is not None}

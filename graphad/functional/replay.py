@@ -18,6 +18,9 @@ from graphad.functional.numbers import signature, typed
 from graphad.functional.paths import OUTSIDE, Paths
 from graphad.functional.purity import Exchange, State, Watch, contents, reads, scan, state_of
 from graphad.functional.tracing import Run
+from graphad.ir import walk
+from graphad.ir.streams import Stream
+from graphad.ir.variable import Variable
 
 PATIENCE = 1  # calls that are traced before a proof is tried
 LIMIT = 16  # plans that are kept
@@ -60,6 +63,9 @@ class Plan:
                 run = Run(transform, types, arrays, labels, fill, evaluate)
             if watch.problem or not watch.usable or not watch.user_codes() <= allowed:
                 raise NotPure
+            made = [v for v in run.leaves if isinstance(v, Variable)]
+            if any([isinstance(v, Stream) for v in walk.leaves(made)]):
+                raise NotPure("it draws random numbers")
             return run
 
         self.paths = Paths(name, retrace, {}, PATHS, quiet=True)

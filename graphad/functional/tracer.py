@@ -20,10 +20,12 @@ import numpy as np
 
 from graphad.errors import TracerError, UseError
 from graphad.functional.places import assign
-from graphad.ir.context import RawSite, caller
+from graphad.ir import walk
+from graphad.ir.context import RawSite, caller, resolve
 from graphad.ir.families.inner import argument
 from graphad.ir.graph import replace
 from graphad.ir.op import OPS
+from graphad.ir.streams import Stream
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Constant, Shared, Variable, describe
 
@@ -49,7 +51,10 @@ class Guard(NamedTuple):
 class Trace:
     """One run of the function `name`; holds values only until it is closed."""
 
-    __slots__ = ("guards", "is_open", "name", "nodes", "originals", "stand_ins", "values")
+    __slots__ = (
+        "chances", "guards", "is_open", "name", "nodes", "originals", "stand_ins", "streams",
+        "values",
+    )  # fmt: skip
 
     def __init__(self, name: str, guards: list[Guard] | None = None) -> None:
         self.name, self.guards = name, guards
@@ -57,6 +62,8 @@ class Trace:
         self.nodes: list[Apply] = []  # in the order in which they were built
         self.originals: dict[Variable, Variable] = {}  # assigned to -> what it was at first
         self.stand_ins: dict[Variable, Variable] = {}  # inputs of inner graphs -> their operands
+        self.streams: set[Stream] = set()  # generators whose state was read
+        self.chances: list[Variable] = []  # random numbers that decided something
         self.is_open = True
 
     def leaf(self, type: TensorType, value: Any, name: str | None = None) -> Tracer:
@@ -99,6 +106,7 @@ class Trace:
         """Let go of values and nodes."""
         self.is_open = False
         self.values, self.nodes, self.originals, self.stand_ins = {}, [], {}, {}
+        self.chances = []
 
     # -- values --------------------------------------------------------------------------------
     def value(self, variable: Variable) -> Any:
@@ -120,6 +128,8 @@ class Trace:
             if found is None:
                 found = self.values[variable] = self.value(self.stand_ins[variable])
             return found
+        if isinstance(variable, Stream):
+            self.streams.add(variable)
         if isinstance(variable, Shared):
             return self.values.setdefault(variable, variable.cell.array)
         if variable.trace is not None and variable.trace.is_open:
@@ -164,9 +174,22 @@ class Trace:
     def decide(self, tracer: Tracer, kind: str) -> Any:
         """The value as a Python number; recorded as a guard."""
         outcome = CONVERSIONS[kind](self.value(tracer))
+        if self.streams and any([isinstance(v, Stream) for v in walk.leaves([tracer])]):
+            self._by_chance(tracer, kind)
         if self.guards is not None:
             self.guards.append(Guard(tracer, kind, outcome, caller()))
         return outcome
+
+    def _by_chance(self, tracer: Tracer, kind: str) -> None:
+        """A random number decides: not in a function that is compiled for its decisions."""
+        if self.guards is not None:
+            raise TracerError(
+                f"{self.name} decides by a random number ({kind})",
+                cause="its program draws other numbers in each call",
+                remedy="write ga.cond(condition, f, g), ga.while_loop or ga.where",
+                where=str(resolve(caller()) or ""),
+            )
+        self.chances.append(tracer)
 
 
 class Tracer(Variable):
