@@ -43,13 +43,16 @@ class Parts:
         pairs = [*[(v, o) for v, o, _ in self.carries], *self.rows, *self.captured]
         return [v for v, _ in pairs]
 
+    def body(self) -> Graph:
+        """The body as a graph."""
+        return Graph(self.inputs, self.outputs)
+
     def rebuilt(self, family: Any) -> list[Variable]:
         """The results of a scan made of these parts."""
         layout = changed(self.layout, carries=len(self.carries), rows=len(self.rows),
                          outputs=len(self.stacked))  # fmt: skip
         operands = [o for _, o, _ in self.carries] + [o for _, o in (*self.rows, *self.captured)]
-        body = Graph(self.inputs, self.outputs)
-        return list(build(family, layout, body, [*self.head, *operands]))
+        return list(build(family, layout, self.body(), [*self.head, *operands]))
 
 
 def parts_of(node: Apply) -> Parts:

@@ -6,8 +6,9 @@
     a carry that never changes                  → an operand
     what depends on operands only               → before the loop
     stacked results read at the last step only  → a carry
+    products and sums of all steps              → before or after the loop, see `loopproducts`
 
-Every rule is exact. The forward scan and the one that records for the gradient become one.
+All but the last are exact. The forward scan and the one that records for the gradient become one.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from graphad.ir.families.loops import Scan
 from graphad.ir.graph import Graph, replace
 from graphad.ir.variable import Apply, Constant, Variable
 from graphad.rewrite.loopparts import parts_of, same_value, swapped
+from graphad.rewrite.loopproducts import Later, Sums, rows_first
 
 MOST = 64  # scans in one graph that are compared with each other
 ROUNDS = 4  # in which one rule makes room for another
@@ -138,10 +140,11 @@ class Smaller:
         c, s = self.layout.carries, self.layout.outputs
         self.carry_of: dict[int, Variable] = {i: self.parts.carries[i][0] for i in range(c)}
         self.fixed: dict[int, Variable] = {}  # results that are operands
-        self.stacked_of: dict[int, int] = {c + i: i for i in range(s)}
+        self.delayed: dict[int, Later] = {}  # results that are computed after the loop
+        self.stacked_of: dict[Any, int] = {c + i: i for i in range(s)}
         clients = graph.clients
         ends = set(graph.outputs)
-        self.used = {
+        self.used: set[Any] = {
             i for i in range(len(node.types))
             if node.output(i) in ends or clients.get(node.output(i))
         }  # fmt: skip
@@ -155,15 +158,25 @@ class Smaller:
             if not self._unchanging() | self._equal():
                 break
         self._before_the_loop()
+        self.parts = rows_first(self.parts)
+        sums = self._after_the_loop()
         self._unused()
         results = self.parts.rebuilt(self.node.op.family)
         self.made = results[0].owner if results else None
         c = len(self.parts.carries)
         place = {v: i for i, (v, _, _) in enumerate(self.parts.carries)}
         new: dict[Variable, Variable] = {}
+
+        def stack(u: Variable) -> Variable:
+            return sums.rows[u] if u in sums.rows else results[c + self.stacked_of[u]]
+
         for i in self.used:
+            if isinstance(i, Variable):
+                continue
             if i in self.fixed:
                 new[self.node.output(i)] = self.fixed[i]
+            elif i in self.delayed:
+                new[self.node.output(i)] = self.delayed[i](stack)
             elif i in self.carry_of:
                 new[self.node.output(i)] = results[place[self.carry_of[i]]]
             elif i in self.stacked_of:
@@ -292,6 +305,31 @@ class Smaller:
         inside = [Variable(v.type, name=v.name) for v in moved]
         self.parts = changed(parts, captured=(*parts.captured, *zip(inside, outside, strict=True)))
         self._substitute(dict(zip(moved, inside, strict=True)))
+
+    def _after_the_loop(self) -> Sums:
+        """Sums and products that no step reads → after the loop."""
+        read = {self.carry_of[i] for i in self.used if i in self.carry_of}
+        read |= {self.parts.stacked[p] for i, p in self.stacked_of.items() if i in self.used}
+        sums = Sums(self.parts, read)
+        for i, v in list(self.carry_of.items()):
+            if v in sums.later:
+                self.delayed[i] = sums.later[v]
+                del self.carry_of[i]
+        for i, place in list(self.stacked_of.items()):
+            y = self.parts.stacked[place]
+            if y in sums.products:
+                self.delayed[i] = sums.products[y]
+                del self.stacked_of[i]
+        gone = set(sums.later)
+        carries = tuple([c for c in self.parts.carries if c[0] not in gone])
+        first = len(self.parts.stacked)
+        self.parts = changed(
+            self.parts, carries=carries, stacked=(*self.parts.stacked, *sums.wanted)
+        )
+        for k, u in enumerate(sums.wanted):
+            self.stacked_of[u] = first + k
+            self.used.add(u)
+        return sums
 
     def _unused(self) -> None:
         """Carries, stacked results and operands that nobody reads → nothing."""
