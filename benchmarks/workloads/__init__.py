@@ -11,6 +11,7 @@ from benchmarks.workloads import (
     elementwise,
     layernorm,
     logistic,
+    loops,
     network,
     polynomial,
     process,
@@ -26,7 +27,7 @@ ALL = (
     scalar.WORKLOAD, small.WORKLOAD, logistic.WORKLOAD, network.WORKLOAD, rosenbrock.WORKLOAD,
     elementwise.SMALL, elementwise.LARGE, elementwise.HUGE, polynomial.WORKLOAD, softmax.WORKLOAD,
     layernorm.WORKLOAD, distances.WORKLOAD, attention.WORKLOAD, recurrent.WORKLOAD,
-    process.WORKLOAD, convolution.WORKLOAD,
+    process.WORKLOAD, convolution.WORKLOAD, *loops.WORKLOADS,
 )  # fmt: skip
 WORKLOADS: dict[str, Workload] = {workload.name: workload for workload in ALL}
 
