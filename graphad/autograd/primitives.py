@@ -10,8 +10,9 @@ written with graphad.autograd.numpy are good for any order.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from graphad.derivatives.forward import jvp
 from graphad.derivatives.opaque import tried_types
 from graphad.derivatives.primitive import one, several
 from graphad.derivatives.reverse import vjp
-from graphad.errors import GradientError, GraphadError
+from graphad.errors import GradientError, GraphadError, UseError
 from graphad.ir.families.inner import argument
 from graphad.ir.op import OPS, freeze
 from graphad.ir.types import TensorType
@@ -199,7 +200,8 @@ class Form:
         """The closure on Variables of their own: (these, what it computes from them)."""
         own = [argument(v) for v in operands]
         try:
-            return own, [as_variable(v) for v in several(rule(p, results, own))]
+            with _refusing_numbers(own):
+                return own, [as_variable(v) for v in several(rule(p, results, own))]
         except Exception as error:
             if isinstance(error, GraphadError) and not isinstance(error, TypeError):
                 raise
@@ -267,6 +269,24 @@ class Form:
     def _structure(self, results: int) -> tree.Structure:
         found = {s for _, s in self.known.values() if s.leaf_count == results}
         return found.pop() if len(found) == 1 else self.result_structure(results)
+
+
+@contextlib.contextmanager
+def _refusing_numbers(variables: Sequence[Variable]) -> Iterator[None]:
+    """UseError where a value is made a Python float, by which its derivative is lost; other
+    decisions on values are made as where a function is traced."""
+    traces = {v.trace for v in variables if v.trace is not None and v.trace.is_open}
+    before = {trace: trace.guards for trace in traces}
+    for trace in traces:
+        trace.guards = []
+    try:
+        yield
+    finally:
+        made = {trace: trace.guards for trace in traces}
+        for trace, guards in before.items():
+            trace.guards = guards if guards is None else [*guards, *made[trace]]
+    if any([guard.kind in ("float", "complex") for found in made.values() for guard in found]):
+        raise UseError("it makes a Python float of a value, which has no derivative")
 
 
 def _zeros(value: Any) -> Any:
