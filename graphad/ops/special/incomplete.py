@@ -262,6 +262,6 @@ def _t_quantile(df: Any, p: Any) -> Any:
 
 stdtrit = special(
     "stdtrit", lambda t, df, p: -_t_by_df(df, t) / exp(t_density(df, t)),
-    lambda t, df, p: exp(-t_density(df, t)), domain=((1.5, 5.0), _PART),
+    lambda t, df, p: exp(-t_density(df, t)), domain=((1.5, 5.0), (0.3, 0.7)),
     value=_t_quantile,
     doc=f"stdtrit(df, p): the t with stdtr(df, t) = p. {_NUMERIC}")  # fmt: skip
