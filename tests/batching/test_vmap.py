@@ -288,8 +288,8 @@ def _shape(f: Callable[[Any], Any]) -> tuple[int, ...]:
 
 LOOPLESS = ["checkpoint", "custom vjp", "custom vjp, one argument the same", "custom jvp",
             "scan", "scan of rows that are the same", "a carry that becomes a stack",
-            "while, equally long", "cond, each its own", "cond, all the same", "jacobian",
-            "scaled gradient", "clipped gradient"]  # fmt: skip
+            "while, equally long", "while, each its own", "cond, each its own",
+            "cond, all the same", "jacobian", "scaled gradient", "clipped gradient"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LOOPLESS)
@@ -309,6 +309,52 @@ def test_effects(run: Runner, capsys: Any) -> None:
     shown = ga.vmap(lambda r: ga.after(r, ga.print_(r[0] * 2.0, "twice")))(x)
     np.testing.assert_allclose(run([x], [shown])(np.eye(2))[0], np.eye(2))
     assert capsys.readouterr().out.splitlines() == ["twice = 2.0", "twice = 0.0"]
+
+
+def test_rows_that_end_after_different_numbers_of_steps(run: Runner) -> None:
+    """Newton's iteration for the root of a, from each row's own start; the condition of a row that
+    has ended is not asked again."""
+    a, start = ga.vector("a"), ga.vector("start")
+
+    def root(a: Any, x: Any) -> Any:
+        return ga.while_loop(
+            lambda c: (c[0] * c[0] - a) ** 2 > 1e-24,
+            lambda c: (0.5 * (c[0] + a / c[0]), c[1] + 1), (x, 0), max_steps=60)  # fmt: skip
+
+    found, steps = ga.vmap(root)(a, start)
+    assert "map_rows" not in operations(found)
+    call = run([a, start], [found, steps, ga.grad(found.sum(), a), ga.jvp(found, a, a)])
+    at, begin = np.array([4.0, 2.0, 1e6, 9.0]), np.array([2.0, 1.0, 1.0, -1.0])
+    value, count, slope, moved = call(at, begin)
+    np.testing.assert_allclose(value, [2.0, np.sqrt(2), 1e3, -3.0])
+    single = [ga.scalar("a"), ga.scalar("x")]
+    alone = run(single, [root(*single)[1]])
+    assert count.tolist() == [int(alone(p, q)[0]) for p, q in zip(at, begin, strict=True)]
+    assert len(set(count)) == 4
+    np.testing.assert_allclose(slope[1:], 0.5 / value[1:], rtol=1e-6)
+    assert slope[0] == 0  # it starts at the root, and does no step
+    np.testing.assert_allclose(moved, slope * at)
+    assert all(len(v) == 0 for v in call(at[:0], begin[:0]))
+
+
+def test_a_loop_that_does_not_end_in_time() -> None:
+    y = ga.vmap(lambda x: ga.while_loop(lambda c: c < 5, lambda c: c + x, 0.0 * x, max_steps=10))
+    assert y(np.array([1.0, 2.5])).tolist() == [5.0, 5.0]
+    with pytest.raises(ga.errors.ConvergenceError):
+        y(np.array([1.0, 0.1]))
+
+
+@pytest.mark.parametrize("policy", ["all", "none", "sqrt", 3])
+def test_checkpoints_of_loops(policy: Any, run: Runner) -> None:
+    def f(x: Any) -> Any:
+        return ga.scan(lambda c, v: (ga.sin(c) + v * c, None), x[0], x, checkpoint=policy)[0]
+
+    x = ga.matrix("x")
+    stack = RNG.normal(size=(4, 10))
+    (slope,) = run([x], [ga.grad(ga.vmap(f)(x).sum(), x)])(stack)
+    row = ga.vector("row")
+    one = run([row], [ga.grad(f(row), row)])
+    np.testing.assert_allclose(slope, [one(r)[0] for r in stack], rtol=1e-10, atol=1e-10)
 
 
 def test_a_branch_that_a_row_does_not_take_leaves_no_trace(run: Runner) -> None:

@@ -1,12 +1,15 @@
 """Scans and switches of stacks of rows: the body is batched, the loop stays one loop.
 
-A carry is a stack if it starts as one, or if a step makes it one. Where rows would end after
-different numbers of steps, or choose among several branches, there is no such loop.
+A carry is a stack if it starts as one, or if a step makes it one. Where rows end after different
+numbers of steps, the loop runs until the last one ends, and the others stay as they were. Where
+rows choose different branches, all are computed. Neither is done with what must not run more often
+than it was asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from graphad.ir.families.inner import Batch, InnerFamily
@@ -43,8 +46,10 @@ def scan_of_stacks(
 ) -> list[Variable] | None:
     """The results of one scan for all rows; None where the rows may need different loops."""
     graph, layout = node.op.params["graph"], layout_of(node.op.params)
-    if any(batched[: layout.first]):
+    if batched[0]:
         return None
+    if layout.until and batched[1]:
+        return _until_the_last(node, operands, batched, batch)
     size = stack_size(operands, batched)
     flags = list(batched[layout.first :])
     while True:
@@ -52,7 +57,7 @@ def scan_of_stacks(
         made = batch(graph.outputs, dict(zip(graph.inputs, inside, strict=True)))
         grown = [v.ndim > old.ndim for v, old in zip(made, graph.outputs, strict=True)]
         if layout.until and grown[-1]:
-            return None
+            return _until_the_last(node, operands, batched, batch)
         fresh = [i for i in range(layout.carries) if grown[i] and not flags[i]]
         if not fresh:
             break
@@ -74,6 +79,38 @@ def scan_of_stacks(
         if grown[i]:
             results[i] = OPS["swapaxes"](results[i], 0, 1)
     return results
+
+
+def _until_the_last(
+    node: Apply, operands: Sequence[Variable], batched: Sequence[bool], batch: Batch
+) -> list[Variable] | None:
+    """The loop with two more carries: which rows go on, and how many steps each has done."""
+    graph, layout = node.op.params["graph"], layout_of(node.op.params)
+    if layout.outputs or not _is_plain(graph):
+        return None
+    size, count = stack_size(operands, batched), layout.carries
+    length, start, *rest = operands
+    flags = list(batched[layout.first :])
+    inside, rows = inputs_inside(graph, [True] * count + flags[count:], size)
+    made = batch(graph.outputs, dict(zip(graph.inputs, inside, strict=True)))
+    active, steps = [Variable(TensorType(dtype, (size,))) for dtype in ("bool", "int64")]
+    outputs = []
+    for new, old, before in zip(made[:count], graph.outputs, inside, strict=False):
+        moved = as_stack(new, old, rows)
+        outputs.append(OPS["where"](lifted(active, old.ndim), moved, before))
+    going = OPS["logical_and"](active, as_stack(made[-1], graph.outputs[-1], rows))
+    outputs += [going, steps + active.astype("int64"), OPS["any"](going)]
+    begin = start if batched[1] else spread(start, size)
+    carries = [v if b else spread(v, size) for v, b in zip(rest[:count], flags, strict=False)]
+    sequences = [OPS["swapaxes"](v, 0, 1) if b else v for v, b in zip(
+        rest[count : count + layout.rows], flags[count:], strict=False)]  # fmt: skip
+    zeros = OPS["zeros"]((size,), dtype="int64")
+    given = [length, OPS["any"](begin), *carries, begin, zeros, *sequences]
+    given += rest[count + layout.rows :]
+    body = Graph([*inside[:count], active, steps, *inside[count:]], outputs)
+    body = settled(body, count + 2, given[layout.first :])
+    results = build(node.op.family, replace(layout, carries=count + 2), body, given)
+    return [*results[:count], results[count + 1]]
 
 
 def branches_of_stacks(
