@@ -224,6 +224,45 @@ def test_pickled() -> None:
     assert [float(v) for v in g(0.5, XS[0])] == [float(v) for v in f(0.5, XS[0])]
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("unroll", [2, 3, 4, 9])
+def test_unrolled(unroll: int, reverse: bool) -> None:
+    w, h, xs = ga.matrix("w", (3, 3)), ga.vector("h", 3), ga.matrix("xs", (4, 3))
+    results = []
+    for k in (1, unroll):
+        last, ys = ga.scan(cell(w), h, xs, reverse=reverse, unroll=k)
+        results.append([last, ys, *ga.grad(last.sum() + (ys**2).sum(), [w, h, xs])])
+    for a, b in zip(*ga.function([w, h, xs], results)(A, H, XS), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+    counted, _ = ga.scan(lambda c, _: (c * 2, None), 1.0, length=7, unroll=unroll, reverse=reverse)
+    assert float(counted.eval()) == 128.0
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("last", [1, 3, 9])
+def test_truncated(last: int, reverse: bool) -> None:
+    """As if the carry were cut off before the last steps."""
+    w, h, xs = ga.matrix("w", (3, 3)), ga.vector("h", 3), ga.matrix("xs", (None, 3))
+    final, ys = ga.scan(cell(w), h, xs, reverse=reverse, truncate=last)
+    plain, rows = ga.scan(cell(w), h, xs, reverse=reverse)
+    early, late = max(4 - last, 0), min(last, 4)
+    first = XS[::-1][:early] if reverse else XS[:early]
+    state = H
+    for x in first:
+        state = np.tanh(A @ state + x)
+    k, start, rest = ga.matrix("k", (3, 3)), ga.vector("s", 3), ga.matrix("r", (None, 3))
+    cut, _ = ga.scan(cell(k), start, rest, reverse=reverse)
+    wanted = ga.function([k, start, rest], ga.grad(cut.sum(), k))
+    f = ga.function([w, h, xs], [final, ys, plain, rows, *ga.grad(final.sum(), [w, xs])])
+    a, b, c, d, by_w, by_x = f(A, H, XS)
+    np.testing.assert_allclose(a, c)
+    np.testing.assert_allclose(b, d)
+    tail = XS[:late] if reverse else XS[early:]
+    np.testing.assert_allclose(by_w, wanted(A, state, tail), rtol=1e-12)
+    seen = by_x[:late] if reverse else by_x[early:]
+    assert np.abs(seen).sum() == pytest.approx(np.abs(by_x).sum()) and np.all(seen)
+
+
 # ---- what is refused ---------------------------------------------------------------------------
 def _wrong_dtype() -> Any:
     return ga.scan(lambda c, x: ({"h": c["h"] * 1.5}, None), {"h": 0}, ga.vector("x"))
@@ -256,6 +295,12 @@ REFUSALS = {
     lambda: ga.scan(3, 0.0, length=2): (ga.errors.UseError, "body is int, not a function"),
     lambda: ga.scan(lambda c, x: (c, None), "a", length=2): (ga.errors.DTypeError, "init: str"),
     lambda: ga.scan(lambda c, x: (c, None), 0.0, 1.0): (ga.errors.ShapeError, "a scalar"),
+    lambda: ga.scan(lambda c, x: (c, None), 0.0, length=2, unroll=0): (
+        ga.errors.UseError, "unroll=0"),
+    lambda: ga.scan(lambda c, x: (c, None), 0.0, ga.vector("x"), unroll=2): (
+        ga.errors.UseError, "unknown length"),
+    lambda: ga.scan(lambda c, x: (c, None), 0.0, length=2, until=lambda c, y: c > 0, unroll=2): (
+        ga.errors.UseError, "until together with unroll"),
     lambda: ga.scan(lambda c, x: (c, None), 0.0, length=2, taps={"h": (-1,)}): (
         ga.errors.UseError, "taps names 'h'"),
 }  # fmt: skip

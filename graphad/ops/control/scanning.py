@@ -23,6 +23,7 @@ from graphad.ops.control.bodies import (
     place_of,
     sizes_agree,
 )
+from graphad.ops.control.pieces import check_count, truncated, unrolled
 from graphad.ops.control.taps import History
 
 Body = Callable[[Any, Any], Any]
@@ -39,6 +40,8 @@ def scan(
     taps: Mapping[str, Sequence[int]] | None = None,
     until: Callable[..., Any] | None = None,
     checkpoint: Any = None,
+    unroll: int = 1,
+    truncate: int | None = None,
 ) -> tuple[Any, Any]:
     """A loop: ``carry, y = body(carry, x)`` for each row `x` of `xs`; returns (carry, ys).
 
@@ -59,6 +62,8 @@ def scan(
               step; else carries at some steps, the others are computed anew: "none" (the first
               only), an int k (every k-th), "sqrt" (every √n-th), ("slots", s) (binomial, at
               most s at a time), ("bytes", b) (as many as fit)
+    unroll    how many steps are written one after the other in the body; the length must be known
+    truncate  gradients flow through the last so many steps only (in the order of the loop)
 
     Returns the carry after the last step, in the structure of `init`, and the y of all steps
     stacked along a new axis 0. Variables that `body` uses without getting them are operands too;
@@ -82,6 +87,9 @@ def scan(
     steps, count = _length(sequences, length)
     if until is not None:
         check_function(until, "scan: until")
+    if check_count("unroll", unroll) > 1 or truncate is not None:
+        return _in_pieces(body, init, xs, steps, count, reverse, taps, until, checkpoint, unroll,
+                          truncate)  # fmt: skip
     history = History(start, taps)
     state = [inside(v, p) for p, v in history.operands]
     rows = [inside(v, p, v.type.with_shape(v.type.shape[1:])) for p, v in sequences.present]
@@ -116,6 +124,25 @@ def scan(
     drawn.leave(results[len(state) : carries])
     stacked = results[carries : carries + len(ys.variables)]
     return final, ys.filled(stacked)
+
+
+def _in_pieces(
+    body: Body, init: Any, xs: Any, steps: Variable, count: Size, reverse: bool, taps: Any,
+    until: Any, checkpoint: Any, unroll: int, truncate: int | None,
+) -> tuple[Any, Any]:  # fmt: skip
+    """Loops with `unroll` or `truncate`, made of plain ones."""
+    if until is not None or (taps is not None and unroll > 1):
+        raise UseError(
+            f"scan: {'until' if until is not None else 'taps'} together with "
+            f"{'unroll' if unroll > 1 else 'truncate'}",
+            remedy="leave one of them out",
+        )
+    if truncate is None:
+        return unrolled(scan, body, init, xs, count, unroll, reverse, checkpoint=checkpoint)
+    last = check_count("truncate", truncate)
+    return truncated(
+        scan, body, init, xs, steps, last, reverse, taps=taps, checkpoint=checkpoint, unroll=unroll
+    )
 
 
 def _stop(until: Callable[..., Any], result: Any, where: str) -> Variable:
