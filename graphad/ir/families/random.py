@@ -29,34 +29,59 @@ from graphad.ir.variable import Apply, Variable
 Flows = Sequence[Variable | None]
 Static = Mapping[str, Any]
 LIKE = "like"  # in place of a size: the shape of the last operand
-_LOW = (1 << 64) - 1
-_local = threading.local()
+
+
+class _Own(threading.local):
+    """What belongs to a thread: the generator that draws, and its state where that is known."""
+
+    generator: np.random.Generator | None = None
+    state: bytes | None = None
+
+
+_own = _Own()
 
 
 # ---- the state -------------------------------------------------------------------------------
 def words(bit_generator: Any) -> np.ndarray[Any, Any]:
-    """The state of a PCG64 as uint64 (6,): state and increment, high word first, spare bits."""
+    """The state of a PCG64 as uint64 (6,): state and increment, low word first, spare bits."""
     found = bit_generator.state
-    state, inc = found["state"]["state"], found["state"]["inc"]
-    spare = found["has_uint32"], found["uinteger"]
-    numbers = (state >> 64, state & _LOW, inc >> 64, inc & _LOW, *spare)
-    return np.array(numbers, dtype="uint64")
+    parts = (
+        found["state"]["state"].to_bytes(16, "little"),
+        found["state"]["inc"].to_bytes(16, "little"),
+    )
+    spare = found["has_uint32"].to_bytes(8, "little") + found["uinteger"].to_bytes(8, "little")
+    return np.frombuffer(b"".join(parts) + spare, "<u8").astype("uint64", copy=False)
 
 
 def as_dict(state: Any) -> dict[str, Any]:
     """The state as NumPy's ``bit_generator.state`` shows it."""
-    s = np.asarray(state).tolist()
-    numbers = {"state": s[0] << 64 | s[1], "inc": s[2] << 64 | s[3]}
-    return {"bit_generator": "PCG64", "state": numbers, "has_uint32": s[4], "uinteger": s[5]}
+    return _as_dict(np.asarray(state, "<u8").tobytes())
+
+
+def _as_dict(state: bytes) -> dict[str, Any]:
+    first, second, third, fourth = (
+        int.from_bytes(state[i:j], "little") for i, j in ((0, 16), (16, 32), (32, 40), (40, 48))
+    )
+    numbers = {"state": first, "inc": second}
+    return {"bit_generator": "PCG64", "state": numbers, "has_uint32": third, "uinteger": fourth}
 
 
 def restored(state: Any) -> np.random.Generator:
     """NumPy's Generator in this state; each thread has one, which it uses again and again."""
-    generator: np.random.Generator | None = getattr(_local, "generator", None)
-    if generator is None:
-        generator = _local.generator = np.random.Generator(np.random.PCG64(0))
-    generator.bit_generator.state = as_dict(state)
-    return generator
+    wanted = np.asarray(state, "<u8").tobytes()
+    if _own.generator is None:
+        _own.generator = np.random.Generator(np.random.PCG64(0))
+    if wanted != _own.state:
+        _own.generator.bit_generator.state = _as_dict(wanted)
+    _own.state = None  # it will draw
+    return _own.generator
+
+
+def left(generator: np.random.Generator) -> np.ndarray[Any, Any]:
+    """The state after drawing: most often the next draw goes on from it."""
+    found = words(generator.bit_generator)
+    _own.state = found.astype("<u8", copy=False).tobytes()
+    return found
 
 
 # ---- the family ------------------------------------------------------------------------------
@@ -137,7 +162,7 @@ class Draw(Declared):
             size = None if spec is None else fill_sizes(spec, sizes)
         generator = restored(state)
         numbers = self.run(generator, given, size, _static(params))
-        return words(generator.bit_generator), numbers
+        return left(generator), numbers
 
     def run(self, generator: Any, given: Sequence[Any], size: Any, static: Static) -> Any:
         """The numbers; a parameter outside its range is an error that names it."""
@@ -268,11 +293,11 @@ class Split(Declared):
 
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Static) -> Any:
         (count,) = fill_sizes((params["rows"],), arrays[1:])
-        bits = restored(arrays[0]).bit_generator
-        raw = bits.random_raw(4 * count).reshape(count, 4)
-        raw[:, 3] |= 1  # the increment of a PCG64 is odd
+        generator = restored(arrays[0])
+        raw = generator.bit_generator.random_raw(4 * count).reshape(count, 4)
+        raw[:, 2] |= 1  # the increment of a PCG64 is odd
         states = np.concatenate([raw, np.zeros((count, 2), raw.dtype)], axis=1)
-        return words(bits), states
+        return left(generator), states
 
 
 SPLIT = Split("random.split")

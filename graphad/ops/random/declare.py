@@ -51,7 +51,7 @@ class Distribution:
 
     def _try(self, given: Sequence[Any], static: Mapping[str, Any]) -> None:
         """Parameters that are numbers are checked at once: NumPy refuses them here already."""
-        generator = restored([0, 0, 0, 1, 0, 0])
+        generator = restored([0, 0, 1, 0, 0, 0])
         self.family.run(generator, [v.value for v in given], (0,), dict(static))
 
 
