@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -130,9 +131,20 @@ class Method(ctypes.Structure):
     )  # fmt: skip
 
 
+# Descriptions that no function uses any more. Their memory is used again, but never freed: when a
+# function, its owner and the description are garbage together, the collector may take apart the
+# owner first, and the function still looks at its description when it goes.
+_spare: list[Method] = []
+
+
 def method(name: str, address: int) -> Method:
     """The description of a METH_FASTCALL function."""
-    return Method(name.encode(), address, 0x80, b"")
+    try:
+        made = _spare.pop()
+    except IndexError:
+        made = Method()
+    made.name, made.function, made.flags, made.doc = name.encode(), address, 0x80, b""
+    return made
 
 
 def callable_of(described: Method, owner: object) -> Any:
@@ -141,7 +153,9 @@ def callable_of(described: Method, owner: object) -> Any:
     kind = ctypes.PYFUNCTYPE(
         ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p
     )  # fmt: skip
-    return kind(new or 0)(ctypes.addressof(described), owner, None)
+    made = kind(new or 0)(ctypes.addressof(described), owner, None)
+    weakref.finalize(made, _spare.append, described).atexit = False
+    return made
 
 
 def module_text(functions: Iterable[str], declared: Mapping[str, str], head: Iterable[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import pickle
 import sys
 import threading
@@ -342,3 +344,19 @@ def test_ops_without_a_lowering_stay_numpy_calls() -> None:
     f = native([M, V], [ga.cumsum(M * V, axis=1) * 2, ga.remainder(M, 2.0) + 1])
     assert "cumsum(" in f.source and "remainder(" in f.source and len(kernels(f)) == 3
     close(f(*ARRAYS[:2]), [np.cumsum(ARRAYS[0] * ARRAYS[1], axis=1) * 2, ARRAYS[0] % 2 + 1])
+
+
+def test_descriptions_outlive_what_describes() -> None:
+    """A function reads its description when it goes, maybe after its owner was taken apart."""
+    code = ctypes.cast(ctypes.pythonapi.Py_IncRef, ctypes.c_void_p).value or 0  # never called
+    described = llvm.method("kernel", code)
+    place, owner = ctypes.addressof(described), [described]
+    function = llvm.callable_of(described, owner)
+    owner.clear()  # what the collector may do first
+    del described
+    churn = [bytes([255]) * n for n in range(2_000)]
+    assert llvm.Method.from_address(place).flags == 0x80 and len(churn) == 2_000
+    del function
+    gc.collect()
+    again = llvm.method("kernel", 0)
+    assert ctypes.addressof(again) == place  # and is used again
