@@ -358,5 +358,4 @@ def test_descriptions_outlive_what_describes() -> None:
     assert llvm.Method.from_address(place).flags == 0x80 and len(churn) == 2_000
     del function
     gc.collect()
-    again = llvm.method("kernel", 0)
-    assert ctypes.addressof(again) == place  # and is used again
+    assert place in [ctypes.addressof(spare) for spare in llvm._spare]  # and is used again
