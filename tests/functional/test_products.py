@@ -204,3 +204,17 @@ def test_decisions_inside_of_custom_functions_and_checkpoints() -> None:
     for _ in range(3):
         assert f(2.0) == 24.0 and f(-1.0) == 31.0 and f(0.5) == 21.0
     assert f.cache_info().paths == 3
+
+
+def test_rows_and_derivatives_in_any_order() -> None:
+    def f(x: Any) -> Any:
+        return np.sum(x**3)
+
+    rows = np.arange(6.0).reshape(3, 2)
+    for _ in range(3):
+        close(ga.vmap(ga.grad(f))(rows), 3 * rows**2)
+        close(ga.jit(ga.vmap(ga.grad(f)))(rows), 3 * rows**2)
+        close(ga.grad(lambda x: np.sum(ga.vmap(f)(x)))(rows), 3 * rows**2)
+        close(ga.vmap(ga.jit(f))(rows), np.sum(rows**3, axis=1))
+        close(ga.vmap(ga.hessian(f))(rows)[1], np.diag(6 * rows[1]))
+        close(ga.grad(lambda x: np.sum(ga.vmap(ga.grad(f))(x)))(rows), 6 * rows)
