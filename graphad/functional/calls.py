@@ -18,6 +18,7 @@ import numpy as np
 from graphad import tree
 from graphad.assemble import function
 from graphad.functional.content import Content, content
+from graphad.functional.garbage import rarely
 from graphad.functional.numbers import typed
 from graphad.functional.tracer import Trace, leaked
 from graphad.ir.context import known_arrays
@@ -114,24 +115,25 @@ def call(
     known     arrays that the function gets as they are; large ones become inputs
     settled   may a graph be compiled that comes for the second time?
     """
-    trace = Trace(name)
-    try:
-        tracers = [trace.leaf(typed(a), a, label) for label, a in inputs]
-        further = {id(a): trace.leaf(type_of(a), a) for a in known}
-        arrays = [a for _, a in inputs]
-        if further:
-            token = known_arrays.set({**known_arrays.get(), **further})
-            try:
+    with rarely:
+        trace = Trace(name)
+        try:
+            tracers = [trace.leaf(typed(a), a, label) for label, a in inputs]
+            further = {id(a): trace.leaf(type_of(a), a) for a in known}
+            arrays = [a for _, a in inputs]
+            if further:
+                token = known_arrays.set({**known_arrays.get(), **further})
+                try:
+                    made = forward(tracers)
+                finally:
+                    known_arrays.reset(token)
+                arrays += list(known)
+            else:
                 made = forward(tracers)
-            finally:
-                known_arrays.reset(token)
-            arrays += list(known)
-        else:
-            made = forward(tracers)
-        leaves_in = [trace.original(t) for t in (*tracers, *further.values())]
-        return _finished(trace, tag, leaves_in, arrays, made, finish, len(tracers), settled)
-    finally:
-        trace.close()
+            leaves_in = [trace.original(t) for t in (*tracers, *further.values())]
+            return _finished(trace, tag, leaves_in, arrays, made, finish, len(tracers), settled)
+        finally:
+            trace.close()
 
 
 def _finished(

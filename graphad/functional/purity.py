@@ -159,6 +159,12 @@ def _module(kind: type) -> str:
     return "" if "random" in module else module.partition(".")[0]
 
 
+class Varying(NamedTuple):
+    """A number that is an input of programs, as arrays are."""
+
+    value: int
+
+
 class State:
     """Reads what functions see besides their arguments.
 
@@ -170,7 +176,7 @@ class State:
     def __init__(self, executed: frozenset[Code] | None = None) -> None:
         self.executed = executed  # None: all functions that can be reached
         self.key: list[Any] = []
-        self.arrays: list[np.ndarray] = []
+        self.arrays: list[Any] = []
         self.problem = ""
         self.codes: set[Code] = set()
         self.attributes: set[str] = set()
@@ -186,6 +192,9 @@ class State:
             self.key.append((kind, value.tobytes()))
         elif self._is_known(value):
             return
+        elif kind is Varying:
+            self.key.append(kind)
+            self.arrays.append(value)
         elif kind is np.ndarray:
             self.key.append((value.dtype, value.shape))
             self.arrays.append(value)
@@ -377,7 +386,13 @@ class Exchange:
         return known
 
 
+def values(state: State) -> list[Any]:
+    """What programs get for the arrays."""
+    return [a.value if type(a) is Varying else a for a in state.arrays]
+
+
 def contents(state: State) -> Iterator[bytes]:
     """The bytes of the arrays, to see whether they change."""
     for array in state.arrays:
-        yield array.tobytes()
+        if type(array) is np.ndarray:
+            yield array.tobytes()

@@ -16,7 +16,17 @@ import numpy as np
 from graphad import tree
 from graphad.functional.numbers import signature, typed
 from graphad.functional.paths import OUTSIDE, Paths
-from graphad.functional.purity import Exchange, State, Watch, contents, reads, scan, state_of
+from graphad.functional.purity import (
+    Exchange,
+    State,
+    Varying,
+    Watch,
+    contents,
+    reads,
+    scan,
+    state_of,
+    values,
+)
 from graphad.functional.tracing import Run
 from graphad.ir import walk
 from graphad.ir.streams import Stream
@@ -48,7 +58,7 @@ class Plan:
         self.held = [v for v in state.held if type(v) is not np.ndarray]
         self.types, self.where = [signature(v) for v in leaves], where
         allowed, count = frozenset(state.codes), len(leaves)
-        types = [typed(a) for a in (*leaves, *state.arrays)]
+        types = [typed(a) for a in (*leaves, *values(state))]
         labels = [f"argument_{i}" for i in range(count)]
         labels += [f"captured_{i}" for i in range(len(state.arrays))]
 
@@ -86,17 +96,38 @@ class Replays:
         self.plans: list[Plan] = []
         self.missed, self.wait = 0, PATIENCE  # calls in a row that had no plan; until a proof
         self.problem = ""  # why the function cannot be replayed
-        code = getattr(fun, "__code__", None)
-        count = code.co_argcount if code is not None else 0
-        self.unread = {i for i in range(count) if not reads(code, code.co_varnames[i])} if (
-            code is not None) else set()  # fmt: skip
+        self.unread: set[int] | None = None
+        self.last: dict[int, int] = {}  # integers among the arguments of the last call
+        self.varying: set[int] = set()  # where they differ from call to call
+        self.lifts = True  # may these be inputs?
+
+    def _unread(self) -> set[int]:
+        """Positions of arguments that the function's code never mentions."""
+        code = getattr(self.fun, "__code__", None)
+        if code is None:
+            return set()
+        names = code.co_varnames[: code.co_argcount]
+        return {i for i, name in enumerate(names) if not reads(code, name)}
 
     def roots(self, rest: Any) -> Any:
-        """The function and its arguments but for the chosen ones and those that it never reads."""
-        if self.unread:
-            args = [0 if i in self.unread and type(a) is int else a for i, a in enumerate(rest[0])]
-            return self.fun, (tuple(args), rest[1])
-        return self.fun, rest
+        """The function and its arguments but for the chosen ones: without those that it never
+        reads, with integers that differ from call to call as inputs."""
+        if self.unread is None:
+            self.unread = self._unread()
+        if not any([type(a) is int for a in rest[0]]):
+            return self.fun, rest
+        args: list[Any] = list(rest[0])
+        for i, a in enumerate(args):
+            if type(a) is not int:
+                continue
+            if self.last.setdefault(i, a) != a:
+                self.varying.add(i)
+                self.last[i] = a
+            if i in self.unread:
+                args[i] = 0
+            elif i in self.varying and self.lifts:
+                args[i] = Varying(a)
+        return self.fun, (tuple(args), rest[1])
 
     def find(self, rest: Any, where: Any, leaves: Sequence[Any]) -> Any:
         """The result if a plan fits, else None."""
@@ -115,9 +146,12 @@ class Replays:
         if self.plans[:1] != [plan]:
             self.plans = [plan, *[p for p in self.plans if p is not plan]]
         try:
-            found = plan.paths([*leaves, *state.arrays], (roots, state))
+            found = plan.paths([*leaves, *values(state)], (roots, state))
         except NotPure:
             found = OUTSIDE
+        if plan.paths.gave_up and self.lifts and self.varying:
+            self.lifts, self.plans = False, []
+            return None
         if found is OUTSIDE or plan.paths.gave_up:
             self.plans = []
             self.problem = "it decides in too many ways, or does what was not seen before"
@@ -132,13 +166,13 @@ class Replays:
         `call` is told whether it is worth while to compile the graph.
         """
         self.missed += 1
+        roots = self.roots(rest)
         if self.problem or self.missed <= self.wait:
             return call(True)
         self.missed, self.wait = 0, 2 * self.wait  # what changes often is not worth proofs
         watch = Watch()
         if not watch.usable:
             return call(True)
-        roots = self.roots(rest)
         before = state_of(roots, None)
         old = list(contents(before))
         with watch:
@@ -167,12 +201,14 @@ class Replays:
     ) -> None:  # fmt: skip
         plan = Plan(self.name, self.transform, state, executed, where, leaves)
         try:
-            found = plan.paths([*leaves, *state.arrays], (roots, state))
+            found = plan.paths([*leaves, *values(state)], (roots, state))
+            if found is OUTSIDE or not _same(found, result):
+                self.problem = "it computes something else when its arrays are symbolic"
         except Exception as error:
             self.problem = f"its arrays cannot be symbolic: {error}"
-            return
-        if found is OUTSIDE or not _same(found, result):
-            self.problem = "it computes something else when its arrays are symbolic"
+        if self.problem:
+            if self.varying and self.lifts:  # perhaps for the integers alone
+                self.lifts, self.problem = False, ""
             return
         self.plans = [plan, *self.plans[: LIMIT - 1]]
 

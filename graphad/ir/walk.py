@@ -63,7 +63,7 @@ def window(
     found: set[Variable] = set()
     level = list(variables)
     for _ in range(depth):
-        fresh = [v for v in level if v not in found]
+        fresh = [v for v in dict.fromkeys(level) if v not in found]
         found.update(fresh)
         owners = [
             v.owner for v in fresh if v.owner is not None and not any([v is s for s in stop])

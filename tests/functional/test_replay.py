@@ -282,3 +282,36 @@ def test_functions_that_need_real_arrays_are_traced() -> None:
     assert "symbolic" in slope.replays.problem
     table[1] = 8.0
     assert slope(1.0) == 8.0
+
+
+def test_integers_that_differ_from_call_to_call_are_inputs() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(64, 3)), rng.normal(size=64)
+
+    def batch(w: Any, i: int) -> Any:
+        here = slice(i % 8 * 8, (i % 8 + 1) * 8)
+        return np.mean((x[here] @ w - y[here]) ** 2)
+
+    def row(w: Any, i: int) -> Any:
+        return np.mean((x[i % 64] @ w - y[i % 64]) ** 2) * (0.5 if i < 20 else 1.0)
+
+    def choice(w: Any, i: int) -> Any:
+        return np.sum(w**2) * [1.0, 2.0, 3.0][i % 3]
+
+    for fun in (batch, row, choice):
+        slope = ga.grad(fun)
+        for i in range(30):
+            right(slope, fun, np.ones(3), i)
+        assert len(slope.replays.plans) == 1 and slope.replays.missed == 0
+
+
+def test_integers_that_must_be_python_numbers_are_values() -> None:
+    def power(x: Any, n: int) -> Any:
+        total = 1.0
+        for _ in range(n):
+            total = total * x
+        return total * len("x" * n)
+
+    slope = ga.grad(power)
+    for n in (1, 2, 3, 4, 1, 2, 3, 4, 5, 6, 1, 2):
+        right(slope, power, 2.0, n)
