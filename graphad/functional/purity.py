@@ -16,7 +16,7 @@ import functools
 import os
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,6 +39,7 @@ MODULES = ("builtins", "math", "cmath", "_operator", "operator", "itertools", "_
 OWNERS = (list, tuple, dict, set, frozenset, str, int, float, complex, slice, range)
 _LIBRARIES = [os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep,
               os.path.dirname(os.path.abspath(np.__file__)) + os.sep]  # fmt: skip
+_GENERATED = ("__init__", "__eq__", "__hash__", "__repr__")  # methods that a dataclass has made
 _STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _HARMLESS = {_STANDARD + name for name in (
     "functools.py", "contextlib.py", "operator.py", "typing.py", "enum.py", "abc.py", "types.py",
@@ -121,13 +122,25 @@ class Watch:
 
     def _note(self, frame: types.FrameType, event: str, called: Any) -> None:
         if event == "call":
-            self.codes.add(frame.f_code)
-        elif event == "c_call" and not is_trusted(frame.f_code) and not _is_harmless(called):
+            if not _is_library_at_work(frame):
+                self.codes.add(frame.f_code)
+        elif event == "c_call" and not _is_harmless(called) and not _is_library_at_work(frame):
             self.problem = f"it calls {getattr(called, '__qualname__', called)!s}"
 
     def user_codes(self) -> set[Code]:
         """The code that ran, but for trusted libraries."""
         return {code for code in self.codes if not is_trusted(code)}
+
+
+def _is_library_at_work(frame: types.FrameType) -> bool:
+    """Is this trusted code, or code of the standard library that is called by it?"""
+    at: types.FrameType | None = frame
+    while at is not None and (at.f_code.co_filename.startswith(_STANDARD) or (
+            at.f_code.co_filename == "<string>" and at.f_code.co_name in _GENERATED)):  # fmt: skip
+        if is_trusted(at.f_code):
+            return True
+        at = at.f_back
+    return at is not None and is_trusted(at.f_code)
 
 
 def _is_harmless(called: Any) -> bool:
@@ -141,7 +154,7 @@ def _is_harmless(called: Any) -> bool:
         return module.partition(".")[0] in MODULES and ".random" not in module
     if isinstance(owner, np.ndarray | np.generic | np.ufunc):
         return name not in METHODS and name != "at"
-    return isinstance(owner, (*OWNERS, type)) or _module(type(owner)) == "graphad"
+    return isinstance(owner, (*OWNERS, type)) or module_of(type(owner)) == "graphad"
 
 
 def _is_plain(value: Any, kind: type) -> bool:
@@ -154,7 +167,8 @@ def _is_plain(value: Any, kind: type) -> bool:
     return not any(name in vars(base) for base in kind.__mro__[:-1] for name in odd)
 
 
-def _module(kind: type) -> str:
+def module_of(kind: type) -> str:
+    """The package of a class; none for what draws random numbers."""
     module = kind.__module__
     return "" if "random" in module else module.partition(".")[0]
 
@@ -238,7 +252,7 @@ class State:
         elif (
             isinstance(value, type | np.ufunc | np.dtype)
             or (kind is types.BuiltinFunctionType and _is_harmless(value))
-            or _module(kind) in ("graphad", "numpy")
+            or module_of(kind) in ("graphad", "numpy")
         ):
             self.key.append(id(value))
             self._rules(value)
@@ -315,75 +329,6 @@ def state_of(roots: Any, executed: frozenset[Code] | None) -> State:
         if state.attributes == attributes:
             return state
         attributes = state.attributes
-
-
-class Exchange:
-    """Functions and containers with other values in the place of the arrays of a `State`."""
-
-    def __init__(self, state: State, new: Iterable[Any], executed: frozenset[Code]) -> None:
-        self.memo: dict[int, Any] = {id(a): v for a, v in zip(state.arrays, new, strict=True)}
-        self.spaces: dict[int, dict[str, Any]] = {}
-        self.executed, self.attributes = executed, state.attributes
-
-    def __call__(self, value: Any) -> Any:
-        kind = type(value)
-        if kind in SCALARS:
-            return value
-        if id(value) in self.memo:
-            return self.memo[id(value)]
-        make: Callable[[Any], Any] | None = {
-            list: lambda v: [self(item) for item in v],
-            tuple: lambda v: tuple([self(item) for item in v]),
-            dict: lambda v: {k: self(item) for k, item in v.items()},
-            types.MethodType: lambda v: types.MethodType(self(v.__func__), self(v.__self__)),
-            functools.partial: lambda v: functools.partial(
-                self(v.func), *self(v.args), **self(v.keywords)),
-            types.FunctionType: self._function,
-        }.get(kind)  # fmt: skip
-        if make is not None:
-            return make(value) if kind is types.FunctionType else self._keep(value, make(value))
-        held = getattr(value, "__dict__", None)
-        if type(held) is dict and not isinstance(value, type | types.ModuleType) and _module(
-            kind) not in ("graphad", "numpy"):  # fmt: skip
-            return self._instance(value, held)
-        return value
-
-    def _keep(self, old: Any, new: Any) -> Any:
-        self.memo[id(old)] = new
-        return new
-
-    def _instance(self, value: Any, held: dict[str, Any]) -> Any:
-        made = self._keep(value, object.__new__(type(value)))
-        made.__dict__.update({k: self(v) if k in self.attributes else v for k, v in held.items()})
-        return made
-
-    def _function(self, function: types.FunctionType) -> Any:
-        trusted = is_trusted(function.__code__)
-        if not trusted and function.__code__ not in self.executed:
-            return function
-        cells = tuple([types.CellType() for _ in function.__closure__ or ()])
-        space = function.__globals__ if trusted else self._space(function)
-        made = types.FunctionType(function.__code__, space, function.__name__, None, cells)
-        self._keep(function, made)
-        made.__dict__.update(function.__dict__)
-        made.__defaults__ = self(function.__defaults__)
-        made.__kwdefaults__ = self(function.__kwdefaults__)
-        for old, new in zip(function.__closure__ or (), cells, strict=True):
-            try:
-                new.cell_contents = self(old.cell_contents)
-            except ValueError:
-                continue
-        if not trusted:
-            for name in scan(function.__code__).names:
-                if name in function.__globals__:
-                    space[name] = self(function.__globals__[name])
-        return made
-
-    def _space(self, function: types.FunctionType) -> dict[str, Any]:
-        known = self.spaces.get(id(function.__globals__))
-        if known is None:
-            known = self.spaces[id(function.__globals__)] = dict(function.__globals__)
-        return known
 
 
 def values(state: State) -> list[Any]:
