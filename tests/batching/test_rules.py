@@ -120,6 +120,15 @@ def test_a_linear_system_with_many_right_sides_is_solved_once() -> None:
     )
 
 
+def test_fits_to_many_rows_are_one_fit(run: Runner) -> None:
+    t, y = np.linspace(0, 1, 6), ga.matrix("y", shape=(None, 6))
+    found = ga.vmap(lambda row: np.polyfit(t, row, 2))(y)
+    assert "map_rows" not in operations(found)
+    stack = RNG.normal(size=(4, 6))
+    (value,) = run([y], [found])(stack)
+    np.testing.assert_allclose(value, [np.polyfit(t, row, 2) for row in stack])
+
+
 def test_histograms_of_rows_are_counted_at_once(run: Runner) -> None:
     x, edges = ga.matrix("x"), np.linspace(-2, 2, 6)
     y = ga.vmap(lambda row: np.histogram(row, edges)[0])(x)

@@ -80,22 +80,26 @@ class MatrixOp(Declared):
     def batch(
         self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool]
     ) -> Sequence[Variable] | None:
+        alone = self.columns and not any(batched[:-1])
         if self.core is None:
-            return None
+            return self._of_columns(node, operands) if alone else None
         cores = [self.core[min(i, len(self.core) - 1)] for i in range(len(operands))]
         rank = max([v.ndim - c for v, c in zip(node.inputs, cores, strict=True)])
-        if self.columns and rank == 0 and not any(batched[:-1]):
-            return [self._of_columns(node, operands)]
+        if alone and rank == 0:
+            return self._of_columns(node, operands)
         rows = zip(stacks(operands, batched), cores, strict=True)
         made = apply(node.op, tuple([lifted(v, rank + c) for v, c in rows]))
         return made if isinstance(made, tuple) else [made]
 
-    def _of_columns(self, node: Apply, operands: Sequence[Variable]) -> Variable:
+    def _of_columns(self, node: Apply, operands: Sequence[Variable]) -> list[Variable]:
+        """The columns of all rows side by side; further results are not about them."""
         *rest, stack = operands
         rows, n, k = stack.shape
         wide = OPS["reshape"](OPS["moveaxis"](stack, 0, 1), (n, rows * k))
-        found: Variable = apply(node.op, (*rest, wide))
-        return OPS["moveaxis"](OPS["reshape"](found, (found.shape[0], rows, k)), 1, 0)
+        made = apply(node.op, (*rest, wide))
+        found, *others = made if isinstance(made, tuple) else [made]
+        apart = OPS["reshape"](found, (found.shape[0], rows, k))
+        return [OPS["moveaxis"](apart, 1, 0), *others]
 
     def jvp(
         self, node: Apply, tangents: Sequence[Variable | None]

@@ -20,7 +20,8 @@ from graphad.ir.families.common import public
 from graphad.ir.families.contraction import Contraction
 from graphad.ir.op import OPS, Sample
 from graphad.ir.types import Shape
-from graphad.ir.variable import Variable, as_variable
+from graphad.ir.variable import Apply, Variable, as_variable
+from graphad.ops.signal.windows import overlap_add, slide
 
 _MODES = ("full", "same", "valid")
 Rules = Sequence[Callable[[], Variable]]
@@ -36,8 +37,34 @@ def _full_vjp(g: Variable, a: Variable, v: Variable, strong: Sequence[int]) -> R
     return lambda: _slide.times(g, v, 0, 1 in strong), lambda: _slide.times(g, a, 0, 0 in strong)
 
 
+def _full_rows(product: Any, node: Apply, operands: Sequence[Variable], batched: Any) -> Variable:
+    """Σ over i + j = k of the products a_i v_j."""
+    a, v = operands
+    strong = node.op.params.get("strong", ())
+    left, right = a[..., :, None], v[..., None, :]
+    if 1 in strong:  # zeros of v, or of both, count against what is not finite
+        pair = (left, right) if 0 in strong else (right, left)
+        every = OPS["masked_multiply" if 0 in strong else "strong_multiply"](*pair)
+    else:
+        every = OPS["strong_multiply"](left, right) if strong else left * right
+    return overlap_add(every, 1, a.shape[-1] + v.shape[-1] - 1)
+
+
+def _slide_rows(product: Any, node: Apply, operands: Sequence[Variable], batched: Any) -> Variable:
+    """Σ_j over windows (…, i, j) of x."""
+    x, w = operands
+    windows = slide(x, x.ndim - 1, w.shape[-1])
+    left, right = "bij" if batched[0] else "ij", "bj" if batched[1] else "j"
+    strong = node.op.params.get("strong", ())
+    extra = {"strong": strong} if strong else {}
+    family: Any = OPS.families["einsum"]
+    found: Variable = family(windows, w, left=left, right=right, out="bi", **extra)
+    return found
+
+
 _full = Contraction(
     "convolve_full",
+    batch=_full_rows,
     shape=_full_shape,
     value=lambda xp, a, v: xp.convolve(a, v),
     vjp=_full_vjp,
@@ -56,6 +83,7 @@ def _slide_vjp(g: Variable, x: Variable, w: Variable, strong: Sequence[int]) -> 
 
 _slide = Contraction(
     "slide_product",
+    batch=_slide_rows,
     shape=_slide_shape,
     value=lambda xp, x, w: xp.convolve(x, w[::-1], "valid"),
     vjp=_slide_vjp,

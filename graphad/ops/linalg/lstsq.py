@@ -92,7 +92,7 @@ def _jvp(node: Apply, ts: Cotangents) -> Sequence[Variable | None]:
     return moved, None, OPS["real"](turned) if turned.dtype.kind == "c" else turned
 
 
-_lstsq = MatrixOp("lstsq", types=_types, value=_value, vjp=_vjp, jvp=_jvp, core=None)
+_lstsq = MatrixOp("lstsq", types=_types, value=_value, vjp=_vjp, jvp=_jvp, core=None, columns=True)
 
 
 class LstsqResult(NamedTuple):
