@@ -42,6 +42,9 @@ def function(
     threads: int | None = None,
     deterministic: bool = False,
     cache: bool | str = True,
+    memory_budget: int | str | None = None,
+    sizes: Mapping[str, int] | None = None,
+    donate: Sequence[Variable] = (),
 ) -> Function:
     """Compile `outputs` as a function of `inputs`.
 
@@ -65,6 +68,14 @@ def function(
         code does not take over.
     cache: keep machine code on disk for other processes: True (in the folder that the environment
         variable GRAPHAD_CACHE_DIR names, or the usual one of the system), a folder, or False.
+    memory_budget: bytes, or a text such as "200MB", that intermediate results and outputs may
+        take together (`f.plan.peak_bytes`); values of the forward pass that derivatives need are
+        dropped and computed again until it is kept. Results are the same. UseError where it
+        cannot be kept.
+    sizes: {name: size} of named dims for which `memory_budget` is meant.
+    donate: inputs whose arrays the function may overwrite with its results: what they hold after
+        a call is undefined, and a result may be that very array. An array that may not be
+        written, or shares memory with another argument, is copied as usual.
 
     Raises GraphError for missing, unused or doubled inputs and cyclic givens, UseError for what is
     no Variable, DTypeError and ShapeError for updates and givens of another type.
@@ -87,9 +98,11 @@ def function(
     labels = [p for label, (_, s) in arguments for p in s.paths(label)]
     shared = _close(flat, labels, targets, unused, bool(givens))
     graph = Graph([*flat, *shared], targets)
-    options = Options(backend, _checked_rules(rules), debug, threads, deterministic, cache)
+    planned = tuple(sorted((sizes or {}).items()))
+    options = Options(backend, _checked_rules(rules), debug, threads, deterministic, cache,
+                      memory_budget, planned)  # fmt: skip
     title = _title(name, results)
-    compiled = compile_graph(graph, options, title)
+    compiled = compile_graph(graph, options, title, _donated(donate, flat))
     shapes = [(label, s) for label, (_, s) in arguments]
     return Function(title, shapes, structure, shared, [s for s, _ in pairs], compiled, options)
 
@@ -104,6 +117,21 @@ def _advanced(
     own = {s for s, _ in pairs}
     further = [(stream, state) for stream, state in last.items() if stream not in own]
     return [*pairs, *further], [*targets, *[state for _, state in further]]
+
+
+def _donated(donate: Sequence[Variable], flat: Sequence[Variable]) -> frozenset[int]:
+    """The positions of the inputs that are given away."""
+    wanted = [donate] if isinstance(donate, Variable) else list(donate)
+    for variable in wanted:
+        if not any(variable is v for v in flat):
+            what = describe(variable) if isinstance(variable, Variable) else repr(variable)
+            raise UseError(
+                f"donate: {what} is no input of this function",
+                cause="shared variables change by updates, and keep their memory for other calls"
+                if isinstance(variable, Shared) else "",
+                remedy="donate inputs: ga.function([w, g], w - g, donate=[w])",
+            )  # fmt: skip
+    return frozenset(i for i, v in enumerate(flat) if any(v is w for w in wanted))
 
 
 def _title(name: str | None, results: Sequence[Variable]) -> str:

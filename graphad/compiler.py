@@ -56,6 +56,9 @@ class Options:
     cache: keep machine code on disk, so that a second process starts without compiling it: True
         (in the folder that the environment variable GRAPHAD_CACHE_DIR names, which is read when
         first needed, or where the system keeps a user's caches), a folder, or False.
+    memory_budget: bytes that results of steps may take, a number or a text such as "200MB"; what
+        derivatives need is computed again where it is too much. It pins the NumPy program.
+    sizes: for which sizes of named dims the budget is meant, as pairs.
     """
 
     backend: str = "auto"
@@ -64,6 +67,8 @@ class Options:
     threads: int | None = None
     deterministic: bool = False
     cache: bool | str = True
+    memory_budget: int | str | None = None
+    sizes: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
@@ -72,6 +77,12 @@ class Options:
             )
         if not isinstance(self.cache, bool | str) or self.cache == "":
             raise UseError(f"cache={self.cache!r}", remedy="give a folder, True or False")
+        if self.memory_budget is not None and self.backend not in ("auto", "numpy"):
+            raise UseError(
+                f"memory_budget with backend={self.backend!r}",
+                cause="the budget is kept by the NumPy program",
+                remedy='choose backend="numpy", or "auto"',
+            )
 
 
 @dataclass(frozen=True)
@@ -96,6 +107,8 @@ class Compiled:
 
     def _make_program(self) -> Program:
         inner = inner_compiler(self.options)
+        if self.options.memory_budget is not None:
+            return generate(self.plan, self.name, inner)  # blocks hold other values
         large = Large(self.graph, self.name, inner, self.options.threads)
         return generate(self.plan, self.name, inner, large=large)
 
@@ -115,6 +128,8 @@ class Compiled:
         return found
 
     def _make_native(self) -> Native | Numbers | None:
+        if self.options.memory_budget is not None:
+            return None
         if self.floats is not None:
             numbers: Numbers | None = hooks.load("codegen.numbers").generate_numbers(
                 self.plan, self.options.cache
@@ -197,8 +212,13 @@ class Compiled:
         return {k: v for k, v in self.__dict__.items() if k != "_native"}
 
 
-def compile_graph(graph: Graph, options: Options | None = None, name: str = "program") -> Compiled:
-    """Run all stages on a graph.
+def compile_graph(
+    graph: Graph,
+    options: Options | None = None,
+    name: str = "program",
+    donated: frozenset[int] = frozenset(),
+) -> Compiled:
+    """Run all stages on a graph; `donated` are positions of inputs whose memory may be reused.
 
     >>> import graphad as ga
     >>> x = ga.scalar("x")
@@ -216,7 +236,13 @@ def compile_graph(graph: Graph, options: Options | None = None, name: str = "pro
     if options.debug:
         check(graph, "rewrite")
     clock.mark("rewrite")
-    plan = make_plan(graph)
+    if options.memory_budget is None:
+        plan = make_plan(graph, None, donated)
+    else:
+        maker = hooks.load("plan.budget")
+        allowed = maker.parse_bytes(options.memory_budget)
+        plan = maker.plan_within(graph, allowed, dict(options.sizes), donated)
+        graph = plan.graph
     clock.mark("plan")
     scalar = options.backend in ("auto", "llvm") and is_scalar_plan(plan)
     floats = generate_floats(plan, name) if scalar else None
@@ -232,7 +258,8 @@ def compile_graph(graph: Graph, options: Options | None = None, name: str = "pro
 
 def inner_compiler(options: Options) -> Callable[[Op], Callable[..., Any]]:
     """What compiles ops that hold inner graphs: the same pipeline for each of these."""
-    return functools.partial(_compile_inner, options)
+    inner = dataclasses.replace(options, memory_budget=None)
+    return functools.partial(_compile_inner, inner)
 
 
 def _compile_inner(options: Options, op: Op) -> Callable[..., Any]:

@@ -2,8 +2,8 @@
 
 A value that may be a view shares the *root* of its first operand. Memory may be overwritten by an
 elementwise step, or one that changes its first operand in places, when the operand owns it, nobody
-reads it (or a view of it) afterwards, and shape and dtype agree; inputs, constants and results are
-never overwritten.
+reads it (or a view of it) afterwards, and shape and dtype agree; constants and results are never
+overwritten, inputs only if they are donated.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ Draft = tuple[Apply | Group, tuple[int, ...], tuple[int, ...]]  # what runs, inp
 class Aliases:
     """The decisions, one entry per step: `reuse` and `frees`; and `copies`, output positions."""
 
-    def __init__(self, values: Sequence[Any], drafts: Sequence[Draft], results: Sequence[int]):
-        self.values = values
+    def __init__(
+        self, values: Sequence[Any], drafts: Sequence[Draft], results: Sequence[int],
+        donated: frozenset[int] = frozenset(),
+    ) -> None:  # fmt: skip
+        self.values, self.donated = values, donated
         self.last_read = self._last_reads(drafts)
         self.kept = {values[n].root for n in results}
         self.views_of: dict[int, list[int]] = {}
@@ -68,7 +71,7 @@ class Aliases:
         for number in inputs if family.is_elementwise else inputs[:1]:
             value = self.values[number]
             if (
-                value.kind == "step"
+                (value.kind == "step" or number in self.donated)
                 and value.root == number
                 and value.type is result.type
                 and number not in self.kept

@@ -57,6 +57,7 @@ class Plan:
     steps: tuple[Step, ...]
     outputs: tuple[int, ...]
     copies: frozenset[int]
+    donated: frozenset[int] = frozenset()  # inputs whose memory results may take over
 
     def peak_bytes(self, **sizes: int) -> int:
         """Bytes held at the worst moment by results of steps, for given sizes of named dims.
@@ -76,10 +77,11 @@ class Plan:
         for step in self.steps:
             for number in step.outputs:
                 value = self.values[number]
-                if value.root == number:
-                    taken = owned.pop(step.reuse, 0) if step.reuse is not None else 0
+                if value.root == number and step.reuse is not None:
+                    owned[number] = owned.pop(step.reuse, 0)  # of an input: nothing is held
+                elif value.root == number:
                     owned[number] = bytes_of(value.type)
-                    held += owned[number] - taken
+                    held += owned[number]
             inner = self._inner(step.node)
             within = inner.held(_where_known(bytes_of)) if inner is not None else [0]
             found += [held + amount for amount in within]
@@ -113,7 +115,10 @@ class Plan:
         return total
 
     def __reduce__(self) -> tuple:
-        return make_plan, (self.graph,)
+        place = {node: i for i, node in enumerate(self.graph.nodes)}
+        order = [place[step.node] for step in self.steps]
+        plain = any(step.group is not None for step in self.steps) or order == sorted(order)
+        return _again, (self.graph, None if plain else order, self.donated)
 
     def __str__(self) -> str:
         rows = []
@@ -175,10 +180,20 @@ def _where_known(bytes_of: Callable[[TensorType], Any]) -> Callable[[TensorType]
     return known
 
 
-def make_plan(graph: Graph, units: Sequence[Apply | Group] | None = None) -> Plan:
+def _again(graph: Graph, order: Sequence[int] | None, donated: frozenset[int]) -> Plan:
+    units = None if order is None else [graph.nodes[i] for i in order]
+    return make_plan(graph, units, donated)
+
+
+def make_plan(
+    graph: Graph,
+    units: Sequence[Apply | Group] | None = None,
+    donated: frozenset[int] = frozenset(),
+) -> Plan:
     """The plan of a graph: its nodes in order, with aliases, reuse and copies decided.
 
-    `units` are the nodes of the graph with those that share a loop nest as groups (`fuse`).
+    `units` are the nodes of the graph with those that share a loop nest as groups (`fuse`);
+    `donated` are the positions of inputs whose memory results may take over.
     """
     numbers: dict[Variable, int] = {}
     values: list[Value] = []
@@ -208,11 +223,11 @@ def make_plan(graph: Graph, units: Sequence[Apply | Group] | None = None) -> Pla
         if variable not in numbers:
             add(variable, "constant")
     results = tuple([numbers[v] for v in graph.outputs])
-    aliases = Aliases(values, drafts, results)
+    aliases = Aliases(values, drafts, results, donated)
     steps = [
         Step(unit, inputs, outputs, aliases.reuse[i], aliases.frees[i])
         if not isinstance(unit, Group)
         else Step(unit.nodes[-1], inputs, outputs, aliases.reuse[i], aliases.frees[i], unit)
         for i, (unit, inputs, outputs) in enumerate(drafts)
     ]
-    return Plan(graph, tuple(values), tuple(steps), results, aliases.copies)
+    return Plan(graph, tuple(values), tuple(steps), results, aliases.copies, donated)

@@ -168,3 +168,17 @@ def bind(
             remedy=f"call it as {title}({', '.join(names)})",
         )
     return tuple([found[i] for i in range(len(names))])
+
+
+def given_away(arrays: Sequence[Any], donated: frozenset[int]) -> list[Any]:
+    """The arrays, those copied that are donated but must not be written: read-only ones, and
+    those that may share memory with another argument."""
+    found = list(arrays)
+    for i in donated:
+        array = found[i]
+        others = [a for k, a in enumerate(found) if k != i and isinstance(a, np.ndarray)]
+        if isinstance(array, np.ndarray) and not (
+            array.flags.writeable and not any(np.may_share_memory(array, a) for a in others)
+        ):
+            found[i] = np.array(array)
+    return found

@@ -25,7 +25,7 @@ from graphad.ir.text import listing
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Shared
 from graphad.runtime import cells
-from graphad.runtime.arguments import Parameter, bind, called
+from graphad.runtime.arguments import Parameter, bind, called, given_away
 from graphad.runtime.failure import explain
 from graphad.runtime.packaging import as_array, as_number, packer
 from graphad.runtime.quiet import quietly
@@ -86,6 +86,7 @@ class Function:
             self._run_floats = self._native.run
         free = backend == "auto" and not self.options.deterministic
         self._tiers = self._start_tiers() if free else None
+        self._donated = self._compiled.plan.donated
         self._turn = cells.Turn(self._updated)
         results = graph.outputs[: self._count]
         arrays = [as_array(i, v.ndim) for i, v in enumerate(results)]
@@ -159,6 +160,8 @@ class Function:
     def _run_once(self, accepted: list[Any], out: Any) -> Sequence[Any]:
         """The results; `out` and the cells that have updates are written once all is computed."""
         arrays = accepted + cells.snapshot(self._shared) if self._shared else accepted
+        if self._donated:
+            arrays = given_away(arrays, self._donated)
         results = self._execute(arrays)
         new = cells.fitted(self._updated, results[self._count :]) if self._updated else ()
         if out is not None:
@@ -296,6 +299,7 @@ class Function:
         accepted = [p.accept(v) for p, v in zip(self._parameters, values, strict=True)]
         self._sizes.check(accepted)
         arrays = accepted + cells.snapshot(self._shared)
+        arrays = [np.array(a) if i in self._donated else a for i, a in enumerate(arrays)]
         self._execute(arrays)  # raises what a call raises; makes what large arrays need
 
         def timed(tick: Callable[[], None]) -> Any:
