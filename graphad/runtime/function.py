@@ -36,10 +36,7 @@ if TYPE_CHECKING:
     from graphad.plan.cost import Cost
     from graphad.runtime.profile import Profile
 
-FLOAT_FAILURES = (
-    ArithmeticError,
-    ValueError,
-)  # where plain floats give up, NumPy defines the value
+FLOAT_FAILURES = (ArithmeticError, ValueError)  # plain floats give up: NumPy defines the value
 
 
 class Function:
