@@ -90,8 +90,8 @@ climb = ga.function([seen], ascended, updates=updates, name="climb")
 by_gradient = [climb(throws) for _ in range(2 * STEPS)]
 
 # %%
-# Both arrive at the same likelihood, which is above that of the true dice (they fit the noise,
-# too).
+# Both arrive at the same likelihood, which is above that of the true dice: they fit the noise,
+# too.
 
 truth = value([np.log([1 - 1e-9, 1e-9]), np.log(change), np.log(dice)], throws)
 print(f"log likelihood: EM {by_em[-1]:.2f}, gradient {by_gradient[-1]:.2f}, truth {truth:.2f}")
