@@ -58,12 +58,10 @@ class Unknown(Exception):
 class Proof:
     """What a function read from outside when it was looked at."""
 
-    __slots__ = ("facts", "reason", "roots", "unused")
+    __slots__ = ("facts", "reason", "roots")
 
-    def __init__(
-        self, facts: list[tuple], roots: list[tuple], unused: frozenset[str], reason: str
-    ) -> None:
-        self.facts, self.roots, self.unused, self.reason = facts, roots, unused, reason
+    def __init__(self, facts: list[tuple], roots: list[tuple], reason: str = "") -> None:
+        self.facts, self.roots, self.reason = facts, roots, reason
 
     def __bool__(self) -> bool:
         return not self.reason
@@ -266,9 +264,9 @@ def _name(value: Any) -> str:
     return str(name) if name else f"a {type(value).__name__}"
 
 
-def unused_parameters(fun: types.FunctionType) -> frozenset[str]:
-    """Parameters that the code never mentions: their values do not matter."""
-    code = fun.__code__
+@functools.lru_cache(maxsize=512)
+def unused_parameters(code: types.CodeType) -> frozenset[str]:
+    """Parameters that a function's code never mentions: their values do not matter."""
     count = code.co_argcount + code.co_kwonlyargcount
     mentioned: set[Any] = set(code.co_cellvars)
     for step in dis.get_instructions(code):
@@ -295,7 +293,7 @@ def prove(fun: Callable[..., Any]) -> Proof:
     <no proof: it uses graphad.numpy.random>
     """
     if not isinstance(fun, types.FunctionType):
-        return Proof([], [], frozenset(), f"{_name(fun)} is no Python function")
+        return Proof([], [], f"{_name(fun)} is no Python function")
     search = _Search()
     search.seen.add(id(fun))
     try:
@@ -303,5 +301,5 @@ def prove(fun: Callable[..., Any]) -> Proof:
         cells = dict(zip(fun.__code__.co_freevars, fun.__closure__ or (), strict=True))
         search.code(fun.__code__, fun.__globals__, cells)
     except Unknown as error:
-        return Proof([], [], frozenset(), str(error))
-    return Proof(search.facts, roots, unused_parameters(fun), "")
+        return Proof([], [], str(error))
+    return Proof(search.facts, roots)

@@ -1,8 +1,9 @@
 """Transformed functions that may skip the run of the user's function, while it is proved pure.
 
-The first call runs the function. From the second on, if `facts.prove` finds a proof, the
-transformation is compiled as by `jit`, decisions on values included; before each call the facts of
-the proof are compared. Where they have changed, or there is no proof, the function runs again.
+The first call runs the function. At the second call of the same form, if `facts.prove` finds a
+proof, the transformation is compiled as by `jit`, decisions on values included; before each call
+the facts of the proof are compared. Where they have changed, or there is no proof, the function
+runs again.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
-from graphad.autograd.facts import Proof, prove
+from graphad.autograd.facts import Proof, prove, unused_parameters
 from graphad.errors import GraphadError
 from graphad.functional.signatures import Jit, jit
 from graphad.ir.op import freeze
 from graphad.ir.variable import Variable
 
 FUNCTIONS = 256  # of which something is kept
-FORMS = 8  # ways to call one function that have a program
+FORMS = 8  # ways to call one function that have a program, and that may be seen only once
 CHANGES = 4  # times that facts may change before nothing is expected any more
 PATHS = 16  # ways of deciding on values
 DATA = (np.ndarray, float, complex, np.floating, np.complexfloating)
@@ -32,13 +33,14 @@ DATA = (np.ndarray, float, complex, np.floating, np.complexfloating)
 class Known:
     """What is known of one function of the user."""
 
-    __slots__ = ("changes", "hopeless", "lock", "programs", "proof", "tags")
+    __slots__ = ("changes", "hopeless", "lock", "once", "programs", "proof", "space")
 
-    def __init__(self) -> None:
+    def __init__(self, space: Any) -> None:
+        self.space = space  # its globals, of which the identity is part of the key
         self.proof: Proof | None = None
         self.changes = 0
         self.hopeless = False
-        self.tags: set[Any] = set()  # transformations that were called
+        self.once: set[Any] = set()  # forms that were called once
         self.programs: dict[Any, Jit] = {}  # by transformation and form of the arguments
         self.lock = threading.RLock()
 
@@ -46,6 +48,7 @@ class Known:
         """The function is run at each call from now on."""
         self.hopeless, self.proof = True, None
         self.programs.clear()
+        self.once.clear()
 
     def valid(self, fun: Any) -> bool:
         """Is there a proof, and does it hold? It is looked for anew where facts have changed."""
@@ -73,7 +76,7 @@ def known_of(fun: Any) -> Known | None:
     with _lock:
         found = _known.get(key)
         if found is None:
-            found = _known[key] = Known()
+            found = _known[key] = Known(fun.__globals__)
             while len(_known) > FUNCTIONS:
                 _known.popitem(last=False)
         _known.move_to_end(key)
@@ -87,27 +90,28 @@ def call(
     known = known_of(fun)
     if known is None or known.hopeless:
         return made(*args, **kwargs)
-    if tag not in known.tags:  # perhaps the only call
-        known.tags.add(tag)
-        return made(*args, **kwargs)
     leaves, structure = tree.flatten((tuple(args), kwargs))
     if any([isinstance(leaf, Variable) for leaf in leaves]):
         return made(*args, **kwargs)
+    ignored = _ignored(fun, structure)
+    slots = [i for i, v in enumerate(leaves) if isinstance(v, DATA) and i not in ignored]
+    taken = {*slots, *ignored}
+    fixed = [None if i in taken else v for i, v in enumerate(leaves)]
+    key = tag, structure, tuple(slots), _frozen(fixed)
     with known.lock:
-        if not known.valid(fun):
-            return made(*args, **kwargs)
-        ignored = _ignored(known, fun, structure)
-        slots = [i for i, v in enumerate(leaves) if isinstance(v, DATA) and i not in ignored]
-        taken = {*slots, *ignored}
-        fixed = [None if i in taken else v for i, v in enumerate(leaves)]
-        key = tag, structure, tuple(slots), _frozen(fixed)
         program = known.programs.get(key)
         fresh = program is None
-        if program is None:
-            if len(known.programs) >= FORMS:  # each call has another value that is no data
+        if program is None and key not in known.once:
+            known.once.add(key)
+            if len(known.once) > FORMS:  # each call has another value of what is no data
                 known.give_up()
-                return made(*args, **kwargs)
+            return made(*args, **kwargs)
+        if not known.valid(fun):
+            return made(*args, **kwargs)
+        program = known.programs.get(key)
+        if program is None:
             program = known.programs[key] = _compiled(made, structure, slots, fixed)
+            known.once.discard(key)
     try:
         result = program(*[leaves[i] for i in slots])
     except GraphadError:  # what is wrong with the function comes out again
@@ -128,10 +132,9 @@ def _frozen(fixed: Sequence[Any]) -> Any:
     return frozen
 
 
-def _ignored(known: Known, fun: Any, structure: tree.Structure) -> set[int]:
+def _ignored(fun: Any, structure: tree.Structure) -> set[int]:
     """Leaves of arguments that the function never mentions."""
-    assert known.proof is not None
-    unused = known.proof.unused
+    unused = unused_parameters(fun.__code__)
     if not unused:
         return set()
     positional, named = structure.children
