@@ -40,6 +40,7 @@ OWNERS = (list, tuple, dict, set, frozenset, str, int, float, complex, slice, ra
 _LIBRARIES = [os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep,
               os.path.dirname(os.path.abspath(np.__file__)) + os.sep]  # fmt: skip
 _GENERATED = ("__init__", "__eq__", "__hash__", "__repr__")  # methods that a dataclass has made
+MOST = 5000  # objects that are looked at: libraries may lead anywhere
 _STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _HARMLESS = {_STANDARD + name for name in (
     "functools.py", "contextlib.py", "operator.py", "typing.py", "enum.py", "abc.py", "types.py",
@@ -199,6 +200,9 @@ class State:
 
     def read(self, value: Any) -> None:
         """Add a value."""
+        if len(self.held) > MOST:
+            self.problem = self.problem or "it reads too much"
+            return
         kind = type(value)
         if kind in SCALARS:
             self.key.append((kind, repr(value) if kind in (float, complex) else value))
@@ -255,7 +259,8 @@ class State:
             or module_of(kind) in ("graphad", "numpy")
         ):
             self.key.append(id(value))
-            self._rules(value)
+            if not getattr(kind, "stateless", False):
+                self._rules(value)
         elif _is_plain(value, kind):
             self.key.append(id(kind))
             self._attributes(kind.__name__, value.__dict__)

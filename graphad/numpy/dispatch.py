@@ -58,6 +58,8 @@ class Dispatched:
     2.0
     """
 
+    stateless = True  # it holds a function of NumPy or SciPy, none of the user
+
     def __init__(self, plain: Function, name: str) -> None:
         functools.update_wrapper(self, plain)
         self.plain, self.name = plain, name
