@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from graphad.ir.graph import Graph
 from graphad.ir.variable import Apply, Variable
+from graphad.plan.again import compute_again
 from graphad.plan.group import Group, Role, View, read_by
 from graphad.plan.growing import LARGEST, Growing
 from graphad.plan.layout import base_of
@@ -27,6 +28,9 @@ def fuse(graph: Graph, roles: Roles) -> list[Apply | Group]:
     for node in graph.nodes:
         placing.place(node)
     placing.join_siblings()
+    for group, whole in compute_again(graph, list(placing.groups), placing.group_of).items():
+        del placing.groups[group]
+        placing.groups[whole] = None
     return _in_order(graph, placing)
 
 
@@ -144,6 +148,7 @@ def _in_order(graph: Graph, placing: _Placing) -> list[Apply | Group]:
         for group in placing.groups
         if group.is_sound
         for node, role in zip(group.nodes, group.roles, strict=True)
+        if node not in group.again
     }
     units: dict[Growing | Apply, dict[Variable, None]] = {}  # with the results that are read
     stack = [*reversed(graph.outputs)]

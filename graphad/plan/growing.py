@@ -26,6 +26,7 @@ class Growing:
     frame: list[Size] = field(default_factory=list)
     axes: dict[Variable, Axes] = field(default_factory=dict)
     ends: dict[Variable, str] = field(default_factory=dict)  # totals and columns
+    again: set[Apply] = field(default_factory=set)  # nodes that another group computes as well
     rows: int | None = None  # how many inner axes are reduced within rows
     outer: int = 0  # at least so many axes must be outer ones
     exact: int | None = None  # totals of rows: there must be exactly so many outer axes
