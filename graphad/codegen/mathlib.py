@@ -50,8 +50,8 @@ def address(name: str) -> int | None:
 
 @functools.cache
 def available(width: int) -> frozenset[str]:
-    """The functions that exist in all shapes that kernels of `width` bits use."""
-    shapes = [(64, width // 64), (32, width // 32), (32, width // 64)]
+    """The functions that exist in all shapes that kernels of up to `width` bits use."""
+    shapes = [(bits, w // bits) for bits in (32, 64) for w in (128, 256, 512) if w <= width]
     shapes = [(bits, lanes) for bits, lanes in shapes if bits * lanes in REGISTERS]
     return frozenset(
         f for f in FUNCTIONS if all(address(symbol(f, *shape)) is not None for shape in shapes)

@@ -11,6 +11,7 @@ A group without outer axes runs over all elements as one row, cut into chunks.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,7 @@ from graphad.codegen.access import Memory, Reader, moved
 from graphad.codegen.loops import ELEMENT, Loop, Store, lane_bytes
 from graphad.codegen.scalars import BOOL, Scalar
 from graphad.codegen.vectors import Text, element, identity
+from graphad.plan.group import Group
 
 BLOCK = 1024  # elements that one set of accumulators adds up
 CHUNK = 16384  # elements of a chunk, about
@@ -31,6 +33,10 @@ class Nest:
     def __init__(self, loop: Loop, name: str, width: int, declared: dict[str, str]) -> None:
         self.loop, self.name = loop, name
         self.lanes = max(2, min(16, width // 8 // lane_bytes(loop)))
+        self.short = self._short_row(loop.group)  # rows of so many elements fit into one vector
+        if self.short:
+            self.lanes = next(n for n in (2, 4, 8, 16) if n >= self.short)
+            loop.scratch = []  # their elements stay in registers
         self.text = Text(self.lanes, declared)
         self.memory = Memory(self.text)
         self.reader = Reader(self.memory, loop)
@@ -40,11 +46,18 @@ class Nest:
         self.is_flat = self.group.inner == 0
         self.is_whole = self.is_flat and loop.turns > 1  # one row
         self.names: dict[Scalar, str] = {}
+        self.ready: dict[Scalar, str] = {}  # elements of a short row that are computed
         self.pointers: dict[str, str] = {}
         self.totals = [s for s in loop.stores if s.kind in ("total", "row total")]
         self.columns = [s for s in loop.stores if s.kind == "column"]
         self.weight = sum(20 if v.op.startswith("call:") else 1 for v in loop.ordered()
                           if loop.level[v] == ELEMENT)  # fmt: skip
+
+    def _short_row(self, group: Group) -> int:
+        sizes = [size for size in group.frame[group.inner :] if isinstance(size, int)]
+        whole = math.prod(sizes)
+        known = group.inner > 0 and len(sizes) == len(group.frame) - group.inner
+        return whole if known and 0 < whole <= self.lanes else 0
 
     # -- the whole -----------------------------------------------------------------------------
     def write(self) -> list[str]:
@@ -110,10 +123,6 @@ class Nest:
             offset = t.put(f"mul i64 {size}, {i}")
             self.pointers[f"scratch{id(value)}"] = self.memory.at("%scratch", offset)
 
-    def _scratch(self, value: Scalar, tag: str) -> str:
-        pointer = self.pointers[f"scratch{id(value)}"]
-        return self.memory.element(pointer, value.dtype, f"%{tag}.j")
-
     @staticmethod
     def _kind(store: Store) -> np.dtype:
         return store.value.dtype
@@ -163,6 +172,7 @@ class Nest:
         left = t.put(f"sub i64 {self.pointers['elements']}, {done}")
         short = t.put(f"icmp ult i64 {left}, {self.pointers['length']}")
         count = t.put(f"select i1 {short}, i64 {left}, i64 {self.pointers['length']}")
+        self.ready = {}
         places = self._places(row)
         self.reader.row(places, done if self.is_flat else "0")
         for store in loop.stores:
@@ -182,7 +192,9 @@ class Nest:
                     self.names[value] = self.reader.number(value.extra)
                 elif not value.op.startswith("reduce:"):
                     self.names[value] = self._computed(value)
-            if loop.goals(turn):
+            if loop.goals(turn) and self.short:
+                self._short_pass(turn)
+            elif loop.goals(turn):
                 self._pass(turn, count)
         for store in loop.stores:
             self._end_of_row(store)
@@ -247,7 +259,9 @@ class Nest:
         t.do(f"%{tag}.j = phi i64 [ {block}, %{tag}.block ], [ %{tag}.next, %{tag} ]")
         heads = len(t.lines)
         t.lines += [""] * len(accumulators)  # written when the names of the new sums are known
-        sums = self._body(turn, tag, count, accumulators)
+        mask = self.memory.mask(count, f"%{tag}.j")
+        before_it = [f"%{tag}.a{i}" for i in range(len(accumulators))]
+        sums = self._body(turn, f"%{tag}.j", mask, accumulators, before_it)
         for i, (kind, dtype, _) in enumerate(accumulators):
             neutral = t.constant(identity(kind, dtype))
             t.lines[heads + i] = (f"  %{tag}.a{i} = phi {t.type(dtype)} [ {neutral}, "
@@ -262,6 +276,16 @@ class Nest:
             again = t.put(f"icmp ult i64 {stop}, {count}")
             t.do(f"br i1 {again}, label %{tag}.block, label %{tag}.end")
             t.label(f"{tag}.end")
+        self._reduced(turn, accumulators)
+
+    def _short_pass(self, turn: int) -> None:
+        """The same for a row that is one vector: no loop, nothing is computed twice."""
+        t = self.text
+        inside = [f"i1 {str(i < self.short).lower()}" for i in range(self.lanes)]
+        accumulators = self._accumulators(turn)
+        sums = self._body(turn, "0", f"<{', '.join(inside)}>", accumulators, [])
+        for i, (_, dtype, _) in enumerate(accumulators):
+            t.do(f"store {t.type(dtype)} {sums[i]}, ptr %acc{turn}.{i}")
         self._reduced(turn, accumulators)
 
     def _reduced(self, turn: int, accumulators: Sequence[tuple[str, np.dtype, Scalar]]) -> None:
@@ -279,45 +303,44 @@ class Nest:
                 self._add_to(f"%total{total}", kind, dtype, whole)
 
     def _body(
-        self, turn: int, tag: str, count: str,
-        accumulators: Sequence[tuple[str, np.dtype, Scalar]],
+        self, turn: int, j: str, mask: str,
+        accumulators: Sequence[tuple[str, np.dtype, Scalar]], sums: Sequence[str],
     ) -> list[str]:  # fmt: skip
-        """One vector of elements; the names of the accumulators after it."""
-        t, loop, names = self.text, self.loop, dict(self.names)
-        mask = self.memory.mask(count, f"%{tag}.j")
+        """One vector of elements; the names of the accumulators after it, before it `sums`."""
+        t, loop, names = self.text, self.loop, self.names | self.ready
         kept = frozenset(loop.scratch)
         for value in loop.needed(turn, kept):
+            if value in self.ready:
+                continue
             if value in kept and loop.turn[value] < turn:
-                place = self.memory.element(
-                    self.pointers[f"scratch{id(value)}"], value.dtype, f"%{tag}.j"
-                )
-                names[value] = self.memory.load(place, value.dtype)
+                names[value] = self.memory.load(self._scratch(value, j), value.dtype)
             elif value.op == "load":
-                one = self.names.get(value, "")
-                names[value] = self.reader.vector(value.extra, f"%{tag}.j", mask, one)
+                names[value] = self.reader.vector(value.extra, j, mask, self.names.get(value, ""))
             else:
                 names[value] = t.write(value, [names[a] for a in value.args])
             if value in kept and loop.turn[value] == turn:
-                place = self.memory.element(
-                    self.pointers[f"scratch{id(value)}"], value.dtype, f"%{tag}.j"
-                )
-                self.memory.store(place, value.dtype, names[value])
+                self.memory.store(self._scratch(value, j), value.dtype, names[value])
+            if self.short:
+                self.ready[value] = names[value]
         for store in loop.stores_in(turn):
-            self._store(store, names[store.value], mask, tag)
-        sums = []
+            self._store(store, names[store.value], mask, j)
+        found = []
         for i, (kind, dtype, value) in enumerate(accumulators):
             vector = t.type(dtype)
             neutral = t.constant(identity(kind, dtype))
             chosen = t.put(f"select {t.type(BOOL)} {mask}, {vector} {names[value]}, "
                            f"{vector} {neutral}")  # fmt: skip
-            sums.append(t.combine(kind, f"%{tag}.a{i}", chosen, dtype))
-        return sums
+            found.append(t.combine(kind, sums[i], chosen, dtype) if sums else chosen)
+        return found
 
-    def _store(self, store: Store, value: str, mask: str, tag: str) -> None:
+    def _scratch(self, value: Scalar, j: str) -> str:
+        return self.memory.element(self.pointers[f"scratch{id(value)}"], value.dtype, j)
+
+    def _store(self, store: Store, value: str, mask: str, j: str) -> None:
         if store.kind == "total":
             return
         t, dtype = self.text, store.value.dtype
-        place = self.memory.element(self.pointers[f"result{store.position}"], dtype, f"%{tag}.j")
+        place = self.memory.element(self.pointers[f"result{store.position}"], dtype, j)
         if store.kind == "column":
             before = self.memory.masked_load(place, dtype, mask)
             value = t.combine(store.combine, before, value, dtype)
