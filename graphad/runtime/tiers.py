@@ -134,7 +134,9 @@ class _Trial:
     def __call__(self, *arguments: Any) -> Sequence[Any]:
         size = _bytes(arguments)
         times = self.known.setdefault(size.bit_length(), ([], []))
-        which = len(times[1]) <= len(times[0])  # the native one first
+        which = len(times[1]) <= len(times[0])  # in turn, the native one first
+        if _is_known(times[which]):
+            which = not which
         tiers = self.tiers
         run = tiers.native.run if which else tiers.first
         start = time.perf_counter()

@@ -125,23 +125,23 @@ def test_the_slower_tier_goes_and_larger_arguments_are_a_new_try() -> None:
     f = ga.function([X], ga.sum(ga.exp(X)))
     compiled = f._compiled
     fast = compiled.native
-    compiled.__dict__["_native"] = Slow(fast, 0.002)
+    compiled.__dict__["_native"] = Slow(fast, 0.02)
     assert f.wait_native()
     for _ in range(100):
         f(ARRAY)
     assert "kernel0" not in f.source and f._run == f._tiers.refusing
-    f._tiers.native = fast
-    for _ in range(100):
-        f(np.ones(1_000_000))
+    f._tiers.native, f._tiers.first = fast, Slow(fast, 0.02).run
+    for _ in range(70):
+        f(np.ones(100_000))
     assert f._run == fast.run
 
 
 def test_the_faster_tier_stays() -> None:
     f = ga.function([X], ga.sum(ga.exp(X) * X))
+    f._tiers.first = Slow(f._compiled.native, 0.01).run
     assert f.wait_native()
-    large = np.ones(1_000_000)
-    for _ in range(20):
-        f(large)
+    for _ in range(70):
+        f(ARRAY)
     assert f._run == f._compiled.native.run
 
 
