@@ -18,8 +18,9 @@ from contextvars import ContextVar, Token
 from typing import Any
 
 from graphad.ir import walk
+from graphad.ir.op import OPS
 from graphad.ir.types import TensorType
-from graphad.ir.variable import Apply, Shared, Variable, rebuild
+from graphad.ir.variable import Apply, Constant, Shared, Variable, rebuild
 
 STATE = TensorType("uint64", (6,))  # of a PCG64: state, increment (two words each), spare 32 bits
 
@@ -130,16 +131,22 @@ def advance(targets: Sequence[Variable]) -> tuple[list[Variable], dict[Stream, V
     Where the draws of a stream fork, because a part of the graph was copied with other operands,
     the copies draw the same numbers; the stream goes on after the longer branch.
     """
+    count = len(targets)
     order = walk.toposort(targets)
-    links = {node: found for node in order if (found := node.op.family.hands_on(node.op.params))}
+    links = _links(order)
+    further = _forward(order, links)
+    if further:
+        targets = [*targets, *further]
+        order = walk.toposort(targets)
+        links = _links(order)
     if not links:
         return list(targets), {}
     idle = _idle(order, links, targets)
     if idle:
         targets = _without(idle, order, links, targets)
         order = walk.toposort(targets)
-        links = {node: node.op.family.hands_on(node.op.params) for node in order}
-    return list(targets), _last_states(order, links)
+        links = _links(order)
+    return list(targets[:count]), _last_states(order, links)
 
 
 def bypass(variable: Variable) -> Variable:
@@ -150,6 +157,46 @@ def bypass(variable: Variable) -> Variable:
 
 
 Links = Mapping[Apply, Mapping[int, int]]
+
+
+def _links(order: Sequence[Apply]) -> Links:
+    """For each node that draws, output → input positions of the states that it hands on."""
+    return {node: found for node in order if (found := node.op.family.hands_on(node.op.params))}
+
+
+def _forward(order: Sequence[Apply], links: Links) -> list[Variable]:
+    """States after draws that derivatives repeat, where nothing of the draws themselves is there.
+
+    That is so for inner graphs, whose derivatives compute them again. It is the state after the
+    forward node; if that depends on what the graph does not have, because the derivative was
+    copied with other operands, it is that of a new stream.
+    """
+    taken = {node.inputs[given] for node, handed in links.items() for given in handed.values()}
+    found: dict[Variable, Variable] = {}
+    for node in order:
+        for state in node.inputs if node not in links else ():
+            if state.type is not STATE or state in taken or state in found:
+                continue
+            known = {v for n in order for v in n.inputs}
+            after = _after(node, state)
+            if after is not None:
+                leaves = walk.leaves([after], known)
+                closed = all([v in known or isinstance(v, Constant | Shared) for v in leaves])
+                after = after if closed else None
+            renew: Any = OPS.families["random.renew"]
+            found[state] = renew(state) if after is None else after
+    return list(found.values())
+
+
+def _after(node: Apply, state: Variable) -> Variable | None:
+    """The state after the forward node of a derivative, which starts from `state`."""
+    origin = node.origin
+    while origin is not None:
+        for i, given in origin.op.family.hands_on(origin.op.params).items():
+            if origin.inputs[given] is state:
+                return origin.output(i)
+        origin = origin.origin
+    return None
 
 
 def handed(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> dict[int, int]:

@@ -171,3 +171,48 @@ def test_jit_of_a_function_that_draws() -> None:
     f = ga.jit(lambda x: x * rng.normal(size=3))
     for _ in range(3):
         np.testing.assert_allclose(f(np.full(3, 2.0)), 2.0 * theirs.normal(size=3))
+
+
+# ---- derivatives without what they are derivatives of ------------------------------------------
+def walk_of(rng: Any, checkpoint: Any) -> Any:
+    def step(c: Any, _: Any) -> Any:
+        return ga.tanh(c) + rng.normal(0.0, X) + rng.gamma(2.0, X), None
+
+    return ga.scan(step, 0.1, length=20, checkpoint=checkpoint)[0]
+
+
+@pytest.mark.parametrize("checkpoint", ["all", "none", "sqrt", 5, ("slots", 3), ("bytes", 2000)])
+def test_loops_that_are_computed_again_draw_the_same(checkpoint: Any, backend: str) -> None:
+    rng, _ = pair()
+    last = walk_of(rng, checkpoint)
+    slope = ga.grad(last, X)
+    f = ga.function([X], [last, slope, rng.random()], backend=backend)
+    alone = ga.function([X], slope, backend=backend)
+
+    def at(x: float) -> Any:
+        f.reset_rng(3)
+        return f(x)
+
+    value, got, after = at(0.5)
+    assert got == pytest.approx((at(0.5 + 1e-6)[0] - at(0.5 - 1e-6)[0]) / 2e-6, rel=1e-6)
+    theirs, c = np.random.default_rng(3), 0.1
+    for _ in range(20):
+        c = np.tanh(c) + theirs.normal(0.0, 0.5) + theirs.gamma(2.0, 0.5)
+    state = theirs.bit_generator.state
+    assert value == pytest.approx(c) and after == theirs.random()
+    alone.reset_rng(3)
+    assert alone(0.5) == pytest.approx(got)
+    assert rng.state == state  # where the loop leaves it
+
+
+def test_gradients_of_copies_draw_anew_in_each_call() -> None:
+    """With givens nothing is left of the forward pass: a new stream follows."""
+    rng, z = ga.random.default_rng(0), ga.scalar("z")
+    y = ga.checkpoint(lambda h: ga.sin(h * rng.normal()))(X)
+    f = ga.function([z], ga.grad(y, X), givens={X: 2 * z})
+    found = [f(1.0) for _ in range(4)]
+    assert len(set(found)) == 4
+    f.reset_rng(0)
+    assert [f(1.0) for _ in range(4)] == found
+    noise = np.random.default_rng(0).normal()
+    assert found[0] == pytest.approx(noise * np.cos(2 * noise))

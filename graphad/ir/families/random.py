@@ -303,6 +303,25 @@ class Split(Declared):
 SPLIT = Split("random.split")
 
 
+class Renew(Declared):
+    """A state → the state of a new stream, which starts from numbers that the generator draws."""
+
+    foldable = False
+
+    def infer(self, types: Sequence[TensorType], params: Static) -> tuple[Any, ...]:
+        return (STATE,)
+
+    def hands_on(self, params: Static) -> Mapping[int, int]:
+        return {0: 0}
+
+    def evaluate(self, xp: Any, arrays: Sequence[Any], params: Static) -> Any:
+        given = [array[...] for array in arrays if array.nbytes]  # on arrays only
+        return SPLIT.evaluate(np, given, {"rows": 1})[1][0]
+
+
+RENEW = Renew("random.renew")
+
+
 # ---- type rules ------------------------------------------------------------------------------
 def drawn_shape(name: str, given: Sequence[Shape], size: Shape | None) -> Shape:
     """The shape of the numbers: that asked for, to which the parameters must broadcast."""
