@@ -76,6 +76,8 @@ class Plan:
             made = [v for v in run.leaves if isinstance(v, Variable)]
             if any([isinstance(v, Stream) for v in walk.leaves(made)]):
                 raise NotPure("it draws random numbers")
+            if any([node.op.family.is_effect for node in walk.toposort(made)]):
+                raise NotPure("it prints or calls")
             return run
 
         self.paths = Paths(name, retrace, {}, PATHS, quiet=True)

@@ -137,10 +137,9 @@ class Rewriter:
             node = changed
         if node.op.family.passes:  # what its derivatives differ in has been built
             return node.inputs[: len(node.types)]
-        if node.op.family.is_effect:  # it happens as often as it was written
-            self.settled.update(node.outputs)
-            return node.outputs
-        key = (node.op, node.inputs)
+        key: Any = (node.op, node.inputs)
+        if node.op.family.is_effect:  # it happens as often as it was written; copies share a site
+            key = (*key, id(node.raw_site or node))
         known = self.merging.get(key)
         if known is not None and known.types == node.types:
             self.report.merged += 1

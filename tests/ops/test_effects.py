@@ -233,6 +233,16 @@ def test_effects_in_loops_run_at_each_step(backend: str) -> None:
     assert sorted(log) == [("c", 6.0), ("c", 66.0), ("same", 6.0), ("same", 6.0)]
 
 
+@pytest.mark.parametrize("both", [True, False])
+def test_derivatives_of_loops_repeat_no_effects(both: bool) -> None:
+    """The loop that records what the backward loop reads is one with the loop itself."""
+    log, x = Log(), ga.scalar("x")
+    last, _ = ga.scan(lambda c, _: (ga.sin(ga.callback(log.sees("c"), c)), None), x, length=4)
+    slope = ga.grad(last, x)
+    ga.function([x], [last, slope] if both else slope)(1.0)
+    assert len(log) == 4
+
+
 def test_only_the_branch_taken_acts(backend: str) -> None:
     log, x = Log(), ga.scalar("x")
     y = ga.cond(
