@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphad.errors import TracerError, UseError
+from graphad.errors import GraphadError, TracerError, UseError
 from graphad.functional.places import assign
 from graphad.ir import walk
 from graphad.ir.context import RawSite, caller, resolve
@@ -168,7 +168,11 @@ class Trace:
                     continue
                 stack.pop()
                 op = node.op
-                made = op.family.evaluate(np, operands, op.params)
+                try:
+                    made = op.family.evaluate(np, operands, op.params)
+                except GraphadError as error:
+                    error.where = error.where or str(node.site or "")
+                    raise
                 values[node] = (made,) if len(node.types) == 1 else made
 
     def decide(self, tracer: Tracer, kind: str) -> Any:

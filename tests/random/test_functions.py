@@ -103,3 +103,28 @@ def test_functions_alike_keep_their_generators_and_shared_variables_apart() -> N
     v, w = ga.shared(1.0), ga.shared(5.0)
     f, g = ga.grad(lambda x: x * v), ga.grad(lambda x: x * w)
     assert [(f(1.0), g(1.0)) for _ in range(4)] == [(1.0, 5.0)] * 4
+
+
+@pytest.mark.parametrize("transform", [ga.grad, ga.value_and_grad, ga.jit])
+def test_errors_tell_the_line(transform: Any) -> None:
+    rng = ga.random.default_rng(0)
+    f = transform(lambda x: rng.normal(0.0, x) * x)
+    g = transform(lambda x: ga.log(ga.assert_(x > 0, "positive", value=x)))
+    for function in (f, g):
+        with pytest.raises(ga.GraphadError) as caught:
+            function(-1.0)
+        assert "test_functions.py:" in caught.value.where
+
+
+def test_effects_happen_once_in_each_call() -> None:
+    seen: list[float] = []
+
+    def see(value: Any) -> None:
+        seen.append(float(value))
+
+    for transform in (ga.grad, ga.value_and_grad, ga.jit, lambda f: ga.jit(ga.grad(f))):
+        seen.clear()
+        f = transform(lambda x: ga.callback(see, x) ** 2)
+        for i in range(8):
+            f(float(i))
+        assert seen == [float(i) for i in range(8)]
