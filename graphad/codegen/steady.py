@@ -145,8 +145,7 @@ def _ordered(array: Any, dtype: np.dtype) -> np.ndarray:
 
 
 def _address(array: np.ndarray) -> int:
-    found: int = array.__array_interface__["data"][0]
-    return found
+    return int(array.ctypes.data)
 
 
 class _Writer:

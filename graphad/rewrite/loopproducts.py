@@ -97,7 +97,7 @@ class Sums:
     def _added(self, v: Variable, start: Variable, new: Variable) -> Variable | None:
         """t, if the carry is only added up: v + t, where nothing else reads either."""
         node = new.owner
-        if node is None or node.op.name != "add" or self.uses[v] != 1 or self.uses[new] != 1:
+        if node is None or node.op.name != "add" or self.uses.get(v) != 1 or self.uses[new] != 1:
             return None
         first, second = node.inputs
         term = second if first is v else first if second is v else None

@@ -73,9 +73,9 @@ def test_segments_cover_all_steps_backwards(policy: Any, steps: int) -> None:
 
 
 def test_slots_repeat_as_little_as_they_must() -> None:
-    """C(s + r, s) steps with s slots: no step is computed more than r times."""
-    for slots, repeats in ((2, 3), (3, 3), (5, 2)):
-        steps = math.comb(slots + repeats, slots)
+    """C(s + r, s) segments with s slots: no step is computed more than r times."""
+    for slots, repeats in ((1, 4), (2, 3), (3, 3), (5, 2)):
+        steps = slots * math.comb(slots + repeats, slots)
         times = np.zeros(steps, int)
 
         def advance(state: Any, lo: int, hi: int, times: Any = times) -> Any:

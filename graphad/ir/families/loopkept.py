@@ -6,9 +6,9 @@ the policy:
 
     "none"          the first only; every step from the start again
     k               every k-th, as "sqrt" with k = √n: memory n/k + k
-    ("slots", s)    at most s at a time, put where they save most: treeverse, A. Griewank,
-                    "Achieving logarithmic growth of temporal and spatial complexity in reverse
-                    automatic differentiation" (1992)
+    ("slots", s)    at most s at a time, put where they save most between segments of s steps:
+                    treeverse, A. Griewank, "Achieving logarithmic growth of temporal and
+                    spatial complexity in reverse automatic differentiation" (1992)
     ("bytes", b)    as many as fit
 
 Its derivatives are those of the same gradient written as scans, which keep by the same policy.
@@ -237,19 +237,23 @@ def _every(k: int, steps: int, start: Any, advance: Advance) -> Iterator[Segment
 
 
 def _treeverse(slots: int, steps: int, start: Any, advance: Advance) -> Iterator[Segment]:
-    """At most `slots` carries kept besides the first; the same segments of one step."""
+    """At most `slots` carries kept besides the first, in segments of as many steps: the gradient
+    of a segment records about as much as the slots hold."""
+    unit = max(1, slots)
     stack: list[tuple[int, int, Any, int]] = [(0, steps, start, slots)]
     while stack:
         lo, hi, state, free = stack.pop()
         if hi <= lo:
             continue
-        if hi - lo == 1:
+        count = -(-(hi - lo) // unit)
+        if count == 1:
             yield lo, hi, state
         elif not free:
-            yield hi - 1, hi, advance(state, lo, hi - 1)
-            stack.append((lo, hi - 1, state, 0))
+            middle = lo + unit * (count - 1)
+            yield middle, hi, advance(state, lo, middle)
+            stack.append((lo, middle, state, 0))
         else:
-            middle = lo + _split(hi - lo, free)
+            middle = lo + unit * _split(count, free)
             stack.append((lo, middle, state, free))
             stack.append((middle, hi, advance(state, lo, middle), free - 1))
 
