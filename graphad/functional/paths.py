@@ -11,9 +11,11 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from graphad import tree
 from graphad.assemble import function
 from graphad.errors import GraphadWarning, TracerError
 from graphad.functional.calls import own_values
+from graphad.functional.garbage import rarely
 from graphad.functional.tracer import CONVERSIONS, Guard
 from graphad.functional.tracing import Run
 from graphad.ir.context import resolve
@@ -30,13 +32,14 @@ ENDLESS = frozenset({"while_loop"})  # ops that may not end where a guard does n
 class Path:
     """One way through the function: its graph, and its program once it is compiled."""
 
-    __slots__ = ("checks", "expected", "function", "run", "safe")
+    __slots__ = ("checks", "expected", "function", "run", "safe", "single")
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.checks = [CONVERSIONS[g.kind] for g in run.guards]
         self.expected = [freeze(g.outcome) for g in run.guards]
         self.function: Function | None = None
+        self.single = run.structure == tree.LEAF and isinstance(run.leaves[0], Variable)
         nodes = toposort([*run.outputs, *[g.variable for g in run.guards]])
         self.safe = not run.guards or not any([node.op.name in ENDLESS for node in nodes])
 
@@ -50,6 +53,8 @@ class Path:
 
     def result(self, values: Sequence[Any]) -> Any:
         """The results in their container."""
+        if self.single:
+            return values[0]
         rest = iter(values)
         leaves = [next(rest) if isinstance(v, Variable) else v for v in self.run.leaves]
         return self.run.structure.unflatten(leaves)
@@ -86,6 +91,8 @@ class Paths:
         if self.gave_up:
             return self._node_by_node(arrays, context)
         path = self.root.recent
+        if path is not None and path.function is not None and not path.checks:
+            return path.result(path.function(*arrays))
         tried: set[Path] = set()
         while path is not None and path.safe and path not in tried:
             tried.add(path)
@@ -118,10 +125,13 @@ class Paths:
     def _traced(self, arrays: Sequence[Any], context: Any) -> Any:
         """Trace; the path is new or has been met. The first path is compiled at once."""
         first = self.count == 0
-        run = self.retrace(arrays, None if first else own_values, context)
-        if run.others:
-            return OUTSIDE
-        path = self._enter(run)
+        with rarely:
+            run = self.retrace(arrays, None if first else own_values, context)
+            if run.others:
+                return OUTSIDE
+            path = self._enter(run)
+            if first:
+                path.compile(self.name, self.options)
         if first:
             values = path.compile(self.name, self.options)(*arrays)
             return path.result(values[: len(values) - len(path.checks)])

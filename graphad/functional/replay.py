@@ -114,22 +114,28 @@ class Replays:
     def roots(self, rest: Any) -> Any:
         """The function and its arguments but for the chosen ones: without those that it never
         reads, with integers that differ from call to call as inputs."""
+        if not self._integers(rest[0]):
+            return self.fun, rest
         if self.unread is None:
             self.unread = self._unread()
-        if not any([type(a) is int for a in rest[0]]):
-            return self.fun, rest
         args: list[Any] = list(rest[0])
         for i, a in enumerate(args):
-            if type(a) is not int:
-                continue
-            if self.last.setdefault(i, a) != a:
-                self.varying.add(i)
-                self.last[i] = a
-            if i in self.unread:
+            if type(a) is int and i in self.unread:
                 args[i] = 0
-            elif i in self.varying and self.lifts:
+            elif type(a) is int and i in self.varying and self.lifts:
                 args[i] = Varying(a)
         return self.fun, (tuple(args), rest[1])
+
+    def _integers(self, args: Sequence[Any]) -> bool:
+        """Are there integers? Notes which of them differ from the last call."""
+        found = False
+        for i, a in enumerate(args):
+            if type(a) is int:
+                found = True
+                if self.last.setdefault(i, a) != a:
+                    self.varying.add(i)
+                    self.last[i] = a
+        return found
 
     def find(self, rest: Any, where: Any, leaves: Sequence[Any]) -> Any:
         """The result if a plan fits, else None."""
@@ -168,13 +174,14 @@ class Replays:
         `call` is told whether it is worth while to compile the graph.
         """
         self.missed += 1
-        roots = self.roots(rest)
         if self.problem or self.missed <= self.wait:
+            self._integers(rest[0])
             return call(True)
         self.missed, self.wait = 0, 2 * self.wait  # what changes often is not worth proofs
         watch = Watch()
         if not watch.usable:
             return call(True)
+        roots = self.roots(rest)
         before = state_of(roots, None)
         old = list(contents(before))
         with watch:

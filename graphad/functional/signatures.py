@@ -58,12 +58,20 @@ class Jit:
         self._dims |= {names[k]: v for k, v in dims.items() if k in range(len(names))}
         self._options, self._maxsize, self._max_paths = options, maxsize, max_paths
         self._cache: OrderedDict[Any, Paths] = OrderedDict()
+        self._plain: dict[Any, Paths] = {}  # by arguments without containers, found faster
         self._lock = threading.RLock()
         self._hits = self._misses = 0
         self._warned = False
 
     # -- the call ------------------------------------------------------------------------------
     def __call__(self, *args: Any, **keywords: Any) -> Any:
+        plain = None if keywords or self._dims or self._static else _plain_key(args)
+        if plain is not None:
+            known = self._plain.get(plain)
+            result = OUTSIDE if known is None else known(args)
+            if result is not OUTSIDE:
+                self._hits += 1
+                return result
         leaves, structure, types = self._opened(args, keywords)
         if types is None:  # Variables: part of a larger graph
             return self.fun(*args, **keywords)
@@ -82,6 +90,8 @@ class Jit:
             with self._lock:
                 self._cache.pop(key, None)
             return self.fun(*args, **keywords)
+        if plain is not None and len(self._cache) < self._maxsize:
+            self._plain[plain] = paths
         return result
 
     def _opened(self, args: Any, keywords: Any) -> tuple[list[Any], tree.Structure, list | None]:
@@ -175,6 +185,7 @@ class Jit:
         paths = self._cache[key] = Paths(self.name, retrace, self._options, self._max_paths)
         while len(self._cache) > self._maxsize:
             self._cache.popitem(last=False)
+            self._plain = {}  # from here on, the order of use is kept
         if self._misses >= MANY and not self._warned:
             self._warn(structure, labels)
         return paths
@@ -214,6 +225,7 @@ class Jit:
         """Forget all programs."""
         with self._lock:
             self._cache.clear()
+            self._plain = {}
             self._hits = self._misses = 0
             self._warned = False
 
@@ -226,6 +238,19 @@ class Jit:
 
     def __repr__(self) -> str:
         return f"<jit {self.name}: {len(self._cache)} signatures>"
+
+
+def _plain_key(args: Sequence[Any]) -> tuple | None:
+    """The signature of arguments that are arrays and floats alone, else None."""
+    key: list[Any] = []
+    for value in args:
+        if type(value) is np.ndarray:
+            key.append((value.dtype, value.shape))
+        elif type(value) is float:
+            key.append(float)
+        else:
+            return None
+    return tuple(key)
 
 
 class Static:
