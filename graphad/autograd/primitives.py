@@ -32,6 +32,7 @@ from graphad.ir.variable import Constant, Shared, Variable, as_variable
 Maker = Callable[..., Any]
 Types = tuple[TensorType, ...]
 KEPT = 256  # forms of calls that one primitive remembers
+NUMBERS = (np.ndarray, np.generic, float, complex)
 
 
 class Primitive:
@@ -92,6 +93,7 @@ class Form:
     ) -> None:
         self.parent, self.structure, self.slots, self.fixed = parent, structure, slots, fixed
         self.known: dict[Types, tuple[Types, tree.Structure]] = {}
+        self.single = True  # has every result been one array?
         positional = structure.children[0].children
         owners = [k for k, child in enumerate(positional) for _ in range(child.leaf_count)]
         starts = [owners.index(k) if k in owners else 0 for k in range(len(positional))]
@@ -99,6 +101,8 @@ class Form:
         self.places = [(owners[s], s - starts[owners[s]]) if s < len(owners) else None
                        for s in slots]  # fmt: skip
         self.count = len(slots)
+        self.plain = not structure.children[1].children and all(
+            [child == tree.LEAF for child in positional])  # fmt: skip
         self.back: dict[tuple[int, int], Any] = {}
         self.inner = self._inner()
 
@@ -108,13 +112,16 @@ class Form:
         leaves = list(self.fixed)
         for slot, operand in zip(self.slots, operands, strict=True):
             leaves[slot] = operand
+        if self.plain:
+            return tuple(leaves), {}
         args, kwargs = self.structure.unflatten(leaves)
         return args, kwargs
 
     def flat(self, *arrays: Any) -> tuple[Any, ...]:
         """The leaves of the function's result."""
         args, kwargs = self.arguments(arrays)
-        return tuple(tree.flatten(self.parent.fun(*args, **kwargs))[0])
+        found = self.parent.fun(*args, **kwargs)
+        return (found,) if isinstance(found, NUMBERS) else tuple(tree.flatten(found)[0])
 
     def types(self, *types: TensorType) -> Types:
         """Types of the result's leaves, for operands of these types."""
@@ -139,6 +146,7 @@ class Form:
                 results = tuple([np.asarray(leaf) for leaf in leaves])
                 found = tuple([TensorType(r.dtype, r.shape) for r in results])
                 self.known[types] = found, structure
+                self.single = self.single and structure == tree.LEAF
         outputs = several(self.inner.node(variables, {}))
         owner = outputs[0].owner
         if results is not None and owner.trace is not None and owner.trace.is_open:
@@ -243,6 +251,8 @@ class Form:
         """The entry of a gradient that belongs to one leaf of an argument."""
         if found is None:
             return OPS["zeros_like"](x) if isinstance(x, Variable) else np.zeros_like(x)
+        if isinstance(like, NUMBERS) and isinstance(found, NUMBERS):
+            return found
         leaves, structure = tree.flatten(found)
         wanted = tree.flatten(like)[1]
         if structure.leaf_count != wanted.leaf_count:
@@ -267,6 +277,8 @@ class Form:
         return one(tree.flatten(made)[0])
 
     def _structure(self, results: int) -> tree.Structure:
+        if results == 1 and self.single:
+            return tree.LEAF
         found = {s for _, s in self.known.values() if s.leaf_count == results}
         return found.pop() if len(found) == 1 else self.result_structure(results)
 

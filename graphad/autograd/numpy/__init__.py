@@ -6,6 +6,7 @@ from typing import Any
 
 import graphad.numpy as _names
 from graphad.autograd.numpy import fft, linalg, numpy_boxes, random
+from graphad.ir.op import OPS
 
 __all__ = [*_names.__all__]
 __version__ = _names.__version__
@@ -23,4 +24,5 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *dir(_names)})
 
 
+OPS.load()  # all operations, which the first gradient would wait for
 _OURS = (fft, linalg, numpy_boxes, random)  # they stand before what NumPy calls so
