@@ -261,7 +261,6 @@ def test_a_discrete_draw_of_which_only_the_state_is_used_refuses_nothing() -> No
 
 
 @pytest.mark.parametrize(("name", "given", "which"), [
-    ("vonmises", (0.5, 2.0), 1),
     ("noncentral_chisquare", (3.0, 1.0), 0),
     ("noncentral_f", (3.0, 5.0, 1.0), 2),
 ])  # fmt: skip
@@ -272,7 +271,32 @@ def test_what_has_no_formula_says_so(name: str, given: tuple, which: int) -> Non
         ga.grad(y, variables[which])
 
 
-def test_vonmises_turns() -> None:
-    mu = ga.scalar("mu")
-    y = ga.random.default_rng(0).vonmises(mu, 2.0, size=3)
-    assert float(ga.grad(y.sum(), mu).eval({mu: 0.1})) == 3.0
+@pytest.mark.parametrize("kappa", [0.01, 0.5, 2.0, 10.0, 1000.0])
+def test_vonmises(kappa: float) -> None:
+    """By mu as it turns; by kappa against the distribution function, whole turns apart."""
+    mu, k = ga.scalar("mu"), ga.scalar("kappa")
+    y = ga.random.default_rng(SEED).vonmises(mu, k, size=100)
+    moved = ga.jvp(y, k, ga.constant(1.0))
+    outputs = [y, moved, ga.grad(y.sum(), mu), ga.jvp(moved, k, ga.constant(1.0))]
+    f = ga.function([mu, k], outputs)
+    values, slopes, by_mu, curves = f(3.0, kappa)
+    assert by_mu == 100.0
+    d = (values - 3.0 + np.pi) % (2 * np.pi) - np.pi
+    h = 1e-4 * kappa
+    law = [stats.vonmises(kappa + e) for e in (h, 0.0, -h)]
+    wanted = -(law[0].cdf(d) - law[2].cdf(d)) / (2 * h) / law[1].pdf(d)
+    np.testing.assert_allclose(slopes, wanted, rtol=1e-5, atol=1e-6 / kappa)
+    assert np.isfinite(curves).all()
+
+
+@pytest.mark.parametrize(("df", "nonc"), [(3.0, 1.0), (0.5, 20.0), (10.0, 200.0)])
+def test_noncentral_chisquare(df: float, nonc: float) -> None:
+    v = ga.scalar("nonc")
+    y = ga.random.default_rng(SEED).noncentral_chisquare(df, v, size=100)
+    f = ga.function([v], [y, ga.jvp(y, v, ga.constant(1.0))])
+    values, slopes = f(nonc)
+    level, h = stats.ncx2(df, nonc).cdf(values), 1e-4 * nonc
+    wanted = (stats.ncx2(df, nonc + h).ppf(level) - stats.ncx2(df, nonc - h).ppf(level)) / (2 * h)
+    np.testing.assert_allclose(slopes, wanted, rtol=1e-5, atol=1e-7)
+    central, slopes = f(0.0)
+    np.testing.assert_allclose(slopes, central / df)

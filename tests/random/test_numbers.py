@@ -217,3 +217,11 @@ def test_sizes_from_arrays_and_numbers_known_in_the_call() -> None:
               theirs.permutation(5)]  # fmt: skip
     for got, value in zip(drawn(a, 5), wanted, strict=True):
         assert np.array_equal(got, value)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", CASES)
+def test_many_seeds_and_calls(name: str) -> None:
+    for seed in range(200):
+        for given in CASES[name]:
+            check(lambda r, g=given: getattr(r, name)(*g, size=7), [seed, 1], calls=5)
