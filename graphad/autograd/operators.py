@@ -21,7 +21,7 @@ from graphad.derivatives.checkpoint import checkpoint as _checkpoint
 from graphad.derivatives.forward import jvp
 from graphad.errors import GradientError, UseError
 from graphad.functional.choosing import name_of
-from graphad.functional.gradients import derivative
+from graphad.functional.deriving import derivative
 from graphad.functional.record import Record
 from graphad.ir.op import OPS
 from graphad.ir.variable import Variable

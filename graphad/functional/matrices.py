@@ -10,7 +10,8 @@ from graphad.derivatives import higher, reverse
 from graphad.derivatives.forward import jvp
 from graphad.errors import GradientError, UseError
 from graphad.functional.choosing import check_callable, name_of
-from graphad.functional.gradients import derivative, scalar_output
+from graphad.functional.deriving import derivative
+from graphad.functional.gradients import scalar_output
 
 
 def jacobian(

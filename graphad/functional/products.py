@@ -19,7 +19,7 @@ from graphad.derivatives.forward import push_forward
 from graphad.errors import GradientError, InputError, ShapeError, UseError
 from graphad.functional.calls import own_values
 from graphad.functional.choosing import NUMBERS, check_callable, name_of, positions
-from graphad.functional.gradients import derivative, results_of
+from graphad.functional.deriving import derivative, results_of
 from graphad.functional.tracer import Trace
 from graphad.ir import walk
 from graphad.ir.dimtext import shape_text

@@ -10,7 +10,7 @@ import numpy as np
 from graphad import tree
 from graphad.functional.calls import own_values
 from graphad.functional.choosing import Choice, name_of
-from graphad.functional.gradients import as_outputs
+from graphad.functional.deriving import as_outputs
 from graphad.functional.tracer import Trace
 from graphad.ir import walk
 from graphad.ir.families.inner import argument
