@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from graphad.ir import walk
+from graphad.ir.families.inner import InnerFamily
 from graphad.ir.graph import Graph
 from graphad.ir.variable import Apply, Constant, Shared, Variable
 
@@ -46,7 +47,16 @@ def listing(graph: Graph | Variable | Sequence[Variable], *, bare: bool = False)
     input  x                float64[]
     %0     multiply(x, 2.0) float64[]
     """
-    found = _as_graph(graph)
+    rows = _rows(_as_graph(graph), bare)
+    widths = [max([len(row[i]) for row in rows], default=0) for i in range(2)]
+    return "\n".join(
+        f"{mark:<{max(widths[0], 6)}} {call:<{widths[1]}} {kind}{note}".rstrip()
+        for mark, call, kind, note in rows
+    )
+
+
+def _rows(found: Graph, bare: bool) -> list[tuple[str, str, str, str]]:
+    """Mark, call, type and note of each line; those of inner graphs are indented."""
     names: dict[Variable, str] = {}
     for i, variable in enumerate(found.inputs):
         names[variable] = (not bare and variable.name) or f"in{i}"
@@ -63,13 +73,23 @@ def listing(graph: Graph | Variable | Sequence[Variable], *, bare: bool = False)
             names.setdefault(output, mark)
             title = f"{mark} {output.name}" if output.name and not bare else mark
             rows.append((title, call, str(output.type), "" if bare else _site_text(node)))
+        rows += _inner_rows(node, bare)
     for v in found.outputs:
         rows.append(("output", names.get(v) or leaf_text(v, bare), str(v.type), ""))
-    widths = [max([len(row[i]) for row in rows], default=0) for i in range(2)]
-    return "\n".join(
-        f"{mark:<{max(widths[0], 6)}} {call:<{widths[1]}} {kind}{note}".rstrip()
-        for mark, call, kind, note in rows
-    )
+    return rows
+
+
+def _inner_rows(node: Apply, bare: bool) -> list[tuple[str, str, str, str]]:
+    """The lines of the graphs that an op holds; they nest as deep as bodies do."""
+    family = node.op.family
+    if not isinstance(family, InnerFamily):
+        return []
+    rows = []
+    params = node.op.params
+    for title, graph in zip(family.titles(params), family.graphs(params), strict=True):
+        rows.append((f"  {title}:", "", "", ""))
+        rows += [(f"    {mark}", a, b, c) for mark, a, b, c in _rows(graph, bare)]
+    return rows
 
 
 def tree(outputs: Variable | Iterable[Variable]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphad.viz.labels import phase_title, visible
-from graphad.viz.picture import Box
+from graphad.viz.parts import Box
 
 
 def frames(boxes: Sequence[Box]) -> list[tuple[int, Box | tuple[int, str, int] | None]]:

@@ -12,7 +12,8 @@ from typing import Any, Unpack
 from graphad.errors import GraphadError, MissingLibraryError
 from graphad.viz.frames import frames
 from graphad.viz.labels import dot_string
-from graphad.viz.picture import Box, Picture, draw
+from graphad.viz.parts import Box, Picture
+from graphad.viz.picture import draw
 from graphad.viz.style import BORDERS, COLOURS, TONES, Options, check_direction, heat_colour
 
 HOW_TO_INSTALL = (

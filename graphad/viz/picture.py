@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from graphad.ir.graph import Graph
@@ -17,44 +16,9 @@ from graphad.ir.variable import Apply, Variable
 from graphad.viz import labels
 from graphad.viz.chain import Chain
 from graphad.viz.collapse import Group, Spot, partition
+from graphad.viz.inner import opened
+from graphad.viz.parts import Arrow, Box, Picture
 from graphad.viz.target import graph_of, output_names
-
-
-@dataclass(frozen=True)
-class Box:
-    """One shape of the picture."""
-
-    key: str
-    kind: str  # input, shared, constant, op, group, output
-    order: int  # 0: forward, 1: gradient, 2: derivative of a gradient
-    lines: tuple[str, ...]
-    path: tuple[str, ...] = ()  # the nested clusters (scopes) around it
-    tip: str = ""
-    heat: float | None = None  # its share of the time, if the target is a profile
-
-
-@dataclass(frozen=True)
-class Arrow:
-    """One arrow from box to box: what travels along it, and what it multiplies derivatives by."""
-
-    tail: str
-    head: str
-    text: str
-    note: str = ""
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """The lines of its label."""
-        return tuple([line for line in (self.note, self.text) if line])
-
-
-@dataclass(frozen=True)
-class Picture:
-    """Everything that is drawn; `total` counts the ops of the graph behind it."""
-
-    boxes: tuple[Box, ...]
-    arrows: tuple[Arrow, ...]
-    total: int
 
 
 class Outline:
@@ -147,7 +111,12 @@ def draw(
     others = len(outline.leaves) + len(outline.graph.outputs)
     groups = partition(outline.spots, others, collapse, max_nodes)
     chain = None if derivatives is None else Chain(outline.graph, derivatives)
-    return _Draughtsman(outline, groups, max_nodes, collapse == "none", chain).picture()
+    draughtsman = _Draughtsman(outline, groups, max_nodes, collapse == "none", chain)
+    picture = draughtsman.picture()
+    if collapse not in ("auto", "none"):
+        return picture
+    room = max_nodes if collapse == "auto" else None
+    return opened(picture, draughtsman.single, lambda g, n: draw(g, collapse, max(n, 1)), room)
 
 
 class _Draughtsman:
@@ -168,6 +137,7 @@ class _Draughtsman:
         self.boxes: list[Box] = []
         self.arrows: list[Arrow] = []
         self.leaf_box: dict[Variable, str] = {}
+        self.single: dict[str, Apply] = {}  # the nodes of boxes that stand for one
 
     def picture(self) -> Picture:
         for g, group in enumerate(self.groups):
@@ -186,6 +156,7 @@ class _Draughtsman:
             title = labels.phase_title(group.title, group.order) if outermost else group.title
             lines = (labels.visible(title), *group.notes, *labels.tally(nodes), *told)
             return Box(f"g{g}", "group", group.order, lines, group.path, heat=share)
+        self.single[f"g{g}"] = nodes[0]
         names = self.chain.names if self.chain is not None else {}
         said = labels.op_lines(nodes[0], self.outline.scalars(group.members[0]), names)
         said += [*self._values(nodes[0].outputs), *told]

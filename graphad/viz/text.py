@@ -6,7 +6,8 @@ from typing import Any
 
 from graphad.viz.frames import frames
 from graphad.viz.labels import mermaid_string
-from graphad.viz.picture import Box, draw
+from graphad.viz.parts import Box
+from graphad.viz.picture import draw
 from graphad.viz.style import COLOURS, TONES, check_direction, heat_colour
 
 # Opening and closing of a node by kind.

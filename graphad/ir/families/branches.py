@@ -49,6 +49,9 @@ class Switch(InnerFamily):
     def operands_before(self, params: Mapping[str, Any]) -> int | None:
         return 1
 
+    def titles(self, params: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple([f"branch {i}" for i in range(len(params["branches"]))])
+
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
         made = [self._types(graph, types[1:]) for graph in params["branches"]]
         known = {a for t in types for s in t.shape if isinstance(s, Dim) for a in s.atoms()}

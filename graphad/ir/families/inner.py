@@ -147,6 +147,11 @@ class InnerFamily(Declared):
         """The inner graphs, each of which gets a function that runs it."""
         return (params["graph"],)
 
+    def titles(self, params: Mapping[str, Any]) -> tuple[str, ...]:
+        """What the inner graphs are called in pictures and listings."""
+        count = len(self.graphs(params))
+        return ("body",) if count == 1 else tuple([f"graph {i}" for i in range(count)])
+
     @abstractmethod
     def run_with(
         self, arrays: Sequence[Any], params: Mapping[str, Any], xp: Any, *runs: Run

@@ -53,6 +53,9 @@ class Recomputing(InnerFamily):
     def graphs(self, params: Mapping[str, Any]) -> tuple[Graph, ...]:
         return params["forward"], params["gradient"]
 
+    def titles(self, params: Mapping[str, Any]) -> tuple[str, ...]:
+        return "forward", "gradient"
+
     def operands_before(self, params: Mapping[str, Any]) -> int | None:
         return None
 
