@@ -29,6 +29,8 @@ def function_for(variable: Variable, group: Group, in_order: Callable[[Variable]
     """What brings an operand to the dtype and order in which the kernel reads memory, if anything.
 
     Views of arrays in order have gaps that are known; the kernel checks them."""
+    if not variable.ndim:
+        return ""
     kind = group.loose.get(variable) or layout(variable)
     if kind in ("dense", "rows", "strided") and in_order(base_of(variable)):
         needed = kind == "dense" or variable in group.loose

@@ -35,6 +35,8 @@ DECLARED = {
     "PyObject_IsTrue": "declare i32 @PyObject_IsTrue(ptr)",
     "PyErr_NoMemory": "declare ptr @PyErr_NoMemory()",
     "PyErr_SetNone": "declare void @PyErr_SetNone(ptr)",
+    "PyErr_Occurred": "declare ptr @PyErr_Occurred()",
+    "PyErr_Clear": "declare void @PyErr_Clear()",
     "Py_IncRef": "declare void @Py_IncRef(ptr)",
     "Py_DecRef": "declare void @Py_DecRef(ptr)",
     "PyEval_SaveThread": "declare ptr @PyEval_SaveThread()",
@@ -71,6 +73,9 @@ class Entry:
         t.do(f"%p = alloca [{len(self.nest.slots.index) + 8} x i64], align 8")
         fields = self._operands()
         fields |= self._results(len(arguments(self.nest.group)))
+        if any(not v.ndim for v in arguments(self.nest.group)):
+            failed = t.put("call ptr @PyErr_Occurred()")  # what is no number is left to NumPy
+            self._wrong(t.put(f"icmp ne ptr {failed}, null"))
         fields |= self._starts()
         self._geometry()
         elements = self._elements()
@@ -85,6 +90,7 @@ class Entry:
         t.do("call void @Py_IncRef(ptr @_Py_NoneStruct)")
         t.do("ret ptr @_Py_NoneStruct")
         t.label("unfit")
+        t.do("call void @PyErr_Clear()")
         t.do("call void @PyErr_SetNone(ptr @graphad_unfit)")
         t.do("ret ptr null")
         head = f"define ptr @{self.name}(ptr %self, ptr %arguments, i64 %count) {{"

@@ -18,9 +18,9 @@ from graphad.errors import MissingLibraryError
 
 _PYTHON = (
     "PyFloat_AsDouble", "PyFloat_FromDouble", "PyLong_AsLongLong", "PyObject_IsTrue",
-    "PyErr_NoMemory", "PyErr_SetNone", "Py_IncRef", "Py_DecRef", "PyEval_SaveThread",
-    "PyEval_RestoreThread", "PyObject_CallMethod", "PyBool_FromLong", "PyTuple_New",
-    "PyTuple_SetItem",
+    "PyErr_NoMemory", "PyErr_SetNone", "PyErr_Occurred", "PyErr_Clear", "Py_IncRef", "Py_DecRef",
+    "PyEval_SaveThread", "PyEval_RestoreThread", "PyObject_CallMethod", "PyBool_FromLong",
+    "PyTuple_New", "PyTuple_SetItem",
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import graphad as ga
 from graphad.codegen import entry, nest
+from graphad.codegen.llvm import Unfit
 from graphad.plan.layout import layout
 from graphad.testing.variants import LAYOUTS
 
@@ -57,6 +58,8 @@ CASES: dict[str, Callable[[], list[Any]]] = {
                               K[1:, 1:] * 2 + K[:-1, :-1]],
     "bounds at run time": lambda: [ga.grad(_loss(M[M.shape[0] // 2 :]) + _loss(M[1:]), M)],
     "second order": lambda: [ga.grad(ga.sum(ga.grad(_loss(M[:, 1:] * M[:, :-1]), M) ** 2), M)],
+    "numbers that are views": lambda: [ga.grad(_loss(V[:1].reshape(()) * M[0]) + _loss(V[0] * V),
+                                               V), ga.cos(V[:1]).reshape(()) * M],
     "vectors": lambda: [ga.grad(ga.sum(100 * (V[1:] - V[:-1] ** 2) ** 2 + (1 - V[:-1]) ** 2), V)],
     "parts of a vector": lambda: [ga.grad(_loss(V[:2]) + _loss(V[2:5] * 3) + _loss(V[5:]), V)],
     "steps put back": lambda: [ga.grad(_loss(V[::2]) + _loss(V[::-1]) + _loss(M[:, ::2]), [V, M])],
@@ -145,3 +148,15 @@ def test_layouts_of_views() -> None:
         for v in views if kind == "dense" else ():
             view = v.eval({x: array})
             assert view.flags.c_contiguous
+
+
+def test_what_is_no_number_is_left_to_numpy() -> None:
+    """A kernel that is handed something else says so, as for arrays that do not fit."""
+    c = ga.scalar("c")
+    f = ga.function([M, c], M * c + 1, backend="llvm")
+    (kernel,) = f._native.kernels.functions
+    out = np.empty((2, 3))
+    with pytest.raises(Unfit):
+        kernel(np.ones((2, 3)), "no number", out)
+    kernel(np.ones((2, 3)), 2.0, out)
+    assert out.tolist() == [[3.0] * 3] * 2
