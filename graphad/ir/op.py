@@ -49,6 +49,7 @@ class Family(ABC):
     memoise: bool = True  # do the output types depend on the input types alone?
     foldable: bool = True  # may it be computed while compiling, when all inputs are constant?
     is_effect: bool = False  # does it act when it runs? Then never merged, folded or moved out
+    is_check: bool = False  # an effect that may happen again unnoticed: an assertion
     # raises where a derivative would end silently; gets the node and the variables that are read
     refuse: Callable[[Apply, Collection[Variable]], None] | None = None
 

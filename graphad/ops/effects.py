@@ -112,6 +112,7 @@ def _element(value: Any, place: tuple[int, ...], shape: tuple[int, ...]) -> Any:
 
 
 _asserted = Effect("assert_", _check, "message", whole=True)
+_asserted.is_check = True
 
 
 @_enter(lambda condition, message: condition, lambda rng: [

@@ -264,13 +264,28 @@ def test_an_assertion_in_a_loop_tells_the_line(backend: str) -> None:
     assert f(0.0) == 0.0
 
 
-def test_a_checkpoint_repeats_its_effects_where_it_repeats_its_work() -> None:
+PARTS: dict[str, Callable[[Any, Any], Any]] = {
+    "checkpoint": lambda f, x: ga.checkpoint(f)(x),
+    "cond": lambda f, x: ga.cond(x > 0, lambda: f(x), lambda: x),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_parts_that_are_computed_again_do_not_repeat_their_effects(
+    name: str, backend: str
+) -> None:
     log, x = Log(), ga.scalar("x")
-    y = ga.checkpoint(lambda v: ga.sin(ga.callback(log.sees("v"), v)))(x)
-    ga.function([x], y)(1.0)
+
+    def part(v: Any) -> Any:
+        return ga.sin(ga.callback(log.sees("v"), ga.assert_(v < 2, "below 2", value=v)))
+
+    y = PARTS[name](part, x)
+    slope = ga.grad(y, x)
+    f = ga.function([x], [y, slope, ga.grad(slope, x)], backend=backend)
+    np.testing.assert_allclose(f(1.0), [np.sin(1.0), np.cos(1.0), -np.sin(1.0)])
     assert log == [("v", 1.0)]
-    ga.function([x], [y, ga.grad(y, x)])(1.0)
-    assert log == [("v", 1.0)] * 3
+    with pytest.raises(FailedAssertionError):  # what is checked is checked again
+        ga.function([x], slope, backend=backend)(3.0)
 
 
 # ---- seen --------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from graphad.ir.families.inner import (
     marked,
     seeded,
     seen_outside,
+    silent,
 )
 from graphad.ir.families.loopstacks import branches_of_stacks, choice_of_stacks
 from graphad.ir.families.movement import zeros_for
@@ -136,7 +137,7 @@ def _again(node: Apply, parts: Sequence[tuple]) -> Received:
     for graph, pairs, asked, like in parts:
         values = dict([*zip(graph.inputs, node.inputs[1:], strict=True), *pairs])
         outputs = [zeros_for(like[i]) if asked[i] is None else asked[i] for i in kept]
-        made.append((outputs, values))
+        made.append((silent(outputs), values))
     results = iter(switch(node.inputs[0], made))
     return [next(results) if i in kept else None for i in range(count)]
 

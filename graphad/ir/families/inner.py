@@ -16,7 +16,7 @@ from graphad.ir.families.common import Declared
 from graphad.ir.graph import Graph, replace
 from graphad.ir.streams import STATE, handed
 from graphad.ir.types import Size, TensorType
-from graphad.ir.variable import Apply, Constant, Variable, apply
+from graphad.ir.variable import Apply, Constant, Variable, apply, rebuild
 
 PullBack = Callable[[Mapping[Variable, Variable], Sequence[Variable], Any], dict[Variable, Any]]
 PushForward = Callable[[Mapping[Variable, Variable], Sequence[Variable]], Sequence[Any]]
@@ -267,7 +267,7 @@ class Checkpoint(InnerFamily):
 
     def _again(self, node: Apply, pairs: Sequence[tuple], asked: Received) -> Received:
         """`asked`, variables of the inner graph and of the seeds in `pairs`, as one more op."""
-        made = [v for v in asked if v is not None]
+        made = silent([v for v in asked if v is not None])
         if not made:
             return [None] * len(asked)
         operands = [*zip(node.op.params["graph"].inputs, node.inputs, strict=True), *pairs]
@@ -277,6 +277,19 @@ class Checkpoint(InnerFamily):
         results = recomputed(body, [value for _, value in operands])
         rest = iter(results)
         return [None if v is None else next(rest) for v in asked]
+
+
+def silent(outputs: Sequence[Variable]) -> list[Variable]:
+    """`outputs` of a graph that is computed again, without the effects that are not to happen
+    again: an assertion may, printing may not."""
+    new: dict[Variable, Variable] = {}
+    for node in walk.toposort(outputs):
+        operands = tuple([new.get(v, v) for v in node.inputs])
+        if node.op.family.is_effect and not node.op.family.is_check:
+            new[node.output(0)] = operands[0]
+        elif any([a is not b for a, b in zip(operands, node.inputs, strict=True)]):
+            new.update(zip(node.outputs, rebuild(node, operands).outputs, strict=True))
+    return [new.get(v, v) for v in outputs]
 
 
 def seen_outside(size: Size, known: set) -> Size:
