@@ -91,6 +91,10 @@ class Protocol:
 
     # -- NumPy's functions on Variables --------------------------------------------------------
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+        if method == "__call__" and not keywords:
+            target = dict.get(OPS.by_numpy, ufunc)
+            if target is not None:
+                return target(*inputs)
         return on_variables(ufunc, method, inputs, keywords)
 
     def __array_function__(

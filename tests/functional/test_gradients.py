@@ -188,6 +188,24 @@ def test_recursion_and_early_return() -> None:
     assert ga.grad(power)(2.0, 0) == 0.0
 
 
+def test_functions_may_be_longer_than_pythons_recursion() -> None:
+    def f(x: Any) -> Any:
+        for _ in range(3000):
+            x = np.sin(x)
+        return x
+
+    x, slope = 0.5, 1.0
+    for _ in range(3000):
+        x, slope = np.sin(x), slope * np.cos(x)
+    close(ga.grad(f)(0.5), slope)
+
+
+def test_complex_arguments() -> None:
+    for _ in range(3):
+        assert ga.grad(lambda z: np.abs(z) ** 2)(1.0 + 2.0j) == 2.0 - 4.0j
+        assert ga.grad(lambda z: z**2, holomorphic=True)(1.0 + 2.0j) == 2.0 + 4.0j
+
+
 def test_what_tracers_answer() -> None:
     seen = []
 
