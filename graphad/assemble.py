@@ -94,7 +94,7 @@ def function(
     targets = [*results, *[new for _, new in pairs]]
     if givens:
         targets = substitute(targets, givens)
-    pairs, targets = _advanced(pairs, targets)
+    pairs, targets = _advanced(pairs, targets, frozenset(flat))
     labels = [p for label, (_, s) in arguments for p in s.paths(label)]
     shared = _close(flat, labels, targets, unused, bool(givens))
     graph = Graph([*flat, *shared], targets)
@@ -108,13 +108,13 @@ def function(
 
 
 def _advanced(
-    pairs: list[tuple[Shared, Variable]], targets: list[Variable]
+    pairs: list[tuple[Shared, Variable]], targets: list[Variable], given: frozenset[Variable]
 ) -> tuple[list[tuple[Shared, Variable]], list[Variable]]:
     """Updates and targets with those of random streams: what draws advances its generator."""
-    if not any([isinstance(v, Stream) for v in walk.leaves(targets)]):
+    if not any([isinstance(v, Stream) and v not in given for v in walk.leaves(targets, given)]):
         return pairs, targets
-    targets, last = advance(targets)
-    own = {s for s, _ in pairs}
+    targets, last = advance(targets, given)
+    own = {*given, *[s for s, _ in pairs]}
     further = [(stream, state) for stream, state in last.items() if stream not in own]
     return [*pairs, *further], [*targets, *[state for _, state in further]]
 
@@ -327,7 +327,7 @@ def evaluate_variable(variable: Variable, values: Mapping[Any, Any] | None = Non
             raise UseError(
                 f"eval: the key {key!r} is no Variable", remedy="write x.eval({x: value})"
             )
-    variable = bypass(variable)
+    variable = bypass(variable, set(given))
     leaves = walk.leaves([variable], set(given))
     missing = [v for v in leaves if v not in given and not isinstance(v, Constant | Shared)]
     if missing:

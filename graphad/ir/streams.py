@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from typing import Any
 
@@ -125,34 +125,37 @@ open_body: ContextVar[Body | None] = ContextVar("graphad_open_body", default=Non
 
 
 # ---- assembling --------------------------------------------------------------------------------
-def advance(targets: Sequence[Variable]) -> tuple[list[Variable], dict[Stream, Variable]]:
+def advance(
+    targets: Sequence[Variable], stop: Collection[Variable] = frozenset()
+) -> tuple[list[Variable], dict[Stream, Variable]]:
     """(`targets` without draws whose numbers nobody reads, the last state of each stream).
 
+    The values of variables in `stop` are given: nothing is drawn for them.
     Where the draws of a stream fork, because a part of the graph was copied with other operands,
     the copies draw the same numbers; the stream goes on after the longer branch.
     """
-    count = len(targets)
-    order = walk.toposort(targets)
+    count, stop = len(targets), frozenset(stop)
+    order = walk.toposort(targets, stop)
     links = _links(order)
     further = _forward(order, links)
     if further:
         targets = [*targets, *further]
-        order = walk.toposort(targets)
+        order = walk.toposort(targets, stop)
         links = _links(order)
     if not links:
         return list(targets), {}
-    idle = _idle(order, links, targets)
+    idle = _idle(order, links, targets, stop)
     if idle:
-        targets = _without(idle, order, links, targets)
-        order = walk.toposort(targets)
+        targets = _without(idle, order, links, targets, stop)
+        order = walk.toposort(targets, stop)
         links = _links(order)
     return list(targets[:count]), _last_states(order, links)
 
 
-def bypass(variable: Variable) -> Variable:
+def bypass(variable: Variable, given: Collection[Variable]) -> Variable:
     """`variable` as a compiled function draws it: without draws whose numbers nobody reads."""
-    if any([isinstance(v, Stream) for v in walk.leaves([variable])]):
-        return advance([variable])[0][0]
+    if any([isinstance(v, Stream) for v in walk.leaves([variable], given)]):
+        return advance([variable], given)[0][0]
     return variable
 
 
@@ -216,7 +219,9 @@ def handed(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> dict[int,
     return found
 
 
-def _idle(order: Sequence[Apply], links: Links, targets: Iterable[Variable]) -> set[Apply]:
+def _idle(
+    order: Sequence[Apply], links: Links, targets: Iterable[Variable], stop: frozenset[Variable]
+) -> set[Apply]:
     """The draws of which at most the state is read.
 
     A derivative may repeat a draw from its state, and read nothing of the draw itself: as the
@@ -228,7 +233,7 @@ def _idle(order: Sequence[Apply], links: Links, targets: Iterable[Variable]) -> 
         idle: set[Apply] = set()
         for node in reversed(order):
             handed = links.get(node, {})
-            asked = [i for i, v in enumerate(node.outputs) if v in read]
+            asked = [i for i, v in enumerate(node.outputs) if v in read and v not in stop]
             again = any([node.inputs[given] in repeated for given in handed.values()])
             if again or any([i not in handed for i in asked]):
                 read.update(node.inputs)
@@ -243,8 +248,9 @@ def _idle(order: Sequence[Apply], links: Links, targets: Iterable[Variable]) -> 
 
 
 def _without(
-    idle: set[Apply], order: Sequence[Apply], links: Links, targets: Sequence[Variable]
-) -> list[Variable]:
+    idle: set[Apply], order: Sequence[Apply], links: Links, targets: Sequence[Variable],
+    stop: frozenset[Variable],
+) -> list[Variable]:  # fmt: skip
     """`targets` with each idle draw handing on the state that it was given."""
     new: dict[Variable, Variable] = {}
     for node in order:
@@ -255,7 +261,8 @@ def _without(
             changed = rebuild(node, operands)
             for old, made in zip(node.outputs, changed.outputs, strict=True):
                 made.name = old.name
-                new[old] = made
+                if old not in stop:
+                    new[old] = made
     return [new.get(v, v) for v in targets]
 
 

@@ -240,6 +240,35 @@ def test_copies_of_a_draw_draw_the_same_numbers() -> None:
     assert f(1.0, 3.0) == pytest.approx(2.0, rel=1e-12)
 
 
+def test_numbers_that_are_given_are_not_drawn() -> None:
+    rng, theirs = ga.random.default_rng(0), np.random.default_rng(0)
+    a = rng.normal(size=2)
+    b = a + rng.random()
+    fed = ga.function([a], b)
+    for _ in range(2):
+        np.testing.assert_allclose(fed([1.0, 2.0]), np.array([1.0, 2.0]) + theirs.random())
+    assert rng.state == theirs.bit_generator.state
+    none = ga.function([a], a * 2)
+    none([1.0, 2.0])
+    assert rng.state == theirs.bit_generator.state and not none.shared
+    x = ga.vector("x", shape=(2,))
+    other = ga.function([x], b, givens={a: x})
+    np.testing.assert_allclose(other([1.0, 2.0]), np.array([1.0, 2.0]) + theirs.random())
+    assert np.array_equal(b.eval({a: [0.0, 0.0]}), np.zeros(2) + theirs.random())
+
+
+def test_a_state_may_be_an_argument() -> None:
+    """A function of the state and its next value: nothing is updated by itself."""
+    rng, theirs = ga.random.default_rng(0), np.random.default_rng(0)
+    x = rng.normal(size=2)
+    f = ga.function([rng.stream], [x, x.owner.output(0)])
+    state = rng.stream.value
+    for _ in range(2):
+        values, state = f(state)
+        assert np.array_equal(values, theirs.normal(size=2))
+    assert rng.state == np.random.default_rng(0).bit_generator.state
+
+
 # ---- what repeats draws ------------------------------------------------------------------------
 def test_gradients_of_draws_that_are_not_read_advance_the_stream() -> None:
     rng, theirs = ga.random.default_rng(0), np.random.default_rng(0)
