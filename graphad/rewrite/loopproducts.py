@@ -5,6 +5,7 @@
     sum over t of a_t ⊗ b_t               →  the same for outer products
     sum over t of sums of A_t             →  one sum, where A is stacked anyway
     a stacked A_t @ W that no step reads  →  A is stacked, and multiplied after the loop
+    sum over t of f(x_t)                  →  the sum of what is stacked, where f reads no carry
 
 The sums are those of gradients by weights. Each is worth the memory of what is stacked: rows of
 the sizes of the factors, instead of a matrix that is added up at every step.
@@ -16,11 +17,16 @@ from collections.abc import Callable, Collection
 from dataclasses import replace as changed
 from typing import Any
 
+from graphad.batching.stacking import NoRule, batch
+from graphad.ir import walk
+from graphad.ir.families.inner import InnerFamily
+from graphad.ir.families.stacks import spread
 from graphad.ir.graph import replace
 from graphad.ir.op import OPS
 from graphad.ir.variable import Variable
 from graphad.rewrite.loopparts import Parts
 
+ROOM = 16  # values of a step may take so many times the bytes of its rows and results
 WIDER = 8  # a product with rows may be so many times as large as the rows
 Stack = Callable[[Variable], Variable]
 Later = Callable[[Stack], Variable]
@@ -92,6 +98,8 @@ class Sums:
             self._sum_of_products(carry, term)
         for carry, term in totals:
             self._sum_of_sums(carry, term)
+        for carry, term in totals:
+            self._sum_of_terms(carry, term)
         self._stacked_products()
 
     def _added(self, v: Variable, start: Variable, new: Variable) -> Variable | None:
@@ -140,6 +148,20 @@ class Sums:
         start, over = carry[1], (0, *[a + 1 for a in axes])
         self.later[carry[0]] = lambda stack: start + OPS["sum"](stack(x), axis=over)
 
+    def _sum_of_terms(self, carry: Any, term: Variable) -> None:
+        """Terms no larger than the rows, that do not depend on carries."""
+        if carry[0] in self.later or not self._can_stack(term):
+            return
+        leaves = walk.leaves([term], frozenset(self.parts.inputs))
+        rows, carries = dict(self.parts.rows), {v for v, _, _ in self.parts.carries}
+        of_rows = [v for v in leaves if v in rows]
+        if not carries.isdisjoint(leaves):
+            return
+        if any([_no_larger(term, v) for v in of_rows]):
+            self._want(term)
+            start = carry[1]
+            self.later[carry[0]] = lambda stack: start + OPS["sum"](stack(term), axis=0)
+
     def _stacked_products(self) -> None:
         fixed = dict(self.parts.captured)
         for y in self.parts.stacked:
@@ -162,6 +184,33 @@ class Sums:
 
     def _want(self, *variables: Variable) -> None:
         self.wanted |= {u: None for u in variables if u not in self.rows}
+
+
+# ---- all steps at once -----------------------------------------------------------------------
+def in_one(parts: Parts) -> list[Variable] | None:
+    """The stacked results of a loop without carries, computed for all rows at once; None where an
+    op has no rule for that, or would need much more memory than the rows and results have."""
+    if parts.carries or parts.layout.until or not parts.rows or not parts.stacked:
+        return None
+    nodes = _nodes(parts)
+    if any(
+        [node.op.family.is_effect or isinstance(node.op.family, InnerFamily) for node in nodes]
+    ):
+        return None
+    made = [v for node in nodes for v in node.outputs]
+    given = [v for v, _ in parts.rows]
+    if not all([v.type.is_static for v in (*made, *given)]):
+        return None
+    least = sum([v.type.nbytes() for v in (*given, *parts.stacked)])
+    if sum([v.type.nbytes() for v in made]) > ROOM * least:
+        return None
+    try:
+        found = batch(parts.stacked, dict((*parts.rows, *parts.captured)), rows=False)
+    except NoRule:
+        return None
+    rows = parts.rows[0][1].shape[0]
+    return [new if new.ndim > old.ndim else spread(new, rows)
+            for new, old in zip(found, parts.stacked, strict=True)]  # fmt: skip
 
 
 def _nodes(parts: Parts) -> Any:

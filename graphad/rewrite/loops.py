@@ -7,6 +7,7 @@
     what depends on operands only               → before the loop
     stacked results read at the last step only  → a carry
     products and sums of all steps              → before or after the loop, see `loopproducts`
+    a loop without carries                      → its ops on all rows at once
 
 All but the last are exact. The forward scan and the one that records for the gradient become one.
 """
@@ -25,7 +26,7 @@ from graphad.ir.families.loops import Scan
 from graphad.ir.graph import Graph, replace
 from graphad.ir.variable import Apply, Constant, Variable
 from graphad.rewrite.loopparts import parts_of, same_value, swapped
-from graphad.rewrite.loopproducts import Later, Sums, rows_first
+from graphad.rewrite.loopproducts import Later, Sums, in_one, rows_first
 
 MOST = 64  # scans in one graph that are compared with each other
 ROUNDS = 4  # in which one rule makes room for another
@@ -161,7 +162,9 @@ class Smaller:
         self.parts = rows_first(self.parts)
         sums = self._after_the_loop()
         self._unused()
-        results = self.parts.rebuilt(self.node.op.family)
+        results = in_one(self.parts)
+        if results is None:
+            results = self.parts.rebuilt(self.node.op.family)
         self.made = results[0].owner if results else None
         c = len(self.parts.carries)
         place = {v: i for i, (v, _, _) in enumerate(self.parts.carries)}

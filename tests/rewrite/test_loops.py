@@ -49,7 +49,7 @@ def test_loops_over_the_same_steps_become_one() -> None:
 def test_a_loop_that_needs_another_stays_behind_it() -> None:
     xs = ga.vector("xs", 6)
     first, ys = ga.scan(lambda c, x: (c * x, c), 1.0, xs)
-    second, _ = ga.scan(lambda c, x: (c + x, None), 0.0, ys)
+    second, _ = ga.scan(lambda c, x: (c * 0.5 + x, None), 0.0, ys)
     assert len(loops(rewritten([xs], [first, second]))) == 2
 
 
@@ -142,6 +142,26 @@ def test_weights_of_a_network_get_one_product() -> None:
     assert (3, 3) not in shapes and len(loops(graph)) == 2
     inside = [n.op.name for node in loops(graph) for n in node.op.params["graph"].nodes]
     assert inside.count("matmul") == 2  # c @ w and its cotangent
+
+
+def test_a_loop_without_carries_is_one_expression() -> None:
+    w, xs = ga.matrix("w", (3, 4)), ga.matrix("xs", (None, 3))
+    ys = ga.map(lambda x: {"a": ga.tanh(x @ w), "b": ga.softmax(x).sum()}, xs)
+    assert not loops(rewritten([w, xs], [ys["a"], ys["b"]]))
+    assert_same([xs], [ga.map(lambda x: ga.sin(x) * x[0], xs)], [ga.sin(xs) * xs[:, 0][:, None]])
+    big = ga.map(lambda x: (x[:, None] * np.ones(100)).sum(), xs)
+    assert loops(rewritten([xs], [big]))  # a hundred times the memory of its rows
+    f, g = (ga.function([w, xs], ys, backend=b) for b in ("numpy", "interpreter"))
+    for steps in (6, 0):
+        ours, theirs = (h(np.ones((3, 4)), XS[:steps]) for h in (f, g))
+        np.testing.assert_allclose(ours["a"], theirs["a"])
+        np.testing.assert_allclose(ours["b"], theirs["b"])
+
+
+def test_sums_over_rows_are_one_sum() -> None:
+    xs = ga.matrix("xs", (6, 3))
+    total = ga.reduce(lambda c, x: c + ga.sin(x) * x, xs, np.ones(3))
+    assert_same([xs], [total], [1.0 * np.ones(3) + (ga.sin(xs) * xs).sum(axis=0)])
 
 
 def test_nested_loops_are_made_smaller_too() -> None:
