@@ -192,6 +192,8 @@ def in_one(parts: Parts) -> list[Variable] | None:
     op has no rule for that, or would need much more memory than the rows and results have."""
     if parts.carries or parts.layout.until or not parts.rows or not parts.stacked:
         return None
+    if any([operand.type.shape[0] != parts.layout.count for _, operand in parts.rows]):
+        return None  # lengths that have to be compared when the program runs
     nodes = _nodes(parts)
     if any(
         [node.op.family.is_effect or isinstance(node.op.family, InnerFamily) for node in nodes]
