@@ -27,6 +27,8 @@ CUTTING = {
     ("stop_gradient", 0): "that is what it is for",
     ("running_maximum", 0): "finds places only; the values are taken from there",
     ("running_minimum", 0): "finds places only; the values are taken from there",
+    ("after", 1): "what comes first in time, but is not in the value",
+    ("assert_", 1): "what the message of a failure shows",
 }  # fmt: skip
 
 
