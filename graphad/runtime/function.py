@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphad import tree
-from graphad.errors import GraphadError, InputError, InputShapeError, UseError
+from graphad.errors import InputError, InputShapeError, UseError
 from graphad.ir.dimtext import shape_text
 from graphad.ir.evaluate import evaluate
 from graphad.ir.graph import Graph
@@ -26,6 +26,7 @@ from graphad.ir.types import TensorType
 from graphad.ir.variable import Shared
 from graphad.runtime import cells
 from graphad.runtime.arguments import Parameter, bind, called, given_away
+from graphad.runtime.door import door
 from graphad.runtime.failure import explain
 from graphad.runtime.packaging import as_array, as_number, packer
 from graphad.runtime.quiet import quietly
@@ -71,18 +72,19 @@ class Function:
         variables = graph.inputs[: len(labels)]
         self._parameters = [Parameter(p, v.type) for p, v in zip(labels, variables, strict=True)]
         self._sizes = SizeChecks(self._parameters, graph)
+        self._fits = door(self._parameters, self._sizes)
         self._flat = all(structure == tree.LEAF for _, structure in self._arguments)
         self._single = self._outputs == tree.LEAF
         self._count = self._outputs.leaf_count
         floats, backend = self._compiled.floats, self.options.backend
         self._run = None if floats is not None else self._array_program()
-        stateless = not self._shared and not self._updated
-        self._run_floats = _without_warnings(floats) if floats is not None and stateless else None
+        pure = not self._shared and not self._updated
+        self._run_floats = _without_warnings(floats) if floats is not None and pure else None
         self._native: Any = self._compiled.native if backend == "llvm" else None
         if self._native is not None and self._run_floats is not None:
             self._run_floats = self._native.run
-        free = backend == "auto" and not self.options.deterministic
-        self._tiers = self._start_tiers() if free else None
+        several = backend == "auto" and not self.options.deterministic
+        self._tiers = self._start_tiers() if several else None
         self._donated = self._compiled.plan.donated
         self._turn = cells.Turn(self._updated)
         results = graph.outputs[: self._count]
@@ -122,10 +124,10 @@ class Function:
         >>> ga.function([x], x * x, backend="numpy").wait_native()
         False
         """
-        if self._tiers is not None:
-            self._tiers.wait(timeout)
-            return self._tiers.native is not None
-        return self._native is not None
+        if self._tiers is None:
+            return self._native is not None
+        self._tiers.wait(timeout)
+        return self._tiers.native is not None
 
     def _array_program(self) -> Any:
         program = self._compiled.runner
@@ -145,8 +147,10 @@ class Function:
             result = self._on_floats(values)
             if result is not None:
                 return result
-        accepted = [p.accept(v) for p, v in zip(self._parameters, values, strict=True)]
-        self._sizes.check(accepted)
+        accepted = list(values)
+        if not self._fits(*values):
+            accepted = [p.accept(v) for p, v in zip(self._parameters, values, strict=True)]
+            self._sizes.check(accepted)
         if self._updated:
             with self._turn:
                 results = self._run_once(accepted, out)
@@ -173,9 +177,8 @@ class Function:
                 self._run = self._array_program()
             return quietly(self._run, arrays)
         except Exception as error:
-            labels = [p.label for p in self._parameters] + [
-                v.name or "shared" for v in self._shared
-            ]
+            labels = [p.label for p in self._parameters]
+            labels += [v.name or "shared" for v in self._shared]
             told = explain(error, self.name, labels, arrays)
             if told is None:
                 raise
@@ -393,6 +396,3 @@ def _plain(signature: inspect.Signature) -> str:
 
 def _shown(structure: tree.Structure) -> str:
     return repr(structure.unflatten(["array"] * structure.leaf_count)).replace("'array'", "array")
-
-
-__all__ = ["Function", "GraphadError"]
