@@ -120,7 +120,17 @@ def _like(x: Any, value: Any, dtype: Any, shape: Any) -> Variable:
     scalar = as_variable(value)
     scalar = Constant(scalar.value.astype(target)) if isinstance(scalar, Constant) and (
         scalar.ndim == 0) else scalar.astype(target)  # fmt: skip
-    return OPS["broadcast_to"](scalar, variable.shape if shape is None else shape)
+    made = OPS["broadcast_to"](scalar, variable.shape if shape is None else shape)
+    return made if variable.trace is None else _traced(made, variable.trace)
+
+
+def _traced(variable: Variable, trace: Any) -> Variable:
+    """Inside a traced function, an array like an argument may be assigned to as that may be."""
+    node = variable.owner
+    if node is None or node.trace is not None:
+        return variable
+    node.trace, node._outputs = trace, None
+    return node.output(variable.index)
 
 
 _LIKE: dict[str, Any] = {"topic": "creation", "differentiable": False}

@@ -145,10 +145,7 @@ def empty_like(
     >>> ga.empty_like(ga.vector("x", shape=(3,))).type
     float64[3]
     """
-    variable = as_variable(prototype)
-    found: Variable = OPS["zeros"](
-        variable.shape if shape is None else shape, variable.dtype if dtype is None else dtype
-    )
+    found: Variable = OPS["zeros_like"](prototype, dtype, shape=shape)
     return found
 
 
