@@ -359,3 +359,11 @@ def test_descriptions_outlive_what_describes() -> None:
     del function
     gc.collect()
     assert place in [ctypes.addressof(spare) for spare in llvm._spare]  # and is used again
+
+
+def test_elements_of_computed_arrays_are_operands() -> None:
+    x, y = ga.matrix("x", shape=(3, 1)), ga.vector("y", shape=("n",))
+    first = ga.sort(x, 0)[0, 0]
+    f = native([x, y], [first, ga.exp(y) * ga.sin(y) * first])
+    values = np.array([[3.0], [2.0], [4.0]]), np.array([0.1, 0.2])
+    np.testing.assert_allclose(f(*values)[1], 2.0 * np.exp(values[1]) * np.sin(values[1]))
