@@ -177,7 +177,7 @@ def _forward(order: Sequence[Apply], links: Links) -> list[Variable]:
     taken = {node.inputs[given] for node, handed in links.items() for given in handed.values()}
     found: dict[Variable, Variable] = {}
     for node in order:
-        for state in node.inputs if node not in links else ():
+        for state in node.inputs if node.origin is not None and node not in links else ():
             if state.type is not STATE or state in taken or state in found:
                 continue
             known = {v for n in order for v in n.inputs}

@@ -144,8 +144,8 @@ def test_dirichlet() -> None:
     """Tangents keep the sum, vjp is the transpose of jvp, E[x₀·x₁] moves as it should."""
     alpha = ga.vector("alpha", shape=(3,))
     rng = ga.random.default_rng(0)
-    x = rng.dirichlet(alpha, size=(40_000,))
-    t, w = np.array([0.3, -0.2, 0.5]), np.random.default_rng(1).normal(size=(40_000, 3))
+    x = rng.dirichlet(alpha, size=(10_000,))
+    t, w = np.array([0.3, -0.2, 0.5]), np.random.default_rng(1).normal(size=(10_000, 3))
     push = ga.jvp(x, alpha, ga.constant(t))
     pull = ga.grad((x * w).sum(), alpha)
     product = ga.grad((x[:, 0] * x[:, 1]).mean(), alpha)
@@ -158,7 +158,7 @@ def test_dirichlet() -> None:
 
     at, steps = np.array([1.5, 2.0, 0.7]), 1e-5 * np.eye(3)
     wanted = [(moment(at + h) - moment(at - h)) / 2e-5 for h in steps]
-    np.testing.assert_allclose(got, wanted, atol=4e-3)
+    np.testing.assert_allclose(got, wanted, atol=8e-3)
 
 
 def test_multivariate_normal_by_its_factor() -> None:

@@ -269,6 +269,14 @@ def test_a_state_may_be_an_argument() -> None:
     assert rng.state == np.random.default_rng(0).bit_generator.state
 
 
+def test_looking_at_a_state_leaves_it() -> None:
+    rng = ga.random.default_rng(0)
+    before = rng.state
+    seen, total = ga.function([], [rng.stream, rng.stream.max()])()
+    assert np.array_equal(seen, rng.stream.value) and total == seen.max()
+    assert rng.state == before
+
+
 # ---- what repeats draws ------------------------------------------------------------------------
 def test_gradients_of_draws_that_are_not_read_advance_the_stream() -> None:
     rng, theirs = ga.random.default_rng(0), np.random.default_rng(0)
