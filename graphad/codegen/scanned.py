@@ -53,9 +53,10 @@ class Loop:
             results = self.machine.run(operands)
             if results is not None:
                 return results
-        if self.floats is not None:
+        floats = self.floats
+        if floats is not None:
             try:
-                return self.floats.run(*operands)
+                return floats.run(*operands)
             except FAILURES:  # what math raises where NumPy has a value
                 pass
         if (
@@ -169,7 +170,7 @@ class _Source:
         c, r = layout.carries, layout.rows
         carries, rows, captured = inside[:c], inside[c : c + r], inside[c + r :]
         given = [self.name(f"{v}_s" if v.isidentifier() else "rows") for v in rows]
-        steps, going, operands = self.name("length"), self.name("going"), self.name("operands")
+        steps, going = self.name("length"), self.name("going")
         n, i = self.name("n"), self.name("i")
         body = self.body()
         results = self.outputs()
@@ -179,9 +180,10 @@ class _Source:
         self.bound[otherwise] = self.otherwise
         self.bound[check] = functools.partial(checked_length, layout, self.graph)
         signature = ", ".join([*heads, *carries, *given, *captured])
-        lines = [f"{operands} = ({signature},)", f"{n} = {check}({operands})",
-                 f"if not {n}{f' or not {going}' if layout.until else ''}:",
-                 f"    return {otherwise}(*{operands})"]  # fmt: skip
+        ends = f" or not {going}" if layout.until else ""
+        counted = f"{check}(({signature},))" if given else f"int({steps})"
+        lines = [f"{n} = {counted}", f"if {n} < 1{ends}:",
+                 f"    return {otherwise}({signature})"]  # fmt: skip
         for k, name in enumerate([*carries, *given, *captured]):
             lines += self.entered(name, k)
         for k, stack in enumerate(stacks):
