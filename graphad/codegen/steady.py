@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 
 from graphad.codegen import kernels, llvm
+from graphad.codegen.arrays import layout
 from graphad.codegen.looptext import LoopText
 from graphad.codegen.movements import shape_of
 from graphad.codegen.places import Number, Place
 from graphad.codegen.recording import Unrecordable
+from graphad.codegen.scalars import DTYPES
 from graphad.codegen.steps import Steps, concrete
 from graphad.codegen.vectors import element
 from graphad.errors import MissingLibraryError
@@ -33,11 +35,12 @@ from graphad.ir.graph import Graph
 from graphad.libraries import scipy
 from graphad.plan.plan import Plan
 
-HEAD = 3  # entries of the block before the pointers
 VARIANTS = 8  # shapes for which code is kept
 MOST_STEPS = 400  # of a body
 MOST_BYTES = 1 << 22  # of temporaries: larger arrays gain nothing here
 BLAS = 8192  # multiplications from which a matrix product goes to a library
+_pointer = ctypes.c_size_t.from_address
+_data = (layout() or {}).get("data", 0)  # where an array object has the address of its elements
 CHUNK = 256  # steps of a loop of unknown length before its storage grows
 
 
@@ -89,9 +92,14 @@ class Code:
         self.types = [concrete(plan.values[i].type, sizes) for i in range(count)]
         stacked = plan.outputs[layout.carries : layout.carries + layout.outputs]
         self.stacked = [concrete(plan.values[n].type, sizes) for n in stacked]
+        if not {t.dtype for t in (*self.types, *self.stacked)} <= DTYPES:
+            raise Unrecordable("a dtype")
         writer = _Writer(layout, plan, sizes)
         self.text = writer.module(self.types, self.stacked)
         self.fixed, self.scratch = writer.steps.fixed, writer.steps.scratch + 64
+        if self.scratch > MOST_BYTES:
+            raise Unrecordable("large arrays")
+        self.fixed_at = [_address(a) for a in self.fixed]
         llvm.add_math(writer.text.declared)
         self.library = llvm.Library(self.text)
         kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p)  # it releases the interpreter lock
@@ -106,7 +114,6 @@ class Code:
         reads = [_ordered(a, d) for a, d in zip([*rows, *captured], kinds[c:], strict=True)]
         scratch = np.empty(self.scratch, np.uint8)
         reads_at = [_address(a) for a in reads]
-        fixed_at = [_address(a) for a in self.fixed]
         state_at = [_address(a) for a in state]
         size = length if not layout.until else min(length, CHUNK)
         parts: list[list[np.ndarray]] = []
@@ -116,8 +123,10 @@ class Code:
             stacks = [np.empty((size, *t.shape), t.dtype) for t in self.stacked]
             first = length - 1 - done if layout.backward else done
             start = -(-_address(scratch) // 64) * 64
-            block = np.array([size, first, start, *state_at, *reads_at,
-                              *[_address(s) for s in stacks], *fixed_at], np.int64)  # fmt: skip
+            stacks_at = [_address(s) for s in stacks]
+            block = np.array(
+                [size, first, start, *state_at, *reads_at, *stacks_at, *self.fixed_at], np.int64
+            )
             self.function(_address(block))
             made = int(block[0])
             parts.append([s if made == size else s[:made] for s in stacks])
@@ -141,11 +150,17 @@ class Code:
 
 def _ordered(array: Any, dtype: np.dtype) -> np.ndarray:
     """In C order, and aligned."""
+    if type(array) is np.ndarray and array.dtype == dtype:
+        flags = array.flags
+        if flags.c_contiguous and flags.aligned:
+            return array
     return np.require(array, dtype, ["C", "A"])
 
 
 def _address(array: np.ndarray) -> int:
-    return int(array.ctypes.data)
+    """Where the elements lie, read from the array object as kernels do."""
+    found: int = _pointer(id(array) + _data).value
+    return found
 
 
 class _Writer:

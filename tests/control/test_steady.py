@@ -142,6 +142,14 @@ def test_what_has_no_translation_runs_in_python() -> None:
     check([xs], last, RNG.normal(size=(4, 3)), native=False)
 
 
+def test_other_dtypes_run_in_python() -> None:
+    for dtype in ("float16", "complex128"):
+        xs = ga.vector("xs", dtype=dtype)
+        start = np.asarray(0.5).astype(dtype)
+        last, ys = ga.scan(lambda c, x: (c * x + x, c), start, xs)
+        check([xs], [last, ys], np.linspace(0, 1, 5).astype(dtype), native=False, rtol=1e-3)
+
+
 def test_threads_do_not_disturb_each_other() -> None:
     from concurrent.futures import ThreadPoolExecutor
 
