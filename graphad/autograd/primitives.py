@@ -149,8 +149,8 @@ class Form:
                 self.single = self.single and structure == tree.LEAF
         outputs = several(self.inner.node(variables, {}))
         owner = outputs[0].owner
-        if results is not None and owner.trace is not None and owner.trace.is_open:
-            owner.trace.values[owner] = results
+        if results is not None and owner.tracing is not None and owner.tracing.is_open:
+            owner.tracing.values[owner] = results
         return self.known[types][1].unflatten(outputs)
 
     # -- derivatives ---------------------------------------------------------------------------
@@ -287,7 +287,7 @@ class Form:
 def _refusing_numbers(variables: Sequence[Variable]) -> Iterator[None]:
     """UseError where a value is made a Python float, by which its derivative is lost; other
     decisions on values are made as where a function is traced."""
-    traces = {v.trace for v in variables if v.trace is not None and v.trace.is_open}
+    traces = {v.tracing for v in variables if v.tracing is not None and v.tracing.is_open}
     before = {trace: trace.guards for trace in traces}
     for trace in traces:
         trace.guards = []
@@ -311,7 +311,7 @@ def _value(variable: Variable) -> Any:
         return variable.value if variable.ndim else variable.value[()]
     if isinstance(variable, Shared):
         return variable.cell.array
-    trace = getattr(variable, "trace", None)
+    trace = getattr(variable, "tracing", None)
     return None if trace is None else _or_none(trace, variable)
 
 

@@ -162,7 +162,7 @@ def _symbolic(
 ) -> Any:  # fmt: skip
     """The result as graph: the function uses Variables from outside, of a trace around it, say."""
     for variable in found.others:
-        if variable.trace is not None and not variable.trace.is_open:
+        if variable.tracing is not None and not variable.tracing.is_open:
             raise leaked(variable)
     results, structure = tree.flatten(finish(inputs[:count], made))
     values = {v: Constant(a) for v, a in zip(inputs, arrays, strict=True)}

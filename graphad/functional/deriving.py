@@ -106,7 +106,7 @@ class Form(NamedTuple):
     ) -> Any:
         """Both, one after the other."""
         made = self.forward(fun, rest, where, variables)
-        own = [v if v.trace is None else v.trace.original(v) for v in variables]
+        own = [v if v.tracing is None else v.tracing.original(v) for v in variables]
         return self.finish(where, own, made)
 
     # -- leaves of the chosen arguments --------------------------------------------------------

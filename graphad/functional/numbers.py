@@ -63,7 +63,7 @@ def _weak(made: Any) -> Any:
     if type(made) is not Tracer or node is None or made.dtype.kind not in _PYTHON:
         return made
     number = Number(made.type, node, made.index, made.name)
-    number.trace = made.trace
+    number.tracing = made.tracing
     if len(node.types) == 1:
         node._outputs = weakref.ref(number)
     return number

@@ -34,7 +34,7 @@ def _viewed(x: Variable) -> Variable | None:
     if node is None or not _is_view(node):
         return None
     base = node.inputs[0]
-    return base if base.trace is not None else None
+    return base if base.tracing is not None else None
 
 
 def _is_view(node: Apply) -> bool:
@@ -70,7 +70,7 @@ def _rebind(trace: Trace, x: Variable, new: Variable) -> None:
 def _take_place(trace: Trace, x: Variable) -> Variable:
     """A new object in the place of `x` everywhere in the graph."""
     old = type(x)(x.type, x.owner, x.index, x.name)
-    old.trace = trace
+    old.tracing = trace
     if x.owner is None:
         trace.values[old] = trace.values.pop(x)
     else:

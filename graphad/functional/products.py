@@ -131,7 +131,7 @@ def _linear(
     if symbolic:
         variables = [argument(as_variable(v)) for v in leaves]
         made = results_of(fun(*structure.unflatten(list(variables))), kind, name, has_aux)
-        variables = [v if v.trace is None else v.trace.original(v) for v in variables]
+        variables = [v if v.tracing is None else v.tracing.original(v) for v in variables]
         out, aux = made if has_aux else (made, None)
         return out, _symbolic_map(kind, name, variables, structure, out, forward), aux
     trace = Trace(name)

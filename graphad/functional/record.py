@@ -32,21 +32,21 @@ class Record:
         choice = Choice(fun, kind, argnum if isinstance(argnum, int) else tuple(argnum), None)
         chosen, places = choice.of(args, kwargs)
         leaves, self.structure = tree.flatten(chosen)
-        self.trace = Trace(name_of(fun))
+        self.tracing = Trace(name_of(fun))
         outside = any([isinstance(v, Variable) for v in tree.flatten((list(args), kwargs))[0]])
         if outside:
             self.given = None
             own = [argument(as_variable(v)) for v in leaves]
         else:
             self.given = [np.asarray(v)[()] for v in leaves]
-            own = [self.trace.leaf(TensorType(a.dtype, a.shape), a) for a in self.given]
+            own = [self.tracing.leaf(TensorType(a.dtype, a.shape), a) for a in self.given]
         filled = choice.put(args, kwargs, places, self.structure.unflatten(own))
         made = as_outputs(fun(*filled[0], **filled[1]), kind, name_of(fun))
         self.outputs, self.form = tree.flatten(made)
-        traces = [v.trace for v in own]
+        traces = [v.tracing for v in own]
         self.inputs = [v if t is None else t.original(v) for v, t in zip(own, traces, strict=True)]
         self.closed = self.given is not None and not self._depends(self.outputs)
-        self.kept = len(self.trace.nodes)
+        self.kept = len(self.tracing.nodes)
 
     def _depends(self, variables: Sequence[Variable]) -> bool:
         """Do they depend on Variables that are no arguments of this run?"""
@@ -60,7 +60,7 @@ class Record:
         """What the function returned."""
         if not self.closed:
             return self.form.unflatten(self._outside(self.outputs))
-        return self.form.unflatten(own_values(self.trace, self.outputs))
+        return self.form.unflatten(own_values(self.tracing, self.outputs))
 
     def finish(self, rule: Callable[..., Any], *vectors: Any) -> Any:
         """``rule(result, chosen arguments, *vectors)``."""
@@ -70,12 +70,14 @@ class Record:
         results, structure = tree.flatten(made)
         if not self.closed or self._depends(results):
             return structure.unflatten(self._outside(results))
-        before = set(self.trace.values)
-        found = structure.unflatten(own_values(self.trace, results))
-        for key in set(self.trace.values) - before:  # the next vector needs the forward pass only
+        before = set(self.tracing.values)
+        found = structure.unflatten(own_values(self.tracing, results))
+        for key in (
+            set(self.tracing.values) - before
+        ):  # the next vector needs the forward pass only
             if key not in self._forward():
-                del self.trace.values[key]
-        del self.trace.nodes[self.kept :]
+                del self.tracing.values[key]
+        del self.tracing.nodes[self.kept :]
         return found
 
     def _forward(self) -> set[Any]:

@@ -69,7 +69,7 @@ class Trace:
     def leaf(self, type: TensorType, value: Any, name: str | None = None) -> Tracer:
         """An argument of the function."""
         made: Tracer = LEAVES.get(value.__class__, Tracer)(type, None, 0, name)
-        made.trace = self
+        made.tracing = self
         self.values[made] = value if made.__class__ is Tracer else np.asarray(value)[()]
         return made
 
@@ -77,7 +77,7 @@ class Trace:
         """The output of a node; called by the node."""
         made = _new(Tracer)
         made.type, made.owner, made.index, made.name = type, owner, index, None
-        made.trace = self
+        made.tracing = self
         if self.is_open:
             self.nodes.append(owner)
         return made
@@ -87,7 +87,7 @@ class Trace:
         if not self.is_open:
             return Variable(variable.type, name=variable.name)
         made = Tracer(variable.type, None, 0, variable.name)
-        made.trace = self
+        made.tracing = self
         self.stand_ins[made] = variable
         return made
 
@@ -123,7 +123,7 @@ class Trace:
     def _leaf(self, variable: Variable) -> Any:
         if type(variable) is Constant:
             return variable.value
-        if variable.trace is self:
+        if variable.tracing is self:
             found = self.values.get(variable)
             if found is None:
                 found = self.values[variable] = self.value(self.stand_ins[variable])
@@ -132,9 +132,9 @@ class Trace:
             self.streams.add(variable)
         if isinstance(variable, Shared):
             return self.values.setdefault(variable, variable.cell.array)
-        if variable.trace is not None and variable.trace.is_open:
-            return variable.trace.values[variable]
-        if variable.trace is not None:
+        if variable.tracing is not None and variable.tracing.is_open:
+            return variable.tracing.values[variable]
+        if variable.tracing is not None:
             raise leaked(variable)
         raise UseError(
             f"{describe(variable)} has no value while {self.name} is traced",
@@ -203,19 +203,19 @@ class Tracer(Variable):
     ``x[index] = v``, ``x[index] += v`` make it stand for a changed copy, views included.
     """
 
-    __slots__ = ("trace",)
+    __slots__ = ("tracing",)
 
     @property
     def value(self) -> Any:
         """The value, a NumPy array or scalar that must not be written into."""
-        if not self.trace.is_open:
+        if not self.tracing.is_open:
             raise leaked(self)
-        return self.trace.value(self)
+        return self.tracing.value(self)
 
     def _decide(self, kind: str) -> Any:
-        if not self.trace.is_open:
+        if not self.tracing.is_open:
             raise leaked(self)
-        return self.trace.decide(self, kind)
+        return self.tracing.decide(self, kind)
 
     def __bool__(self) -> bool:  # type: ignore[override]
         return bool(self._decide("bool"))
@@ -238,7 +238,7 @@ class Tracer(Variable):
     def _lost(self) -> UseError:
         return UseError(
             f"{describe(self)} is put into a NumPy array",
-            cause=f"{self.trace.name} is traced: a NumPy array cannot hold symbolic values, and "
+            cause=f"{self.tracing.name} is traced: a NumPy array cannot hold symbolic values, and "
             "the derivative would be lost",
             remedy="start from ga.zeros_like(x), or ga.zeros(shape) + 0 * x, instead of np.zeros, "
             "and assign to that; or collect values in a list and join them with ga.stack",
@@ -255,9 +255,9 @@ class Tracer(Variable):
         return bool(OPS["any"](self == item))
 
     def __setitem__(self, index: Any, value: Any) -> None:  # type: ignore[override]
-        if not self.trace.is_open:
+        if not self.tracing.is_open:
             raise leaked(self)
-        assign(self.trace, self, index, value)
+        assign(self.tracing, self, index, value)
 
     def copy(self, order: str = "C") -> Any:
         """The same values, not changed by assignments to this variable."""
@@ -268,22 +268,22 @@ class Tracer(Variable):
             return np.array(self._decide("array"), dtype)
         raise UseError(
             f"{describe(self)} cannot be put into a NumPy array",
-            cause=f"{self.trace.name} is traced: its values are part of a graph",
+            cause=f"{self.tracing.name} is traced: its values are part of a graph",
             remedy="join them with ga.stack([x, y]) or ga.concatenate([x, y]); to fill an array, "
             "start from ga.zeros_like(x) and assign; x.value is the value, without derivative",
         )
 
     def __str__(self) -> str:
-        return str(self.value) if self.trace.is_open else repr(self)
+        return str(self.value) if self.tracing.is_open else repr(self)
 
     def __format__(self, spec: str) -> str:
-        if not self.trace.is_open:
+        if not self.tracing.is_open:
             return format(repr(self), spec)
         value = self.value
         return format(value.item() if spec and value.ndim == 0 else value, spec)
 
     def __repr__(self) -> str:
-        if not self.trace.is_open:
+        if not self.tracing.is_open:
             return super().__repr__()
         try:
             return f"<{self.type} traced, value {self.value}>"
@@ -293,7 +293,7 @@ class Tracer(Variable):
 
 def leaked(variable: Variable) -> TracerError:
     """The error for a Tracer that is used after its function has returned."""
-    name = variable.trace.name
+    name = variable.tracing.name
     return TracerError(
         f"{describe(variable)}: a value from inside {name} is used after {name} has returned",
         cause="a traced function computes with symbolic values that exist only while it runs; "

@@ -138,7 +138,7 @@ class Run:
         self.others = [v for v in leaves_of(targets, known)
                        if v not in known and not isinstance(v, Constant | Shared)]  # fmt: skip
         for variable in self.others:
-            if variable.trace is not None and not variable.trace.is_open:
+            if variable.tracing is not None and not variable.tracing.is_open:
                 raise leaked(variable)
         self.inputs = [Variable(v.type, name=v.name) for v in inputs]
         new = replace(targets, dict(zip(inputs, self.inputs, strict=True)))

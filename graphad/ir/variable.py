@@ -45,7 +45,7 @@ class Variable(ArrayMethods):
     owner: Apply | None
     index: int
     name: str | None
-    trace: Any = None  # of a Variable that knows its value: what keeps it (functional.Tracer)
+    tracing: Any = None  # of a Variable that knows its value: what keeps it (functional.Tracer)
 
     def __init__(
         self, type: TensorType, owner: Apply | None = None, index: int = 0, name: str | None = None
@@ -164,7 +164,7 @@ class Apply:
     """One application of an op to variables: the node of the graph."""
 
     __slots__ = (
-        "__weakref__", "_outputs", "_site", "hazard", "inputs", "op", "origin", "scope", "trace",
+        "__weakref__", "_outputs", "_site", "hazard", "inputs", "op", "origin", "scope", "tracing",
         "types",
     )  # fmt: skip
     op: Op
@@ -198,9 +198,9 @@ class Apply:
             owner = variable.owner
             if owner is not None:
                 hazard |= owner.hazard
-            if variable.trace is not None:
-                trace = variable.trace
-        self.trace = trace
+            if variable.tracing is not None:
+                trace = variable.tracing
+        self.tracing = trace
         if hazard & MASKED and family.adds and not all([_is_masked(v) for v in inputs]):
             hazard &= ~MASKED
         self.hazard = hazard if hazard and any([t.is_float for t in types]) else 0
@@ -215,14 +215,14 @@ class Apply:
         if len(self.types) == 1:
             found = self._outputs() if self._outputs is not None else None
             if found is None:
-                make = Variable if self.trace is None else self.trace.variable
+                make = Variable if self.tracing is None else self.tracing.variable
                 found = make(self.types[0], self, 0)
                 self._outputs = weakref.ref(found)
             return found
         known = self._outputs or {}
         found = known[index]() if index in known else None
         if found is None:
-            make = Variable if self.trace is None else self.trace.variable
+            make = Variable if self.tracing is None else self.tracing.variable
             found = make(self.types[index], self, index)
             self._outputs = {**known, index: weakref.ref(found)}
         return found

@@ -121,15 +121,15 @@ def _like(x: Any, value: Any, dtype: Any, shape: Any) -> Variable:
     scalar = Constant(scalar.value.astype(target)) if isinstance(scalar, Constant) and (
         scalar.ndim == 0) else scalar.astype(target)  # fmt: skip
     made = OPS["broadcast_to"](scalar, variable.shape if shape is None else shape)
-    return made if variable.trace is None else _traced(made, variable.trace)
+    return made if variable.tracing is None else _traced(made, variable.tracing)
 
 
 def _traced(variable: Variable, trace: Any) -> Variable:
     """Inside a traced function, an array like an argument may be assigned to as that may be."""
     node = variable.owner
-    if node is None or node.trace is not None:
+    if node is None or node.tracing is not None:
         return variable
-    node.trace, node._outputs = trace, None
+    node.tracing, node._outputs = trace, None
     return node.output(variable.index)
 
 

@@ -62,3 +62,10 @@ def test_of_a_plain_variable_it_stays_refused() -> None:
     y = ga.zeros_like(ga.vector("x", shape=(3,)))
     with pytest.raises(ga.errors.UseError, match="cannot be changed in place"):
         y[0] = 1.0
+
+
+def test_the_method_trace_is_numpys() -> None:
+    """What keeps the values of a Variable has another name."""
+    x = np.array([[1.0, 2.0], [3.0, 4.0]])
+    np.testing.assert_allclose(ga.grad(lambda x: x.trace() ** 2)(x), 10.0 * np.eye(2))
+    assert ga.constant(x).trace().eval() == 5.0

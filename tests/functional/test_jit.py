@@ -194,7 +194,7 @@ def test_trace_gives_a_graph_with_structure() -> None:
     close(found["y"], [4.0] * 3)
     again = pickle.loads(pickle.dumps(graph))
     assert again == graph and set(again.result) == {"y", "z"}
-    assert not any(v.trace is not None for v in ga.graph.ancestors(list(graph.outputs)))
+    assert not any(v.tracing is not None for v in ga.graph.ancestors(list(graph.outputs)))
 
 
 def test_trace_with_types_alone() -> None:

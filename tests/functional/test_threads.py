@@ -48,7 +48,7 @@ def test_traces_leave_no_garbage() -> None:
     try:
         for _ in range(3):
             ga.grad(lambda x: np.sum(np.sin(x) ** 2) if x[0] > 0 else x[0])(np.ones(3))
-        nodes = [o for o in gc.get_objects() if type(o) is ga.Apply and o.trace is not None]
+        nodes = [o for o in gc.get_objects() if type(o) is ga.Apply and o.tracing is not None]
         assert not [n for n in nodes if n.site is not None and n.site.filename == __file__]
     finally:
         gc.enable()

@@ -67,8 +67,8 @@ def marked(variable: Variable, like: Variable | None) -> Variable:
 def stand_in(variable: Variable) -> Variable:
     """An input in the place of a variable, for a part of a graph that becomes a graph itself; it
     knows its value if the variable does."""
-    if variable.trace is not None:
-        found: Variable = variable.trace.stand_in(variable)
+    if variable.tracing is not None:
+        found: Variable = variable.tracing.stand_in(variable)
         return found
     return Variable(variable.type, name=variable.name)
 
