@@ -3,6 +3,7 @@
 recording   the namespace `xp` that writes down what an op's formula calls
 vocabulary  how each NumPy function is written in a line of source: arrays, and floats
 statements  recorded calls as statements; where they come from
+masking     products that keep zeros, as a product and a copy under a mask
 program     source of a whole plan, compiled and registered for tracebacks
 
 Large arrays, block by block:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from graphad.codegen.buffers import Body, Emitter, Line, Val, call_text, ufunc_name
+from graphad.codegen.masking import patched
 from graphad.codegen.naming import Names, is_plain
 from graphad.codegen.recording import Instruction, Traced
 from graphad.codegen.roles import view_source
@@ -42,6 +43,7 @@ class BodyWriter:
         self.names = Names()
         self.frame = tuple(range(2, 2 + len(group.frame)))  # sizes of samples, all different
         self.bound: dict[str, Any] = {}
+        self.numbers: dict[Any, Val] = {}
         self.values: dict[Variable, Val] = {}
         self.operands: dict[Operand, Val] = {}
         self.lines: list[Line] = []
@@ -85,16 +87,21 @@ class BodyWriter:
             variable = step.inputs[0]
         return self._viewed(found, own)
 
-    def _number(self, node: Apply, constant: Constant) -> Any:
-        """A constant: a Python number where that promotes the same, as in the plain program."""
+    def _number(self, node: Apply, constant: Constant) -> Val:
+        """A constant by name, the same one for all nodes."""
         number, dtype = constant.value[()], constant.dtype
         others = [v.dtype for v in node.inputs if not isinstance(v, Constant)]
         plain = dtype.kind in "fi" and dtype in others and node.op.name != "where"
-        if plain and np.isfinite(number):
-            return number.item()
+        plain = plain and bool(np.isfinite(number))
+        key = (plain, dtype, constant.value.tobytes())
+        if key in self.numbers:
+            return self.numbers[key]
         name = self.names.unique(f"k{len(self.bound)}")
-        self.bound[name] = number
-        return Val(number, name)
+        # an array of rank 0 promotes like the number it stands for, beside one of its dtype, and
+        # is taken as it is, where a number is made an array at every call
+        self.bound[name] = constant.value if plain else number
+        self.numbers[key] = Val(self.bound[name], name)
+        return self.numbers[key]
 
     def _viewed(self, value: Val, source: Axes) -> Val:
         """The view whose axes are those of `value` named by `source`, None being new ones."""
@@ -134,7 +141,7 @@ class BodyWriter:
         calls, result = recorded(node.op, tuple([v.type for v in node.inputs]))
         place = place_of(node, node.site)
         try:
-            lines, made = self._called(_patched(calls), result, operands, place)
+            lines, made = self._called(patched(calls), result, operands, place)
         except _Unpatched:
             lines, made = self._called(calls, result, operands, place)
         if not isinstance(made, Val):
@@ -202,7 +209,8 @@ class BodyWriter:
         parameters += [emitter.targets[p] for p in written] + list(emitter.buffers.values())
         head = f"def {self.name}({', '.join(parameters)}):"
         end = f"return ({', '.join(returned)}{',' if len(returned) == 1 else ''})"
-        source = "\n".join([head, *[f"    {line}" for line in (*lines, end)]]) + "\n"
+        told = [f"# {name} = {value.item()!r}" for name, value in self.bound.items()]
+        source = "\n".join([head, *[f"    {line}" for line in (*told, *lines, end)]]) + "\n"
         whole = [o.variable for o in self.operands if o.axes == tuple(range(len(group.frame)))]
         moved = [v.dtype.itemsize for v in (*whole, *[group.outputs[p] for p in written])]
         return Body(
@@ -216,25 +224,6 @@ class BodyWriter:
         calls, _ = recorded(node.op, tuple([v.type for v in node.inputs]))
         (only,) = calls
         return only.function
-
-
-def _patched(calls: Sequence[Instruction]) -> Sequence[Instruction]:
-    """where(g != 0, f(…), g) → f(…), then g where g is 0: two passes fewer, and cheap ones."""
-    if not calls or calls[-1].function != "where":
-        return calls
-    makers = {c.target: c for c in calls}
-    reads = [a.text for c in calls for a in c.arguments if isinstance(a, Traced)]
-    chosen, made, rest = [a.text if isinstance(a, Traced) else "" for a in calls[-1].arguments]
-    test, maker = makers.get(chosen), makers.get(made)
-    if test is None or maker is None or reads.count(chosen) != 1 or reads.count(made) != 1:
-        return calls
-    compared, *others = test.arguments
-    if test.function != "not_equal" or others != [0] or not isinstance(compared, Traced):
-        return calls
-    if compared.text != rest or not takes_out(maker.function) or maker.keywords:
-        return calls
-    patch = Instruction(calls[-1].target, "patch", calls[-1].arguments[:0:-1], {})
-    return [*[c for c in calls[:-1] if c is not test], patch]
 
 
 def _covers(made: Any, kept: Any) -> bool:

@@ -24,8 +24,8 @@ from graphad.codegen.threads import available_threads, pool, wait_for
 from graphad.ir.variable import Variable
 from graphad.plan.group import Axes, Group, Result
 
-BUDGET = 768 << 10  # bytes that a block may touch: a second-level cache and some room
-SMALLEST, LARGEST = 2048, 32768  # elements of a block
+BUDGET = 1280 << 10  # bytes that a block may touch: most of it stays in the second-level cache
+SMALLEST, LARGEST = 4096, 32768  # elements of a block
 CHUNKS = 32
 SHARE = 1 << 17  # elements from which threads share the work
 KEEP = 2 << 20  # bytes of a workspace that is kept for later calls

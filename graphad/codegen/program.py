@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from graphad.codegen.calls import arguments, is_in_order, kernel_lines
+from graphad.codegen.masking import masked_lines
 from graphad.codegen.naming import Names, is_plain
 from graphad.codegen.recording import Instruction, Recorder, Traced, Unrecordable
 from graphad.codegen.statements import in_place, inline, is_mixed, place_of, takes_out
@@ -153,7 +154,8 @@ class Writer:
                 raise Unrecordable("no traced result")
             if step.reuse is not None and step.node.op.family.changes_first:
                 in_place(recorder.instructions, result, traced[0])
-            return self._recorded(step, recorder.instructions, result)
+            masked = masked_lines(self, step, recorder.instructions)
+            return masked or self._recorded(step, recorder.instructions, result)
         except Unrecordable:
             return [self._opaque(step)]
 
