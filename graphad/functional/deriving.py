@@ -33,6 +33,7 @@ def derivative(
 
     On arrays it computes, on Variables it builds graph. `rule` gets the outputs of `fun` as
     Variables in their container; with `has_aux`, its result is paired with the second output.
+    `kind` and `options` say what `rule` does: equal ones share programs.
     """
     check_callable(fun, kind)
     form = Form(name_of(fun), kind, rule, Choice(fun, kind, argnums, argnames), has_aux)

@@ -30,7 +30,8 @@ NAMES = frozenset(
     "random rand randn randint choice permutation shuffle default_rng RandomState Random seed "
     "open print input breakpoint eval exec compile globals locals vars dir setattr delattr id "
     "isinstance issubclass type callable hasattr getattr next iter time perf_counter datetime now "
-    "environ getenv urandom warn memmap load save savetxt loadtxt fromfile tofile".split()
+    "environ getenv urandom warn memmap load save savetxt loadtxt "
+    "genfromtxt fromregex fromfile tofile".split()
 )
 METHODS = frozenset("sort fill put itemset resize partition setflags setfield byteswap".split())
 BUILTINS = frozenset("copyto putmask place put fill_diagonal".split())

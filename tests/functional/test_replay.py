@@ -315,3 +315,24 @@ def test_integers_that_must_be_python_numbers_are_values() -> None:
     slope = ga.grad(power)
     for n in (1, 2, 3, 4, 1, 2, 3, 4, 5, 6, 1, 2):
         right(slope, power, 2.0, n)
+
+
+def test_functions_with_effects_are_run_at_each_call(capsys: pytest.CaptureFixture[str]) -> None:
+    def writes(x: Any) -> Any:
+        sys.stdout.write("x")
+        return x * x
+
+    class Counter:
+        calls = 0
+
+        def __call__(self, x: Any) -> Any:
+            self.calls += 1
+            return x * self.calls
+
+    counter = Counter()
+    slope = ga.grad(writes)
+    assert [slope(1.0) for _ in range(5)] == [2.0] * 5
+    assert capsys.readouterr().out == "x" * 5
+    assert [ga.grad(lambda x: counter(x))(1.0) for _ in range(3)] == [1.0, 2.0, 3.0]
+    slope = ga.grad(lambda x: counter(x))
+    assert [slope(1.0) for _ in range(5)] == [4.0, 5.0, 6.0, 7.0, 8.0]
