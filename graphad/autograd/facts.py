@@ -47,6 +47,11 @@ NOT_PURE = frozenset(
     seterrcall setbufsize set_printoptions printoptions errstate copyto put place putmask
     fill_diagonal put_along_axis show_config show_runtime info test tofile dump dumps""".split()
 )
+# Attributes by which a value is taken out of its graph, or drawn: no guard would tell.
+BEHIND = frozenset(
+    """value _value rand randn random random_sample normal standard_normal uniform integers choice
+    shuffle permutation rvs""".split()
+)
 SCALARS = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), np.generic, np.dtype,
            slice, range)  # fmt: skip
 
@@ -154,6 +159,8 @@ class _Search:
         if id(fun) in self.seen:
             return
         self.seen.add(id(fun))
+        if getattr(fun, "reads_values", False):
+            raise Unknown(f"{fun.__name__} takes values out of the graph")
         inner = getattr(fun, "__wrapped__", None)
         if fun.__module__ is not None and fun.__module__.partition(".")[0] == "graphad":
             if isinstance(inner, types.FunctionType):
@@ -183,6 +190,8 @@ class _Search:
                 raise Unknown(f"{code.co_name} has {step.opname}")
             if step.opname == "STORE_DEREF" and step.argval in code.co_freevars:
                 raise Unknown(f"{code.co_name} assigns to {step.argval} outside of it")
+            if step.opname in ATTRIBUTES and step.argval in BEHIND:
+                raise Unknown(f"it uses .{step.argval}")
             if step.opname == "LOAD_GLOBAL":
                 self.name(step.argval, names, steps[i + 1 :])
             elif step.opname == "LOAD_DEREF" and step.argval in cells:

@@ -30,6 +30,10 @@ def getval(x: Any) -> Any:
     return x.value if isinstance(x, Tracer) else x
 
 
+# A program that was made from one value would be wrong for others: see `facts`.
+getval.reads_values = True  # type: ignore[attr-defined]
+
+
 def notrace_primitive(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, called on values: no derivative goes through it.
 
@@ -46,6 +50,7 @@ def notrace_primitive(function: Callable[..., Any]) -> Callable[..., Any]:
         values, named = structure.unflatten([getval(leaf) for leaf in leaves])
         return function(*values, **named)
 
+    called.reads_values = True  # type: ignore[attr-defined]
     return called
 
 

@@ -10,9 +10,10 @@ import pytest
 
 import graphad.autograd.numpy as np
 from graphad.autograd import elementwise_grad, grad, jacobian, value_and_grad
-from graphad.autograd.extend import primitive
+from graphad.autograd.extend import notrace_primitive, primitive, vspace
 from graphad.autograd.facts import prove, same, unused_parameters
 from graphad.autograd.proved import known_of
+from graphad.autograd.tracer import getval
 
 SCALE = 2.0
 TABLE = {"a": [1.0, 2.0], "b": numpy.arange(3.0)}
@@ -139,6 +140,23 @@ def test_noise_is_fresh_at_each_call() -> None:
     numpy.random.seed(1)  # noqa: NPY002
     slope = grad(lambda x: x * numpy.random.normal())  # noqa: NPY002
     assert len(set(many(slope, 1.0))) == 4
+
+
+def test_values_that_leave_the_graph_are_those_of_the_call() -> None:
+    rounded = notrace_primitive(numpy.round)
+    functions = [
+        lambda x: x * rounded(x),
+        lambda x: x * numpy.round(getval(x)),
+        lambda x: x * numpy.round(x.value),
+        lambda x: x * numpy.round(float(x)),
+        lambda x: x * np.round(x),
+    ]
+    for f in functions:
+        slope = grad(f)
+        for x in (2.2, 2.3, 2.4, 5.1, 6.2, 7.3, 2.2, 8.9):
+            assert slope(x) == numpy.round(x)
+    draws = grad(lambda x: x * vspace(1.0).randn())
+    assert len(set(many(draws, 1.0))) == 4
 
 
 def test_captured_arrays_may_be_changed_in_place() -> None:
