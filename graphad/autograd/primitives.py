@@ -24,6 +24,7 @@ from graphad.derivatives.opaque import tried_types
 from graphad.derivatives.primitive import one, several
 from graphad.derivatives.reverse import vjp
 from graphad.errors import GradientError, GraphadError, UseError
+from graphad.functional.tracer import leaked
 from graphad.ir.families.inner import argument
 from graphad.ir.op import OPS, freeze
 from graphad.ir.types import TensorType
@@ -297,7 +298,9 @@ def _refusing_numbers(variables: Sequence[Variable]) -> Iterator[None]:
         made = {trace: trace.guards for trace in traces}
         for trace, guards in before.items():
             trace.guards = guards if guards is None else [*guards, *made[trace]]
-    if any([guard.kind in ("float", "complex") for found in made.values() for guard in found]):
+    if any(
+        [guard.kind in ("float", "complex", "value") for found in made.values() for guard in found]
+    ):
         raise UseError("it makes a Python float of a value, which has no derivative")
 
 
@@ -316,11 +319,11 @@ def _value(variable: Variable) -> Any:
 
 
 def _or_none(trace: Any, variable: Any) -> Any:
+    if not trace.is_open:
+        raise leaked(variable)
     try:
-        value = variable.value
-    except GraphadError:
-        if not trace.is_open:
-            raise
+        value = trace.value(variable)
+    except UseError:
         return None
     return value if np.ndim(value) else np.asarray(value)[()]
 

@@ -32,6 +32,7 @@ from graphad.ir.variable import Apply, Constant, Shared, Variable, describe
 CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "bool": bool, "int": int, "float": float, "complex": complex,
     "index": lambda value: value.__index__(), "array": np.array,
+    "value": lambda value: np.array(value)[()],
 }  # fmt: skip
 
 LEAVES: dict[type, type[Tracer]] = {}  # Python's numbers have Tracers of their own
@@ -207,10 +208,9 @@ class Tracer(Variable):
 
     @property
     def value(self) -> Any:
-        """The value, a NumPy array or scalar that must not be written into."""
-        if not self.tracing.is_open:
-            raise leaked(self)
-        return self.tracing.value(self)
+        """The value, a NumPy array or scalar that must not be written into. Asking for it is a
+        decision: what is done with it is not recorded."""
+        return self._decide("value")
 
     def _decide(self, kind: str) -> Any:
         if not self.tracing.is_open:
@@ -274,19 +274,19 @@ class Tracer(Variable):
         )
 
     def __str__(self) -> str:
-        return str(self.value) if self.tracing.is_open else repr(self)
+        return str(self.tracing.value(self)) if self.tracing.is_open else repr(self)
 
     def __format__(self, spec: str) -> str:
         if not self.tracing.is_open:
             return format(repr(self), spec)
-        value = self.value
+        value = self.tracing.value(self)
         return format(value.item() if spec and value.ndim == 0 else value, spec)
 
     def __repr__(self) -> str:
         if not self.tracing.is_open:
             return super().__repr__()
         try:
-            return f"<{self.type} traced, value {self.value}>"
+            return f"<{self.type} traced, value {self.tracing.value(self)}>"
         except UseError:
             return super().__repr__()
 
