@@ -100,7 +100,7 @@ def reads(code: Code, name: str) -> bool:
     """Does a function read its parameter?"""
     if name in code.co_cellvars:
         return True
-    return any(step.opname.startswith("LOAD_FAST") and name in (
+    return any("LOAD_FAST" in step.opname and name in (
         step.argval if isinstance(step.argval, tuple) else (step.argval,))
         for step in dis.get_instructions(code))  # fmt: skip
 

@@ -278,3 +278,23 @@ def test_a_leaked_tracer_is_named() -> None:
         ga.grad(lambda y: y * kept[0])(1.0)
     with pytest.raises(TracerError, match="leaky"):
         ga.jit(lambda y: y * kept[0])(1.0)
+
+
+@pytest.mark.parametrize("index", [0, slice(None)])
+def test_an_array_of_numpy_refuses_traced_values(index: Any) -> None:
+    """Else the derivative would be lost silently."""
+
+    def f(x: Any) -> Any:
+        buffer = np.zeros(3)
+        buffer[index] = x
+        return np.sum(buffer)
+
+    with pytest.raises((UseError, ValueError)):
+        ga.grad(f)(2.0)
+
+    def right(x: Any) -> Any:
+        buffer = ga.zeros(3) + 0 * x
+        buffer[index] = x
+        return np.sum(buffer)
+
+    assert ga.grad(right)(2.0) == (1.0 if index == 0 else 3.0)
