@@ -44,6 +44,7 @@ class BodyWriter:
         self.frame = tuple(range(2, 2 + len(group.frame)))  # sizes of samples, all different
         self.bound: dict[str, Any] = {}
         self.numbers: dict[Any, Val] = {}
+        self.sites: dict[Any, Any] = {}
         self.values: dict[Variable, Val] = {}
         self.operands: dict[Operand, Val] = {}
         self.lines: list[Line] = []
@@ -139,7 +140,10 @@ class BodyWriter:
         if isinstance(node.op.family, Reduction | Scan):
             self._check_whole(node, operands[0])
         calls, result = recorded(node.op, tuple([v.type for v in node.inputs]))
-        place = place_of(node, node.site)
+        raw = node.raw_site  # the same for many nodes, and slow to resolve
+        if raw not in self.sites:
+            self.sites[raw] = node.site
+        place = place_of(node, self.sites[raw])
         try:
             lines, made = self._called(patched(calls), result, operands, place)
         except _Unpatched:
