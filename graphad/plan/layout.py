@@ -36,7 +36,7 @@ def layout(variable: Variable) -> str:
 
     >>> import graphad as ga
     >>> x = ga.matrix("x")
-    >>> layout(x[1:]), layout(x[:, 1:]), layout(x.T), layout(x[:, 0]), layout(x.T[0].reshape(-1))
+    >>> layout(x[1:]), layout(x[:, 1:]), layout(x.T), layout(x[:, 0]), layout(x.T.reshape(-1))
     ('dense', 'rows', 'strided', 'strided', 'unknown')
     """
     chain: list[Apply] = []

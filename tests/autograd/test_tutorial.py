@@ -138,8 +138,9 @@ def test_polynomial_regression() -> None:
     numpy.testing.assert_allclose(weights * scales, [0, 10, -10, 0, 1], atol=0.4)
 
 
+@pytest.mark.parametrize("steps", [300, pytest.param(5000, marks=pytest.mark.full)])
 @pytest.mark.parametrize("name", ["tanh", "relu"])
-def test_neural_net_regression(name: str) -> None:
+def test_neural_net_regression(name: str, steps: int) -> None:
     rng = numpy.random.default_rng(2)
     x = numpy.linspace(-5.0, 5.0, 60)[:, None]
     y = x**3 - 20 * x + 10 + rng.normal(size=x.shape)
@@ -157,20 +158,22 @@ def test_neural_net_regression(name: str) -> None:
         w, b = params[-1]
         return np.mean((np.dot(h, w) + b - y) ** 2)
 
-    found = sgd(grad(loss), start, num_iters=300, step_size=0.1, mass=0.9)
+    # larger steps make the way chaotic: rounding then decides where it ends
+    found = sgd(grad(loss), start, num_iters=steps, step_size=0.02, mass=0.9)
     # the same network and steps, written out in NumPy
     params, velocity = start, [(0 * w, 0 * b) for w, b in start]
-    for _ in range(300):
+    for _ in range(steps):
         slopes = by_hand(params, x, y, name)
         velocity = [
             (0.9 * vw - 0.1 * gw, 0.9 * vb - 0.1 * gb)
             for (vw, vb), (gw, gb) in zip(velocity, slopes, strict=True)
         ]
         params = [
-            (w + 0.1 * vw, b + 0.1 * vb) for (w, b), (vw, vb) in zip(params, velocity, strict=True)
+            (w + 0.02 * vw, b + 0.02 * vb)
+            for (w, b), (vw, vb) in zip(params, velocity, strict=True)
         ]
     numpy.testing.assert_allclose(loss(found), loss(params), rtol=1e-8)
-    assert loss(found) < 0.5 * loss(start)
+    assert loss(found) < (0.7 if steps == 300 else 0.05) * loss(start)
 
 
 def by_hand(params: Any, x: Any, y: Any, name: str) -> list[Any]:
