@@ -33,6 +33,8 @@ def simplify(graph: Graph, extra: tuple[Rule, ...] = ()) -> tuple[Graph, Report]
         rules = [*[r for r in RULES if r.mark in DEFAULT_MARKS], *extra]
         chosen = tables(rules, ("unsafe", *DEFAULT_MARKS))
     first, report = rewrite(graph, chosen)
+    if sum(node.op.name == "matmul" for node in first.nodes) > 1:
+        first = hooks.load("rewrite.chains").improve(first)
     if any(node.op.name in SYSTEMS for node in first.nodes):
         first = hooks.load("rewrite.systems").improve(first)
     if not any(node.op.name == "scan" for node in first.nodes):
