@@ -45,16 +45,17 @@ class _Placing:
         self.groups: dict[Growing, None] = {}
 
     def _stage(self, variable: Variable) -> int:
-        """The stage in which a value from outside can be read."""
-        while variable in self.views:
-            variable = self.views[variable].base
+        """The stage in which a value from outside can be read.
+
+        That of a view counts the sizes that it needs where it is a step of its own."""
+        if variable in self.views:
+            return self.stage[variable]
         group = self.group_of.get(variable)
         return self.stage.get(variable, 0) if group is None else group.stage + 1
 
     def _ready(self, node: Apply) -> int:
         """The stage in which a node can run that is no part of a group."""
-        return max([self.stage[v] if v in self.views else self._stage(v) for v in node.inputs],
-                   default=0)  # fmt: skip
+        return max([self._stage(v) for v in node.inputs], default=0)
 
     def place(self, node: Apply) -> None:
         role = self.roles(node)

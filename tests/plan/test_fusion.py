@@ -10,6 +10,7 @@ import pytest
 
 import graphad as ga
 from graphad.plan import again
+from graphad.testing.programs import RandomProgram
 
 pytest.importorskip("llvmlite")
 
@@ -82,3 +83,22 @@ def test_computing_again_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None
         f = ga.function([X, Y, V, A, B], CASES["distances"](), backend="llvm", unused="ignore")
         found.append([np.asarray(a).tobytes() for a in f(*arrays)])
     assert found[0] == found[1]
+
+
+def test_views_that_need_late_sizes() -> None:
+    """A group reads nothing that is made from what it computes, not even by its size."""
+    made = RandomProgram(np.random.default_rng(40500).integers(0, 2**16, 200), smooth=True)
+    outputs = [*made.outputs, ga.sum(made.outputs[0].astype("float64"))]
+    f = ga.function(made.inputs, outputs, backend="llvm", unused="ignore")
+    reference = ga.function(made.inputs, outputs, backend="interpreter", unused="ignore")
+    for a, b in zip(f(*made.arrays), reference(*made.arrays), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-8)
+    x = ga.matrix("x")
+    y = ga.exp(x) / ga.sum(x, axis=0)
+    late = ga.broadcast_to(y.reshape((-1, 1)), (y.shape[0] * y.shape[1], 2)).sum(axis=1)
+    z = ga.sin(late.reshape(y.shape)) * y + ga.sum(ga.cos(late) * y.reshape(-1))
+    f, reference = (ga.function([x], [z, ga.grad(ga.sum(z), x)], backend=b)
+                    for b in ("llvm", "interpreter"))  # fmt: skip
+    array = np.linspace(0.1, 1, 12).reshape(3, 4)
+    for a, b in zip(f(array), reference(array), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
