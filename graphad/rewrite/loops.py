@@ -24,6 +24,7 @@ from graphad.ir import walk
 from graphad.ir.families.looprun import layout_of
 from graphad.ir.families.loops import Scan
 from graphad.ir.graph import Graph, replace
+from graphad.ir.op import Op
 from graphad.ir.variable import Apply, Constant, Variable
 from graphad.rewrite.loopparts import parts_of, same_value, swapped
 from graphad.rewrite.loopproducts import Later, Sums, in_one, rows_first
@@ -36,14 +37,15 @@ Simplify = Callable[[Graph], Graph]
 def improve(graph: Graph, simplify: Simplify) -> Graph:
     """`graph` with smaller loops; `simplify` rewrites their bodies."""
     graph = _merged(graph)
-    done: set[Apply] = set()
+    done: list[Op] = []  # a node that is built again for new operands keeps its op
     while True:
-        left = [node for node in _loops_in(graph) if node not in done]
+        known = {id(op) for op in done}
+        left = [node for node in _loops_in(graph) if id(node.op) not in known]
         if not left:
             return graph
         small = Smaller(graph, left[-1], simplify)
         graph = small.result()
-        done.add(small.made if small.made is not None else left[-1])
+        done.append(left[-1].op if small.made is None else small.made.op)
 
 
 def _loops_in(graph: Graph) -> list[Apply]:
