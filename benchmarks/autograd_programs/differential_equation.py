@@ -52,5 +52,5 @@ def one_shot():
 
 def train(iterations):
     loss, params = setup()
-    found = rmsprop(grad(loss), params, num_iters=iterations, step_size=0.005)
+    found = rmsprop(grad(loss), params, num_iters=iterations, step_size=0.002)
     return {"params": found, "loss": loss(found)}
