@@ -9,8 +9,9 @@ from typing import Any
 
 from graphad.ir.families.loopflows import build
 from graphad.ir.families.looprun import Layout, layout_of
+from graphad.ir.families.loops import Scan
 from graphad.ir.graph import Graph, replace
-from graphad.ir.variable import Apply, Constant, Variable
+from graphad.ir.variable import Apply, Constant, Variable, rebuild
 
 
 @dataclass(frozen=True)
@@ -82,3 +83,19 @@ def same_value(a: Variable, b: Variable) -> bool:
     if not isinstance(a, Constant) or not isinstance(b, Constant):
         return False
     return a.type is b.type and a.value.tobytes() == b.value.tobytes()
+
+
+def loops_in(graph: Graph) -> list[Apply]:
+    """The scans of a graph, each after those that it depends on."""
+    return [node for node in graph.nodes if isinstance(node.op.family, Scan)]
+
+
+def again(node: Apply, new: dict[Variable, Variable]) -> Apply:
+    """The node on what its operands have become."""
+    operands = tuple([new.get(v, v) for v in node.inputs])
+    if all([a is b for a, b in zip(operands, node.inputs, strict=True)]):
+        return node
+    made = rebuild(node, operands)
+    for old, output in zip(node.outputs, made.outputs, strict=True):
+        output.name = old.name
+    return made

@@ -21,139 +21,85 @@ from typing import Any
 import numpy as np
 
 from graphad.ir import walk
-from graphad.ir.families.looprun import layout_of
 from graphad.ir.families.loops import Scan
 from graphad.ir.graph import Graph, replace
-from graphad.ir.op import Op
 from graphad.ir.variable import Apply, Constant, Variable
-from graphad.rewrite.loopparts import parts_of, same_value, swapped
+from graphad.rewrite.loopmerging import alike_merged, merged
+from graphad.rewrite.loopparts import Parts, again, parts_of, same_value
 from graphad.rewrite.loopproducts import Later, Sums, in_one, rows_first
 
-MOST = 64  # scans in one graph that are compared with each other
 ROUNDS = 4  # in which one rule makes room for another
 Simplify = Callable[[Graph], Graph]
 
 
 def improve(graph: Graph, simplify: Simplify) -> Graph:
-    """`graph` with smaller loops; `simplify` rewrites their bodies."""
-    graph = _merged(graph)
-    done: list[Op] = []  # a node that is built again for new operands keeps its op
-    while True:
-        known = {id(op) for op in done}
-        left = [node for node in _loops_in(graph) if id(node.op) not in known]
-        if not left:
-            return graph
-        small = Smaller(graph, left[-1], simplify)
-        graph = small.result()
-        done.append(left[-1].op if small.made is None else small.made.op)
-
-
-def _loops_in(graph: Graph) -> list[Apply]:
-    """The scans of a graph, each after those that it depends on."""
-    return [node for node in graph.nodes if isinstance(node.op.family, Scan)]
-
-
-# ---- merging ---------------------------------------------------------------------------------
-def _merged(graph: Graph) -> Graph:
-    """The graph after merging scans that run for the same steps, pair by pair."""
-    while True:
-        scans = _loops_in(graph)
-        if not 1 < len(scans) <= MOST:
-            return graph
-        pair = _independent(graph, scans)
-        if pair is None:
-            return graph
-        graph = _joined(graph, *pair)
-
-
-def _key(node: Apply) -> Any:
-    layout = layout_of(node.op.params)
-    count = parts_of(node).layout.count
-    return (node.inputs[: layout.first], layout.until, layout.backward, layout.strict, count,
-            layout.keep)  # fmt: skip
-
-
-def _independent(graph: Graph, scans: Sequence[Apply]) -> tuple[Apply, Apply] | None:
-    """Two scans with the same steps, neither of which needs the other."""
-    keys = [_key(node) for node in scans]
-    number = {node: i for i, node in enumerate(scans)}
-    needs: dict[Apply, int] = {}
+    """`graph` with smaller loops; `simplify` rewrites their bodies. One pass backwards finds what
+    is read, one forwards builds the graph again."""
+    graph = merged(alike_merged(graph))
+    needed = _needed(graph)
+    new: dict[Variable, Variable] = {}
     for node in graph.nodes:
-        found = 0
-        for v in node.inputs:
-            if v.owner is not None and v.owner in needs:
-                found |= needs[v.owner]
-        needs[node] = found | (1 << number[node] if node in number else 0)
-    for j, second in enumerate(scans):
-        for i, first in enumerate(scans[:j]):
-            free = not needs[second] >> i & 1 and _alike(keys[i], keys[j])
-            if free and (not keys[i][1] or _same_loop(first, second)):
-                return first, second
-    return None
+        outputs = node.outputs
+        if not any([v in needed for v in outputs]) or all([v in new for v in outputs]):
+            continue
+        fresh = again(node, new)
+        if isinstance(node.op.family, Scan):
+            used = {i for i, v in enumerate(outputs) if v in needed}
+            new |= Smaller(graph, node, parts_of(fresh), used, simplify).result()
+        elif fresh is not node:
+            new |= dict(zip(outputs, fresh.outputs, strict=True))
+    return Graph(graph.inputs, [new.get(v, v) for v in graph.outputs])
 
 
-def _alike(first: Any, second: Any) -> bool:
-    heads = zip(first[0], second[0], strict=False)
-    same = all([same_value(a, b) for a, b in heads])
-    return same and len(first[0]) == len(second[0]) and first[1:] == second[1:]
+def _needed(graph: Graph) -> set[Variable]:
+    """The variables that are read, also by what loops read of their operands."""
+    needed = set(graph.outputs)
+    for node in reversed(graph.nodes):
+        used = {i for i, v in enumerate(node.outputs) if v in needed}
+        if used and isinstance(node.op.family, Scan):
+            needed |= _operands_read(node, used)
+        elif used:
+            needed.update(node.inputs)
+    return needed
 
 
-def _same_loop(first: Apply, second: Apply) -> bool:
-    """Do two loops that end by their own condition end together? If all of it is the same."""
-    one, two = first.op.params["graph"], second.op.params["graph"]
-    if len(one.inputs) != len(two.inputs) or one.outputs[-1] is not two.outputs[-1]:
-        return False
-    pairs = [
-        *zip(one.inputs, two.inputs, strict=True),
-        *zip(first.inputs, second.inputs, strict=True),
-    ]
-    return all([a is b for a, b in pairs])
-
-
-def _joined(graph: Graph, first: Apply, second: Apply) -> Graph:
-    """The graph with two scans as one."""
-    a, b = parts_of(first), parts_of(second)
-    fresh = {v: Variable(v.type, name=v.name) for v in b.inputs}
-    moved = b.with_outputs(replace(b.outputs, fresh))
-    both = changed(
-        a,
-        carries=(*a.carries, *[(fresh[v], o, new) for v, o, new in moved.carries]),
-        rows=(*a.rows, *[(fresh[v], o) for v, o in b.rows]),
-        captured=(*a.captured, *[(fresh[v], o) for v, o in b.captured]),
-        stacked=(*a.stacked, *moved.stacked),
-    )
-    results = both.rebuilt(first.op.family)
-    c, d, s = len(a.carries), len(b.carries), len(a.stacked)
-    ours = [*results[:c], *results[c + d : c + d + s], *results[c + d + s + len(b.stacked) :]]
-    theirs = [*results[c : c + d], *results[c + d + s :]]
-    new = dict(zip([first.output(i) for i in range(len(first.types))], ours, strict=True))
-    new |= dict(zip([second.output(i) for i in range(len(second.types))], theirs, strict=True))
-    return swapped(graph, new)
+def _operands_read(node: Apply, used: set[int]) -> set[Variable]:
+    """The operands of a scan on which the used results depend."""
+    parts = parts_of(node)
+    after = {v: new for v, _, new in parts.carries}
+    inside, c = list(after), len(after)
+    live = {inside[i] for i in used if i < c}
+    pending = [*parts.going, *[after[v] for v in live]]
+    pending += [parts.stacked[i - c] for i in used if c <= i < c + len(parts.stacked)]
+    read: set[Variable] = set()
+    inputs = set(parts.inputs)
+    while pending:
+        read.update(walk.leaves(pending, inputs))
+        fresh = [v for v in inside if v in read and v not in live]
+        live.update(fresh)
+        pending = [after[v] for v in fresh]
+    pairs = [*[(v, o) for v, o, _ in parts.carries if v in live], *parts.rows, *parts.captured]
+    return {*parts.head, *[o for v, o in pairs if v in read or v in live]}
 
 
 # ---- one scan --------------------------------------------------------------------------------
 class Smaller:
     """One scan, made smaller step by step; what its results become is written down in `new`."""
 
-    def __init__(self, graph: Graph, node: Apply, simplify: Simplify) -> None:
-        self.graph, self.node, self.simplify = graph, node, simplify
-        self.parts = parts_of(node)
+    def __init__(
+        self, graph: Graph, node: Apply, parts: Parts, used: set[int], simplify: Simplify
+    ) -> None:
+        self.graph, self.node, self.parts, self.simplify = graph, node, parts, simplify
         self.layout = self.parts.layout
-        self.made: Apply | None = None
         c, s = self.layout.carries, self.layout.outputs
         self.carry_of: dict[int, Variable] = {i: self.parts.carries[i][0] for i in range(c)}
         self.fixed: dict[int, Variable] = {}  # results that are operands
         self.delayed: dict[int, Later] = {}  # results that are computed after the loop
         self.stacked_of: dict[Any, int] = {c + i: i for i in range(s)}
-        clients = graph.clients
-        ends = set(graph.outputs)
-        self.used: set[Any] = {
-            i for i in range(len(node.types))
-            if node.output(i) in ends or clients.get(node.output(i))
-        }  # fmt: skip
+        self.used: set[Any] = set(used)
 
-    def result(self) -> Graph:
-        """The graph with the smaller scan in the place of the scan."""
+    def result(self) -> dict[Variable, Variable]:
+        """What the results of the scan, and other variables of the graph, become."""
         self._last_only()
         self._once()
         for _ in range(ROUNDS):
@@ -167,7 +113,6 @@ class Smaller:
         results = in_one(self.parts)
         if results is None:
             results = self.parts.rebuilt(self.node.op.family)
-        self.made = results[0].owner if results else None
         c = len(self.parts.carries)
         place = {v: i for i, (v, _, _) in enumerate(self.parts.carries)}
         new: dict[Variable, Variable] = {}
@@ -188,8 +133,7 @@ class Smaller:
                 new[self.node.output(i)] = results[c + self.stacked_of[i]]
             else:
                 new[self.node.output(i)] = results[-1]
-        new |= {old: results[place[v]] for old, v in self.last.items()}
-        return swapped(self.graph, new)
+        return new | {old: results[place[v]] for old, v in self.last.items()}
 
     # -- the rules -----------------------------------------------------------------------------
     def _last_only(self) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 import graphad as ga
 from graphad.ir.families.loops import Scan
+from graphad.rewrite.loops import improve
 from graphad.rewrite.passes import simplify
 
 XS = np.random.default_rng(0).normal(size=(6, 3))
@@ -194,3 +195,20 @@ def test_values_are_those_of_the_interpreter() -> None:
         for a, b, c in zip(*flat, strict=True):
             np.testing.assert_allclose(b, a, rtol=1e-11, atol=1e-13)
             np.testing.assert_allclose(c, a, rtol=1e-11, atol=1e-13)
+
+
+def test_many_loops_cost_what_they_are() -> None:
+    """A chain of loops and its gradient: each loop is made smaller once."""
+    x, ws = ga.matrix("x", (5, 4)), [ga.scalar(f"w{i}") for i in range(12)]
+    h: Any = x
+    for w in ws:
+        _, h = ga.scan(lambda c, r, w=w: (ga.tanh(c * w + r), c), np.zeros(4), h)
+    graph = ga.Graph([x, *ws], [h, *ga.grad(h.sum(), ws)])
+    calls: list[int] = []
+
+    def counted(body: ga.Graph) -> ga.Graph:
+        calls.append(1)
+        return simplify(body)[0]
+
+    found = improve(graph, counted)
+    assert len(loops(found)) <= 2 * len(ws) and len(calls) <= 8 * len(ws)
