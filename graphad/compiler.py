@@ -17,12 +17,10 @@ import numpy as np
 from graphad.codegen.floats import generate_floats, is_scalar_plan
 from graphad.codegen.large import Large
 from graphad.codegen.program import Program, generate
-from graphad.codegen.scanned import Loop
 from graphad.errors import UseError
 from graphad.ir.check import check
 from graphad.ir.evaluate import evaluate
 from graphad.ir.families.inner import InnerFamily
-from graphad.ir.families.loops import Scan
 from graphad.ir.graph import Graph
 from graphad.ir.hooks import hooks
 from graphad.ir.op import Op
@@ -155,7 +153,7 @@ class Compiled:
     @property
     def _may_loop(self) -> bool:
         """Are there loops that become machine code, in a program that has none yet?"""
-        loops = any(isinstance(node.op.family, Scan) for node in self.graph.nodes)
+        loops = any(node.op.name == "scan" for node in self.graph.nodes)
         return loops and self.options.backend == "auto"
 
     @property
@@ -266,11 +264,14 @@ def _compile_inner(options: Options, op: Op) -> Callable[..., Any]:
     family = op.family
     assert isinstance(family, InnerFamily)
     runs = [Inner(g, options) for g in family.graphs(op.params)]
-    if isinstance(family, Scan):
+    if op.name == "scan":
         plan = make_plan(simplify(op.params["graph"], options.rules)[0])
         scalar = options.backend in ("auto", "llvm")
         native = options.backend == "llvm"
-        return Loop(op, plan, runs[0], inner_compiler(options), scalar, native)
+        loop: Callable[..., Any] = hooks.load("codegen.scanned").Loop(
+            op, plan, runs[0], inner_compiler(options), scalar, native
+        )
+        return loop
     for run in runs:
         _ = run.compiled
     return functools.partial(_call_inner, op, runs)

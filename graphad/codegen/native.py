@@ -20,7 +20,8 @@ from graphad.codegen.program import Program, Run, generate
 from graphad.codegen.roles import roles
 from graphad.ir.graph import Graph
 from graphad.ir.op import Op
-from graphad.plan import Group, Plan, fuse, make_plan
+from graphad.plan import Group, Plan, make_plan
+from graphad.plan.fuse import fuse
 
 
 class Native:

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from graphad.codegen.calls import arguments, is_in_order, kernel_lines
 from graphad.codegen.masking import masked_lines
 from graphad.codegen.naming import Names, is_plain
 from graphad.codegen.recording import Instruction, Recorder, Traced, Unrecordable
@@ -161,23 +160,25 @@ class Writer:
 
     def _kernel(self, step: Step, group: Group) -> list[str]:
         """A call of a native kernel."""
+        calls = hooks.load("codegen.calls")
         kernel = self.names.unique(getattr(self.kernels[group], "name", f"kernel{self._calls}"))
         self.bound[kernel] = self.kernels[group]
         self._calls += 1
         self._fused.update(step.outputs)
         numbers = dict(zip(group.inputs, step.inputs, strict=True))
-        names = {v: self.operand(numbers[v], None) for v in arguments(group)}
+        names = {v: self.operand(numbers[v], None) for v in calls.arguments(group)}
         results = [self.names.value(self.plan.values[n]) for n in step.outputs]
         if getattr(self.kernels[group], "makes_results", False):
             return [f"{', '.join(results)} = {kernel}({', '.join(names.values())})"]
         values, fused = self.plan.values, self._fused
 
         def ordered(variable: Variable) -> bool:
-            return variable in self._numbered and is_in_order(
-                values[self._numbered[variable]], fused
-            )
+            if variable not in self._numbered:
+                return False
+            return bool(calls.is_in_order(values[self._numbered[variable]], fused))
 
-        return kernel_lines(step, kernel, names, results, ordered, self.imports)
+        lines: list[str] = calls.kernel_lines(step, kernel, names, results, ordered, self.imports)
+        return lines
 
     def _opaque(self, step: Step) -> str:
         """A call of the op as a whole."""

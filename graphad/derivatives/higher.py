@@ -10,11 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from graphad import tree
-from graphad.batching.stacking import for_rows
 from graphad.derivatives.forward import jvp
 from graphad.derivatives.reverse import _connected, _variables, grad, pull_back, vjp
 from graphad.errors import GradientError, ShapeError, UseError
-from graphad.ir.hooks import also_of_functions
+from graphad.ir.hooks import also_of_functions, hooks
 from graphad.ir.op import OPS
 from graphad.ir.variable import Variable, describe
 
@@ -65,7 +64,7 @@ def _by_rows(y: Variable, x: Variable, disconnected: str) -> Variable | None:
         dead = _connected(found, x, [y], (), disconnected, "jacobian")
         return None if dead is None else OPS["zeros"]((*y.shape, *x.shape), x.dtype)
     seeds = OPS["reshape"](OPS["eye"](y.size, dtype=y.dtype), (y.size, *y.shape))
-    rows = for_rows(found, seed, seeds)
+    rows = hooks.load("batching.stacking").for_rows(found, seed, seeds)
     return OPS["reshape"](rows, (*y.shape, *x.shape))
 
 
@@ -74,7 +73,7 @@ def _by_columns(y: Variable, x: Variable, disconnected: str) -> Variable | None:
         return _by_rows(y, x, disconnected)
     seed = Variable(x.type, name="column")
     seeds = OPS["reshape"](OPS["eye"](x.size, dtype=x.dtype), (x.size, *x.shape))
-    columns = for_rows(jvp(y, x, seed), seed, seeds)
+    columns = hooks.load("batching.stacking").for_rows(jvp(y, x, seed), seed, seeds)
     return OPS["reshape"](OPS["moveaxis"](columns, 0, -1), (*y.shape, *x.shape))
 
 

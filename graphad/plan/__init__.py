@@ -4,8 +4,7 @@ order · which nodes share a loop nest (group, fuse) · liveness and aliases (al
 Plan (plan).
 """
 
-from graphad.plan.fuse import fuse
 from graphad.plan.group import Group, Role
 from graphad.plan.plan import Plan, Step, Value, make_plan
 
-__all__ = ["Group", "Plan", "Role", "Step", "Value", "fuse", "make_plan"]
+__all__ = ["Group", "Plan", "Role", "Step", "Value", "make_plan"]
