@@ -21,7 +21,6 @@ import numpy as _numpy  # noqa: F401  # first of all: it loads slower from deep 
 from graphad import errors, graph, ops, rewrite, tree
 from graphad._version import __version__
 from graphad.assemble import evaluate_variable, function
-from graphad.batching.stacking import stack_rows
 from graphad.compiler import Options
 from graphad.derivatives.forward import jvp
 from graphad.derivatives.higher import elementwise_grad, ggnvp, hessian, hvp, jacobian
@@ -170,7 +169,7 @@ hooks.eval = evaluate_variable
 hooks.stabilise = stabilise
 hooks.load = lambda name: importlib.import_module(f"graphad.{name}")
 hooks.of_functions = _of_functions
-hooks.stack_rows = stack_rows
+hooks.stack_rows = lambda graph, mapped: hooks.load("batching.stacking").stack_rows(graph, mapped)
 hooks.array_namespace = lambda: importlib.import_module("graphad")
 hooks.reset_streams = _reset_streams
 hooks.mimebundle = lambda target: importlib.import_module("graphad.viz").mimebundle(target)

@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,17 +83,21 @@ class Options:
             )
 
 
-@dataclass(frozen=True)
 class Compiled:
     """What the stages made of a graph, each value printable."""
 
-    graph: Graph
-    plan: Plan
-    floats: Program | None
-    options: Options
-    name: str
-    seconds: dict[str, float] = field(default_factory=dict)
-    report: Any = None
+    def __init__(
+        self,
+        graph: Graph,
+        plan: Plan,
+        floats: Program | None,
+        options: Options,
+        name: str,
+        seconds: dict[str, float],
+        report: Any = None,
+    ) -> None:
+        self.graph, self.plan, self.floats, self.options = graph, plan, floats, options
+        self.name, self.seconds, self.report = name, seconds, report
 
     @property
     def program(self) -> Program | None:

@@ -15,7 +15,6 @@ loops have ended, so nothing else in the group can read it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from graphad.ir.types import Size
@@ -99,7 +98,6 @@ class Result(NamedTuple):
     kind: str
 
 
-@dataclass(frozen=True, eq=False)
 class Group:
     """Nodes of one loop nest. `sources` say for each operand of each node whether it is a value
     of the group (a Variable) or comes from outside (an Operand); frame[inner:] is the inner loop.
@@ -107,13 +105,18 @@ class Group:
     `layout`.
     """
 
-    nodes: tuple[Apply, ...]
-    sources: tuple[tuple[Variable | Operand, ...], ...]
-    frame: tuple[Size, ...]
-    inner: int
-    operands: tuple[Operand, ...]
-    results: tuple[Result, ...]
-    loose: Mapping[Variable, str] = field(default_factory=dict)
+    def __init__(
+        self,
+        nodes: tuple[Apply, ...],
+        sources: tuple[tuple[Variable | Operand, ...], ...],
+        frame: tuple[Size, ...],
+        inner: int,
+        operands: tuple[Operand, ...],
+        results: tuple[Result, ...],
+        loose: Mapping[Variable, str] | None = None,
+    ) -> None:
+        self.nodes, self.sources, self.frame, self.inner = nodes, sources, frame, inner
+        self.operands, self.results, self.loose = operands, results, loose or {}
 
     @property
     def inputs(self) -> tuple[Variable, ...]:

@@ -6,7 +6,6 @@ A plan is data: it can be printed, counted and checked before anything runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from graphad.errors import UseError
@@ -44,8 +43,7 @@ class Step(NamedTuple):
     group: Group | None = None
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What will be computed, in order, and where results live.
 
     `outputs` are numbers of values; those at positions in `copies` are copied at the end, since

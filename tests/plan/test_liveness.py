@@ -7,7 +7,6 @@ fails one of the checks.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -181,7 +180,7 @@ def broken(**changes: Any) -> Plan:
     steps = list(plan.steps)
     at = next(i for i, step in enumerate(steps) if step.node.op.name == "sin")
     steps[at] = steps[at]._replace(**changes)
-    return dataclasses.replace(plan, steps=tuple(steps))
+    return plan._replace(steps=tuple(steps))
 
 
 def test_a_wrong_plan_is_noticed() -> None:
