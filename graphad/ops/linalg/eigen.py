@@ -262,6 +262,11 @@ def _turning(rng: np.random.Generator) -> np.ndarray[Any, Any]:
     return x
 
 
+def _apart(rng: np.random.Generator, *shape: int) -> np.ndarray[Any, Any]:
+    """Matrices with eigenvalues apart: derivatives of order k grow as 1/distance**(2k - 1)."""
+    return 0.3 * regular(rng, *shape) + np.eye(shape[-1]) * np.arange(shape[-1])
+
+
 def _observed_eig(result: Any) -> Any:
     """The eigenvalues, V diag(1, 2, …) V⁻¹, in which scales of vectors cancel, and |V|."""
     w, v = result
@@ -274,7 +279,7 @@ def _observed_eig(result: Any) -> Any:
 @public(np.linalg.eig, namespace="linalg", observe=_observed_eig,
         reference=lambda a: tuple([_complexes(x) for x in np.linalg.eig(a)]),
         samples=lambda rng: [
-    *[Sample((regular(rng, *s),)) for s in [(3, 3), (2, 2, 2), (1, 1), (0, 0)]],
+    *[Sample((_apart(rng, *s),)) for s in [(3, 3), (2, 2, 2), (1, 1), (0, 0)]],
     Sample((_turning(rng),))])  # fmt: skip
 def eig(a: Any) -> EigResult:
     """Eigenvalues (…, n) and eigenvectors (…, n, n), in columns of norm 1, of general matrices.
@@ -294,7 +299,7 @@ def eig(a: Any) -> EigResult:
 @public(np.linalg.eigvals, namespace="linalg", observe=lambda w: (np.real(w), np.imag(w)),
         reference=lambda a: _complexes(np.linalg.eigvals(a)),
         samples=lambda rng: [
-    *[Sample((regular(rng, *s),)) for s in [(3, 3), (2, 2, 2), (1, 1), (0, 0)]],
+    *[Sample((_apart(rng, *s),)) for s in [(3, 3), (2, 2, 2), (1, 1), (0, 0)]],
     Sample((_turning(rng),))])  # fmt: skip
 def eigvals(a: Any) -> Variable:
     """Eigenvalues of general matrices, always complex: (…, n, n) gives (…, n); see `eig`.
