@@ -163,14 +163,18 @@ def _joined(first: Item, second: Item) -> Item | None:
 
 # ---- concatenations ----------------------------------------------------------------------------
 def _part_of_joined(node: Apply, context: Any) -> Variable | None:
-    """concatenate([x, y])[a:b] → x[a:b] or y[a-n : b-n], where that is in one of them."""
+    """concatenate([x, y])[a:b] → x[a:b] or y[a-n : b-n], where that is in one of them.
+
+    Not where the other axes might differ: concatenate is what raises then.
+    """
     items, inner = _items(node), node.inputs[0].owner
     if items is None or inner is None or inner.op.name != "concatenate":
         return None
     axis = inner.op.params["axis"]
     sizes = [v.type.shape[axis] for v in inner.inputs]
+    others = {(*v.type.shape[:axis], *v.type.shape[axis + 1 :]) for v in inner.inputs}
     item = items[axis]
-    if item == ALL or not all(isinstance(s, int) for s in sizes):
+    if item == ALL or not all(isinstance(s, int) for s in sizes) or len(others) > 1:
         return None
     total = sum(sizes)
     if item[0] == "int":
