@@ -298,7 +298,6 @@ ROUNDING = {
     "x ** -1 -> reciprocal(x)":           [(X**-1, ga.reciprocal(X)), (F**-1.0, ga.reciprocal(F))],
     "x ** 3 -> square(x) * x":           [(X**3, square(X) * X), (F**3.0, square(F) * F)],
     "x ** 4 -> square(square(x))":       [(X**4, square(square(X))), (H**4, square(square(H)))],
-    "abs(sqrt(x)) -> sqrt(x)":           [(abs(ga.sqrt(X)), ga.sqrt(X))],
     "(x / a) / b -> x / (a*b)": [
         ((X / 3.0) / 7.0, X / 21.0), ((X * 3.0) / 7.0, X * (3.0 / 7.0)), ((F / 3) / 5, F / 15)],
     "(x + a) + b -> x + (a+b)":          [((X + 3.0) + 0.5, X + 3.5), (0.5 + (F + 1), F + 1.5)],
