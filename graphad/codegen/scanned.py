@@ -8,6 +8,7 @@ Python floats, as in `floats`; where `math` raises, the loop runs again on NumPy
 from __future__ import annotations
 
 import functools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -110,7 +111,7 @@ def _bytes(arrays: Sequence[Any]) -> int:
     return sum([getattr(array, "nbytes", 8) for array in arrays])
 
 
-class _Source:
+class _Source(ABC):
     """Writes the loop around the statements of a body. Abstract: the body is what differs."""
 
     bound: dict[str, Any]
@@ -127,41 +128,41 @@ class _Source:
         self.stacked = plan.outputs[c : c + s]
 
     # what a subclass says
+    @abstractmethod
     def name(self, wish: str) -> str:
         """A name that nothing else has."""
-        raise NotImplementedError
 
+    @abstractmethod
     def inputs(self) -> list[str]:
         """The names of the body's inputs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def body(self) -> list[str]:
         """Its statements."""
-        raise NotImplementedError
 
+    @abstractmethod
     def outputs(self) -> list[str]:
         """The expressions of its outputs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def head(self) -> str:
         """Imports."""
-        raise NotImplementedError
 
+    @abstractmethod
     def entered(self, name: str, number: int) -> list[str]:
         """Statements that bring an operand into the form that the body reads."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rows(self, name: str) -> str:
         """What gives the rows of a sequence, in the order of the loop."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fixed_rows(self, number: int) -> bool:
         """Is a stacked result written into an array that is there before the loop?"""
-        raise NotImplementedError
 
+    @abstractmethod
     def left(self, name: str, number: int) -> str:
         """A carry at the end."""
-        raise NotImplementedError
 
     # the loop
     def program(self, title: str) -> Program:
