@@ -342,9 +342,12 @@ def call_numpy(function: Any, case: Case, arrays: Sequence[Any]) -> Any:
         known = set(case.keywords) if isinstance(function, np.ufunc) else set()
     keywords = {n: v for n, v in {**named, **case.keywords}.items() if n in known}
     rest: list[Any] = []
+    order = list(signature.parameters)
     for name, value in given.arguments.items():
         kind = signature.parameters[name].kind
-        if kind is inspect.Parameter.VAR_KEYWORD:
+        if order.index(name) > len(rest) and name in case.keywords:  # after one that is left out
+            keywords[name] = value
+        elif kind is inspect.Parameter.VAR_KEYWORD:
             keywords |= value
         elif name not in keywords:
             rest += value if kind is inspect.Parameter.VAR_POSITIONAL else [value]

@@ -20,7 +20,7 @@ from graphad.ir.reducing import ReducingMethods
 _VALUE = "it has no value yet: x.eval({...}), or a compiled ga.function, gives an array"
 _MEMORY = "a symbolic variable has no memory; the compiled function returns arrays that have"
 REFUSED = {
-    **dict.fromkeys("tolist tobytes tofile dump dumps".split(), _VALUE),
+    **dict.fromkeys("tolist tobytes tostring tofile dump dumps".split(), _VALUE),
     **dict.fromkeys("base ctypes data flags setflags strides byteswap".split(), _MEMORY),
     "fill": "it never changes; ga.full_like(x, value) makes an array of one value",
     "flat": "write x.ravel()",

@@ -52,7 +52,7 @@ def test_what_needs_values_is_refused(name: str) -> None:
 def test_every_function_of_numpy_answers() -> None:
     """Each function that NumPy dispatches has a symbolic form, or an error that says why not."""
     unknown = {
-        name for name, function in vars(np).items()
+        name for name, function in list(vars(np).items())
         if hasattr(function, "_implementation") and function not in OPS.by_numpy
         and function.__module__.startswith("numpy")
     }  # fmt: skip
@@ -60,6 +60,7 @@ def test_every_function_of_numpy_answers() -> None:
     assert unknown - dates <= {
         "bincount", "corrcoef", "cov", "einsum_path", "histogram", "histogram2d",
         "histogram_bin_edges", "histogramdd", "packbits", "unpackbits",
+        "in1d",  # of older versions
     }  # fmt: skip
 
 

@@ -235,6 +235,11 @@ def _samples(rng: np.random.Generator) -> list[Sample]:
 def _reference(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
     if not np.iscomplexobj(array) and any(np.iscomplexobj(v) for v in kwargs.values()):
         raise TypeError("a complex value for a real array")
+    if isinstance(pad_width, dict):  # in all versions
+        pairs = [(0, 0)] * array.ndim
+        for axis, width in pad_width.items():
+            pairs[axis] = width if isinstance(width, tuple) else (width, width)
+        pad_width = pairs
     return np.pad(array, pad_width, mode, **kwargs)
 
 

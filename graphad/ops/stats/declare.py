@@ -216,7 +216,12 @@ class Distribution:
             if not all(a.size for a in arrays):  # SciPy has no entropy of nothing
                 return np.zeros(np.broadcast_shapes(*[a.shape for a in arrays]), dtype)
             wide = [np.asarray(a, float) for a in arguments]  # in integers SciPy overflows
-            found = getattr(getattr(scipy("stats"), self.name), method)(*wide, **keywords)
+            distribution = getattr(scipy("stats"), self.name)
+            found = getattr(distribution, method)(*wide, **keywords)
+            if method == "ppf" and not self.counts:  # some versions end at errors of 1e-11
+                step = distribution.cdf(found, *wide[1:], **keywords) - wide[0]
+                step = step / distribution.pdf(found, *wide[1:], **keywords)
+                found = np.where(np.abs(step) < 1e-6, found - step, found)
             return np.asarray(found).astype(dtype)
 
         return reference
