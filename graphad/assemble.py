@@ -23,6 +23,7 @@ from graphad.rewrite.pattern import Rule
 from graphad.runtime.arguments import Parameter, weakly
 from graphad.runtime.failure import explain
 from graphad.runtime.function import Function
+from graphad.runtime.joined import joined_sizes, with_checks
 from graphad.runtime.sizes import SizeChecks
 
 Givens = Mapping[Variable, Any]
@@ -97,14 +98,16 @@ def function(
     pairs, targets = _advanced(pairs, targets, frozenset(flat))
     labels = [p for label, (_, s) in arguments for p in s.paths(label)]
     shared = _close(flat, labels, targets, unused, bool(givens))
-    graph = Graph([*flat, *shared], targets)
+    graph = with_checks(Graph([*flat, *shared], targets))
     planned = tuple(sorted((sizes or {}).items()))
     options = Options(backend, _checked_rules(rules), debug, threads, deterministic, cache,
                       memory_budget, planned)  # fmt: skip
     title = _title(name, results)
+    joined = joined_sizes(graph)
     compiled = compile_graph(graph, options, title, _donated(donate, flat))
     shapes = [(label, s) for label, (_, s) in arguments]
-    return Function(title, shapes, structure, shared, [s for s, _ in pairs], compiled, options)
+    updated = [s for s, _ in pairs]
+    return Function(title, shapes, structure, shared, updated, compiled, options, joined)
 
 
 def _advanced(
@@ -339,7 +342,7 @@ def evaluate_variable(variable: Variable, values: Mapping[Any, Any] | None = Non
     arrays = [p.accept(value) for p, value in zip(parameters, given.values(), strict=True)]
     shared = [v for v in leaves if isinstance(v, Shared) and v not in given]
     graph = Graph([*given, *shared], [variable])
-    SizeChecks(parameters, graph).check(arrays)
+    SizeChecks(parameters, joined_sizes(graph)).check(arrays)
     arrays += [v.cell.array for v in shared]
     try:
         result = evaluate(graph, arrays)[0]

@@ -7,6 +7,7 @@ exception (`TypeError`, `ValueError`, …) that a NumPy user would expect and ma
 from __future__ import annotations
 
 FROM_CALLBACK = "raised in the callback"  # how the note of such an exception begins
+NEVER_STRETCHED = "a name has one value in each call, and named sizes are never stretched"
 
 
 class GraphadError(Exception):

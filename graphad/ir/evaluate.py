@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import InternalError, ShapeError
+from graphad.errors import NEVER_STRETCHED, InternalError, ShapeError
 from graphad.ir.dims import Atom
 from graphad.ir.graph import Graph
 from graphad.ir.op import Op
@@ -92,7 +92,7 @@ def match_sizes(
         if size.atoms() <= sizes.keys() and size.evaluate(sizes) != given:
             raise ShapeError(
                 f"axis {axis} of {what} has size {given}, but {size} is {size.evaluate(sizes)}",
-                cause="a name has one value in each call, and named sizes are never stretched",
+                cause=NEVER_STRETCHED,
                 remedy="give arrays whose sizes agree, or declare the size as None",
                 where=where,
             )

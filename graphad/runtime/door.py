@@ -23,7 +23,7 @@ def door(parameters: Sequence[Parameter], sizes: SizeChecks) -> Callable[..., bo
     >>> import graphad as ga
     >>> kinds = [ga.matrix("x", shape=("n", 2)).type, ga.vector("y", shape=("n",)).type]
     >>> parameters = [Parameter(name, kind) for name, kind in zip("xy", kinds)]
-    >>> check = door(parameters, SizeChecks(parameters, ga.Graph([], [])))
+    >>> check = door(parameters, SizeChecks(parameters))
     >>> check(np.ones((3, 2)), np.ones(3)), check(np.ones((3, 2)), np.ones(4)), check([[1]], 2)
     (True, False, False)
     """

@@ -28,6 +28,7 @@ from graphad.runtime import cells
 from graphad.runtime.arguments import Parameter, bind, called, given_away
 from graphad.runtime.door import door
 from graphad.runtime.failure import explain
+from graphad.runtime.joined import Joined
 from graphad.runtime.packaging import as_array, as_number, packer
 from graphad.runtime.quiet import quietly
 from graphad.runtime.sizes import SizeChecks
@@ -58,8 +59,9 @@ class Function:
         updated: Sequence[Shared],
         compiled: Any,
         options: Any,
+        joined: Sequence[Joined] = (),
     ) -> None:
-        self.name, self.options = name, options
+        self.name, self.options, self._joined = name, options, tuple(joined)
         self._arguments, self._outputs = tuple(arguments), outputs
         self._shared, self._updated = tuple(shared), tuple(updated)
         self._compiled = compiled
@@ -71,7 +73,7 @@ class Function:
         labels = [p for name, structure in self._arguments for p in structure.paths(name)]
         variables = graph.inputs[: len(labels)]
         self._parameters = [Parameter(p, v.type) for p, v in zip(labels, variables, strict=True)]
-        self._sizes = SizeChecks(self._parameters, graph)
+        self._sizes = SizeChecks(self._parameters, self._joined)
         self._fits = door(self._parameters, self._sizes)
         self._flat = all(structure == tree.LEAF for _, structure in self._arguments)
         self._single = self._outputs == tree.LEAF
@@ -369,7 +371,7 @@ class Function:
 
     def __reduce__(self) -> tuple:
         return Function, (self.name, self._arguments, self._outputs, self._shared, self._updated,
-                          self._compiled, self.options)  # fmt: skip
+                          self._compiled, self.options, self._joined)  # fmt: skip
 
 
 def _without_warnings(floats: Any) -> Callable[..., Sequence[Any]]:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from graphad.codegen.statements import place_of
-from graphad.errors import InputShapeError
+from graphad.errors import NEVER_STRETCHED, InputShapeError
 from graphad.ir.dims import Atom, Dim
-from graphad.ir.families.indexing import GetItem
-from graphad.ir.graph import Graph
-from graphad.ir.types import Shape
-from graphad.ir.variable import Apply
 from graphad.runtime.arguments import Parameter, called
+from graphad.runtime.joined import Joined
 
 
 class SizeChecks:
     """Sizes that the arguments must have, and that must agree between them."""
 
-    def __init__(self, parameters: Sequence[Parameter], graph: Graph) -> None:
+    def __init__(self, parameters: Sequence[Parameter], joined: Iterable[Joined] = ()) -> None:
         self.parameters = parameters
         self.fixed: list[tuple[int, int, int]] = []
         self.equal: list[tuple[int, int, int, int]] = []
@@ -40,9 +35,9 @@ class SizeChecks:
             if not _is_base(dim) and dim.atoms() <= known:
                 self.derived.append((i, axis, dim))
         self.met = [
-            (*self.first[named], named, other, node)
-            for (named, other), node in _met(graph).items()
-            if named in self.first and other.atoms() <= known
+            (*self.first[pair.named], pair)
+            for pair in joined
+            if pair.named in self.first and pair.other.atoms() <= known
         ]
 
     def check(self, arrays: Sequence[Any]) -> None:
@@ -61,19 +56,20 @@ class SizeChecks:
                     f"axis {axis}, {dim} = {wanted} is expected",
                     remedy="pass arrays whose sizes belong together",
                 )
-        for i, axis, named, dim, node in self.met:
-            if arrays[i].shape[axis] == 1 and dim.evaluate(self._known(arrays)) != 1:
-                raise self._stretched(named, dim.evaluate(self._known(arrays)), node)
+        for i, axis, pair in self.met:
+            wanted, found = arrays[i].shape[axis], pair.other.evaluate(self._known(arrays))
+            if found not in (wanted, 1):
+                raise self._clash(pair, wanted, found)
 
     def _known(self, arrays: Sequence[Any]) -> dict[Atom, int]:
         return {atom: arrays[i].shape[axis] for atom, (i, axis) in self.bases.items()}
 
-    def _stretched(self, named: Dim, size: int, node: Apply) -> InputShapeError:
+    def _clash(self, pair: Joined, wanted: int, found: int) -> InputShapeError:
         return InputShapeError(
-            f"the size '{named}' is 1, but {node.op} joins it with a size of {size}",
-            cause="a name has one value in each call, and named sizes are never stretched",
+            f"the size '{pair.named}' is {wanted}, but {pair.op} joins it with a size of {found}",
+            cause=NEVER_STRETCHED,
             remedy="give arrays whose sizes agree, or declare the size as None",
-            where=place_of(node, node.site),
+            where=pair.where,
         )
 
     def _differ(
@@ -92,37 +88,3 @@ class SizeChecks:
 def _is_base(dim: Dim) -> bool:
     """Is this one name or one unknown size, not computed from others?"""
     return dim.is_atom and dim.atoms() == {dim.terms[0][0][0]}
-
-
-# ---- where a named size meets an unknown one ---------------------------------------------------
-def _met(graph: Graph) -> dict[tuple[Dim, Dim], Apply]:
-    """Pairs (named, other size) that some node takes for equal, with the first such node.
-
-    NumPy finds out when they differ, unless the named one is 1, which NumPy would stretch.
-    """
-    found: dict[tuple[Dim, Dim], Apply] = {}
-    for node in graph.nodes:
-        for sizes in _aligned(_broadcast_together(node)):
-            names = [d for d in sizes if d.name is not None]
-            for named, other in itertools.product(names, sizes):
-                if other.name is None:
-                    found.setdefault((named, other), node)
-    return found
-
-
-def _broadcast_together(node: Apply) -> list[Shape]:
-    """The shapes that a node broadcasts to each other."""
-    shapes = [v.type.shape for v in node.inputs]
-    if node.op.family.is_elementwise:
-        return shapes
-    if node.op.name == "matmul":
-        return [shape[:-2] for shape in shapes]
-    return shapes[1:] if isinstance(node.op.family, GetItem) else []
-
-
-def _aligned(shapes: Sequence[Shape]) -> Iterator[set[Dim]]:
-    """For each axis, counted from the last, the sizes that are not integers, if there are two."""
-    for sizes in itertools.zip_longest(*[shape[::-1] for shape in shapes]):
-        dims = {size for size in sizes if isinstance(size, Dim)}
-        if len(dims) > 1:
-            yield dims

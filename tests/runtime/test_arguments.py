@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
 import pytest
 
 import graphad as ga
-from graphad.errors import InputDTypeError, InputError, InputShapeError, UseError
+from graphad.errors import InputDTypeError, InputError, InputShapeError, ShapeError, UseError
 from graphad.runtime.arguments import weakly
 from graphad.testing.variants import LAYOUTS
 
@@ -187,6 +188,35 @@ def test_a_named_size_of_1_is_not_stretched(
     ):
         f(*arrays)
     f(arrays[0], arrays[1][:1])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("sizes", [(1, 3), (2, 3)])
+def test_a_named_size_is_not_stretched_in_a_derivative_alone(
+    backend: str, sizes: tuple[int, int]
+) -> None:
+    f = ga.function([X, U], ga.grad(ga.sum(X + U), X), backend=backend, unused="ignore")
+    arrays = [np.ones(size) for size in sizes]
+    told = f"the size 'n' is {sizes[0]}, but add joins it with a size of 3"
+    for g in (f, pickle.loads(pickle.dumps(f))):
+        with pytest.raises(InputShapeError, match=told):
+            g(*arrays)
+        np.testing.assert_array_equal(g(arrays[1], arrays[1]), np.ones(3))
+        np.testing.assert_array_equal(g(arrays[1], [1.0]), np.ones(3))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("make", [
+    lambda total: total, lambda total: ga.grad(total, X),
+    lambda total: ga.grad(ga.grad(ga.sum(total**2), X).sum(), X),
+])  # fmt: skip
+def test_a_named_size_is_not_stretched_by_one_that_is_computed(make: Any, backend: str) -> None:
+    f = ga.function([X, U], make((X + ga.nonzero(U)[0]).sum()), backend=backend, unused="ignore")
+    for size in (1, 2):
+        with pytest.raises(ShapeError, match=rf"n.* is {size}\b|broadcast together"):
+            f(np.ones(size), np.ones(3))
+    fitting, stretched = f(np.ones(3), np.ones(3)), f(np.ones(3), [0.0, 1.0])
+    assert np.all(np.isfinite(fitting)) and np.all(np.isfinite(stretched))
 
 
 def test_unknown_sizes_are_stretched() -> None:

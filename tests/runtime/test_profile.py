@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 import graphad as ga
 from graphad.codegen import large
 from graphad.errors import InputError, UseError
-from graphad.runtime import machine
+from graphad.runtime import machine, profile
 from graphad.viz.style import heat_colour
 
 
@@ -84,14 +86,17 @@ def test_inner_graphs_hold_memory() -> None:
 
 # ---- profile -----------------------------------------------------------------------------------
 @pytest.mark.parametrize("backend", ["numpy", "auto", "llvm"])
-def test_steps_make_up_the_call(backend: str) -> None:
+def test_steps_make_up_the_call(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if backend == "llvm":
         pytest.importorskip("llvmlite")
     f, arrays = network(backend=backend)
-    found = f.profile(*arrays, seconds=0.02)
+    ticks = itertools.count()  # one at each look at the clock
+    monkeypatch.setattr(profile, "time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
+    found = f.profile(*arrays, seconds=1.0)
     assert len(found.steps) == len(f.plan.steps)
     steps, lines = sum(r.seconds for r in found.steps), sum(r.seconds for r in found.lines)
-    assert 0.5 * found.seconds < steps <= found.seconds * 1.01
+    assert [row.seconds for row in found.steps] == [1.0] * len(found.steps)
+    assert found.seconds == len(found.steps) + 1  # the last look comes after the last step
     assert lines == pytest.approx(steps)
     cost = f.cost()(n=50)
     assert sum(r.flops or 0 for r in found.steps) == cost.flops
