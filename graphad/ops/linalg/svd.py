@@ -281,11 +281,14 @@ def _deficient(rng: np.random.Generator) -> np.ndarray[Any, Any]:
     return x
 
 
-def _rank_reference(A: Any, tol: Any = None, **keywords: Any) -> Any:
+def _rank_reference(A: Any, tol: Any = None, hermitian: bool = False, **keywords: Any) -> Any:
     """NumPy's, and 0 of matrices without elements, which some versions refuse."""
-    if np.ndim(A) > 1 and 0 in np.shape(A)[-2:]:
+    rows, columns = (1, 1, *np.shape(A))[-2:]
+    if hermitian and rows != columns:
+        raise np.linalg.LinAlgError("hermitian=True is for square matrices")
+    if np.ndim(A) > 1 and 0 in (rows, columns):
         return np.zeros(np.broadcast_shapes(np.shape(A)[:-2], np.shape(tol)), int)
-    return np.linalg.matrix_rank(A, tol, **keywords)
+    return np.linalg.matrix_rank(A, tol, hermitian, **keywords)
 
 
 @public(np.linalg.matrix_rank, namespace="linalg", differentiable=False,
