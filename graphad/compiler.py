@@ -273,7 +273,7 @@ def _compile_inner(options: Options, op: Op) -> Callable[..., Any]:
         scalar = options.backend in ("auto", "llvm")
         native = options.backend == "llvm"
         loop: Callable[..., Any] = hooks.load("codegen.scanned").Loop(
-            op, plan, runs[0], inner_compiler(options), scalar, native
+            op, plan, runs[0], inner_compiler(options), scalar, native, options.cache
         )
         return loop
     for run in runs:

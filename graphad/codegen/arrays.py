@@ -10,13 +10,15 @@ import numpy as np
 
 @functools.cache
 def layout() -> dict[str, int] | None:
-    """Offsets of data, sizes, strides and flags in an ndarray; None if they are not as expected.
+    """Offsets of data, dtype, flags, sizes, strides and type in an ndarray; None if they are not
+    as expected.
 
     >>> sorted(layout() or {})
-    ['data', 'flags', 'sizes', 'strides']
+    ['data', 'dtype', 'flags', 'sizes', 'strides', 'type']
     """
     head = object.__basicsize__
-    found = {"data": head, "sizes": head + 16, "strides": head + 24, "flags": head + 48}
+    found = {"type": head - 8, "data": head, "sizes": head + 16, "strides": head + 24,
+             "dtype": head + 40, "flags": head + 48}  # fmt: skip
     known = np.empty((3, 5, 7))[:, 1:4]
     return found if _agrees(known, found) and _agrees(np.empty((2, 9), "int8"), found) else None
 
@@ -36,6 +38,10 @@ def _agrees(array: np.ndarray, offsets: dict[str, int]) -> bool:
     if sizes is None or strides is None or strides != sizes + 8 * count:
         return False
     if flags != array.flags.num:
+        return False
+    pointers = {"type": np.ndarray, "dtype": array.dtype}
+    if any([ctypes.c_void_p.from_address(base + offsets[k]).value != id(v)
+            for k, v in pointers.items()]):  # fmt: skip
         return False
     kind = ctypes.c_ssize_t * count
     return (tuple(kind.from_address(sizes)) == array.shape

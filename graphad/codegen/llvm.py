@@ -20,7 +20,7 @@ _PYTHON = (
     "PyFloat_AsDouble", "PyFloat_FromDouble", "PyLong_AsLongLong", "PyObject_IsTrue",
     "PyErr_NoMemory", "PyErr_SetNone", "PyErr_Occurred", "PyErr_Clear", "Py_IncRef", "Py_DecRef",
     "PyEval_SaveThread", "PyEval_RestoreThread", "PyObject_CallMethod", "PyBool_FromLong",
-    "PyTuple_New", "PyTuple_SetItem",
+    "PyTuple_New", "PyTuple_SetItem", "PyLong_FromLongLong", "PyLong_AsUnsignedLongLongMask",
 )  # fmt: skip
 
 

@@ -36,22 +36,24 @@ class Loop:
     run     the body's program, called for each step where no loop is written, or arrays are large
     scalar  may the loop run on Python floats?
     native  shall it be machine code, where that is possible?
+    cache   of machine code on disk, as of `Options`
 
     What is needed is made at the first call that needs it.
     """
 
     def __init__(
         self, op: Op, plan: Plan, run: Run, compile_inner: Callable[[Op], Run],
-        scalar: bool = False, native: bool = False,
+        scalar: bool = False, native: bool = False, cache: bool | str = False,
     ) -> None:  # fmt: skip
         self.op, self.plan, self.run, self.compile_inner = op, plan, run, compile_inner
         self.layout, self.graph = layout_of(op.params), op.params["graph"]
         self.scalar, self.native = scalar and is_scalar_plan(plan), native
+        self.cache = cache
         self._made: dict[str, Any] = {}
 
     def __call__(self, *operands: Any) -> Any:
         if self.native:
-            results = self.machine.run(operands)
+            results = (self._made.get("machine") or self.machine).run(operands)
             if results is not None:
                 return results
         floats = self.floats
@@ -76,7 +78,9 @@ class Loop:
     def machine(self) -> Any:
         """The loop as machine code, for the shapes that it meets."""
         steady = hooks.load("codegen.steady").Steady
-        return self._once("machine", lambda: steady(self.layout, self.graph, self.plan))
+        return self._once(
+            "machine", lambda: steady(self.layout, self.graph, self.plan, self.cache)
+        )
 
     @property
     def arrays(self) -> Program | None:
@@ -98,7 +102,8 @@ class Loop:
             return None
 
     def __reduce__(self) -> tuple:
-        return Loop, (self.op, self.plan, self.run, self.compile_inner, self.scalar, self.native)
+        return Loop, (self.op, self.plan, self.run, self.compile_inner, self.scalar, self.native,
+                      self.cache)  # fmt: skip
 
 
 def plain(layout: Layout, graph: Graph, run: Run, *operands: Any) -> Any:

@@ -116,6 +116,48 @@ def test_loops_of_unknown_length_grow() -> None:
         ga.function([a], y, backend="llvm")(1.0)
 
 
+def test_operands_that_lie_otherwise() -> None:
+    w, xs = ga.matrix("w", (3, 3)), ga.matrix("xs", (None, 3))
+    last, ys = ga.scan(lambda c, x: (ga.tanh(w @ c + x), c), np.zeros(3), xs)
+    f = ga.function([w, xs], [last, ys], backend="llvm")
+    a, b = RNG.normal(size=(3, 3)), RNG.normal(size=(10, 3))
+    wanted = f(a, b)
+    turned = np.asarray(b, order="F"), np.repeat(b, 2, axis=1)[:, ::2], b.astype(">f8")
+    shifted = np.zeros(31 * 8 + 1, np.uint8)[1:241].view(float).reshape(10, 3)
+    shifted[:] = b
+    for other in (*turned, shifted):
+        for got, known in zip(f(a.T.copy().T, other), wanted, strict=True):
+            np.testing.assert_array_equal(got, known)
+
+
+def test_single_numbers_of_several_dtypes() -> None:
+    kinds = ("float64", "int64", "bool", "uint64", "float32", "int8", "float64")
+    start = [ga.scalar(f"a{k}", dtype=d) for k, d in enumerate(kinds)]
+
+    def body(c: Any, x: Any) -> Any:
+        a, n, b, u, s, i, d = c
+        return (a * 0.5 + d, n - 3, ~b, u + np.uint64(1), s * np.float32(2), i, a + x), (b, n)
+
+    xs = ga.vector("xs")
+    last, ys = ga.scan(body, tuple(start), xs)
+    given = [1.5, -7, True, 2**63 + 5, np.float32(0.1), np.int8(-3), 0.25]
+    check([*start, xs], [*last, *ys], *given, np.arange(5.0))
+
+
+@pytest.mark.parametrize("steps", [1, 255, 256, 257, 700, 2000])
+def test_storage_of_unknown_length(steps: int) -> None:
+    n = ga.scalar("n", dtype="int64")
+    for most in (None, steps):
+        last = ga.while_loop(lambda c: c[0] < n, lambda c: (c[0] + 1, c[1] * 0.99 + 1),
+                             (np.int64(0), n * 0.0), max_steps=most)[1]  # fmt: skip
+        found = ga.function([n], last, backend="llvm")(steps)
+        np.testing.assert_allclose(found, (1 - 0.99**steps) / 0.01)
+    ys = ga.scan(lambda c, x: (c + x, c), 0.0, ga.arange(n) * 1.0, until=lambda c, y: c < 0)[1]
+    np.testing.assert_array_equal(
+        ga.function([n], ys, backend="llvm")(steps), np.cumsum(np.arange(steps)) - np.arange(steps)
+    )
+
+
 def test_other_dtypes() -> None:
     xs, n = ga.vector("xs", dtype="float32"), ga.vector("n", dtype="int32")
 
