@@ -145,14 +145,8 @@ def _of_functions(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    further = [name for name in OPS.namespace() if name not in _PRIVATE]
+    further = [name for name in OPS.names() if name not in _PRIVATE]
     return sorted({*globals(), *_LAZY, *_LATER, *_OF_FUNCTIONS, *further})
-
-
-def _further() -> None:
-    importlib.import_module("graphad.ops.further")
-    for module in {_later(name) for name in _LATER}:  # a pickled graph may hold their ops
-        importlib.import_module(module)
 
 
 def _later(name: str) -> str:
@@ -164,7 +158,7 @@ def _reset_streams(*given: Any) -> None:
     importlib.import_module("graphad.random.generator").reset(*given)
 
 
-OPS.further = _further
+OPS.further = lambda: importlib.import_module("graphad.ops.further")
 hooks.eval = evaluate_variable
 hooks.stabilise = stabilise
 hooks.load = lambda name: importlib.import_module(f"graphad.{name}")

@@ -7,10 +7,15 @@ from typing import Any
 
 from graphad.ir.op import OPS
 
-_FUNCTIONS = OPS.namespace("nn")
-__all__ = sorted(_FUNCTIONS)
-globals().update(_FUNCTIONS)
+__all__ = OPS.names("nn")  # each is loaded at first use
 
 
 def __getattr__(name: str) -> Any:
+    if name in __all__:
+        globals()[name] = OPS[f"nn.{name}"]
+        return globals()[name]
     raise AttributeError(f"module 'graphad.nn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,10 +9,15 @@ from typing import Any
 
 from graphad.ir.op import OPS
 
-_FUNCTIONS = OPS.namespace("special")
-__all__ = sorted(_FUNCTIONS)
-globals().update(_FUNCTIONS)
+__all__ = OPS.names("special")  # each is loaded at first use
 
 
 def __getattr__(name: str) -> Any:
+    if name in __all__:
+        globals()[name] = OPS[f"special.{name}"]
+        return globals()[name]
     raise AttributeError(f"module 'graphad.special' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -6,7 +6,7 @@ signatures are SciPy's; each function builds graph and has derivatives in all it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from graphad.ir.op import OPS
@@ -24,16 +24,16 @@ class Distribution:
     -4.0
     """
 
-    def __init__(self, name: str, functions: Mapping[str, Any]) -> None:
-        self._name, self._functions = name, dict(sorted(functions.items()))
+    def __init__(self, name: str, functions: Sequence[str]) -> None:
+        self._name, self._functions = name, functions
 
     def __getattr__(self, name: str) -> Any:
-        found = self.__dict__.get("_functions", {}).get(name)
-        if found is None:
+        own, functions = self.__dict__.get("_name"), self.__dict__.get("_functions", ())
+        if name not in functions:
             raise AttributeError(
-                f"graphad.stats.{self.__dict__.get('_name')} has no {name!r}; it has "
-                f"{', '.join(self.__dict__.get('_functions', ()))}"
+                f"graphad.stats.{own} has no {name!r}; it has {', '.join(functions)}"
             )
+        found = self.__dict__[name] = OPS[f"stats.{own}.{name}"]
         return found
 
     def __dir__(self) -> list[str]:
@@ -43,14 +43,8 @@ class Distribution:
         return f"<graphad.stats.{self._name}: {', '.join(self._functions)}>"
 
 
-def _distributions() -> dict[str, Distribution]:
-    names = {name.split(".")[1] for name in OPS if name.startswith("stats.")}
-    return {n: Distribution(n, OPS.namespace(f"stats.{n}")) for n in sorted(names)}
-
-
-_DISTRIBUTIONS = _distributions()
-__all__ = list(_DISTRIBUTIONS)
-globals().update(_DISTRIBUTIONS)
+__all__ = OPS.namespaces("stats")
+globals().update({name: Distribution(name, OPS.names(f"stats.{name}")) for name in __all__})
 
 
 def __getattr__(name: str) -> Any:

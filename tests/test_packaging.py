@@ -58,6 +58,43 @@ def test_import_loads_no_outside_library(loaded: set[str]) -> None:
     assert {name.partition(".")[0] for name in loaded} <= known
 
 
+# ---- what loads at first use ----------------------------------------------------------------
+
+
+def test_index_of_further_operations_is_true() -> None:
+    """It says of each module that loads at first use what it declares."""
+    writer = Path(__file__).resolve().parent.parent / "docs" / "further.py"
+    done = subprocess.run([sys.executable, str(writer), "--check"], capture_output=True, text=True)
+    assert not done.returncode, done.stderr or "run python docs/further.py"
+
+
+ONE_OF_MANY = """
+import sys
+import graphad as ga
+a = ga.matrix("a", shape=(3, 3))
+{}
+print(*[m for m in sys.modules if m.startswith("graphad.ops.")])
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "module", "others"),
+    [
+        ("ga.linalg.cholesky(a)", "linalg.cholesky", ("fft", "special", "stats", "linalg.svd")),
+        ("import numpy as np; np.sort(a)", "statistics.sorting", ("linalg", "fft", "nn")),
+        ("ga.fori_loop(0, 3, lambda i, c: c + a, a)", "control.counting", ("linalg", "nn", "fft")),
+        ("ga.stats.norm.logpdf(a)", "stats.line", ("linalg", "stats.multivariate", "nn")),
+        ("import graphad.numpy as np; np.diag(a)", "arrays.matrix", ("linalg", "functions")),
+    ],
+)
+def test_use_loads_what_it_needs(line: str, module: str, others: tuple[str, ...]) -> None:
+    command = [sys.executable, "-c", ONE_OF_MANY.format(line)]
+    found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert f"graphad.ops.{module}" in found
+    unwanted = tuple(f"graphad.ops.{other}." for other in others)
+    assert [name for name in found if f"{name}.".startswith(unwanted)] == []
+
+
 # ---- what is shipped ------------------------------------------------------------------------
 
 

@@ -215,22 +215,19 @@ class Entry(NamedTuple):
 
 
 class Register(dict[Any, Any]):
-    """A dict that has the further declarations loaded before it says that a key is missing."""
+    """A dict that has further declarations loaded before it says that a key is missing."""
 
-    def __init__(self, load: Callable[[], None]) -> None:
+    def __init__(self, find: Callable[[Register, Any], bool]) -> None:
         super().__init__()
-        self.load = load
+        self.find = find
 
     def __missing__(self, key: Any) -> Any:
-        self.load()
-        if dict.__contains__(self, key):
+        if self.find(self, key):
             return self[key]
         raise KeyError(key)
 
     def __contains__(self, key: Any) -> bool:
-        if not dict.__contains__(self, key):
-            self.load()
-        return dict.__contains__(self, key)
+        return dict.__contains__(self, key) or self.find(self, key)
 
     def get(self, key: Any, default: Any = None) -> Any:
         """The value of a key, or `default`."""
@@ -242,26 +239,40 @@ class Register(dict[Any, Any]):
 class Table(Mapping[str, Callable[..., Any]]):
     """Name → public function; also NumPy's functions → ours, and names of primitives → rules.
 
-    Declarations that few programs need are loaded by `further` when a name is missing, and before
-    anything is listed.
+    Declarations that few programs need are loaded by `further` (see `graphad.ops.further`): those
+    of a name when it is missing, all of them before anything is listed.
     """
 
     def __init__(self) -> None:
-        self.further: Callable[[], Any] | None = None
-        self.by_numpy: dict[Any, Callable[..., Any]] = Register(self.load)
-        self.families: dict[str, Family] = Register(self.load)
-        self._functions: dict[str, Callable[..., Any]] = Register(self.load)
+        self.further: Callable[[], Any] | None = None  # gives the module that loads; then None
+        self.by_numpy: dict[Any, Callable[..., Any]] = Register(self._find)
+        self.families: dict[str, Family] = Register(self._find)
+        self._functions: dict[str, Callable[..., Any]] = Register(self._find)
         self._entries: dict[str, Entry] = {}
         self._aliases: dict[str, str] = {}  # another dotted name -> the name of the entry
         self._loading = threading.RLock()
+        self._is_loading = False
+
+    def _find(self, register: Register, key: Any) -> bool:
+        """Is it there once the modules are loaded that declare this name, or else all?"""
+        further = self.further
+        if further is not None:
+            further().load(key if isinstance(key, str) else getattr(key, "__name__", ""))
+            if not dict.__contains__(register, key):
+                self.load()
+        return dict.__contains__(register, key)
 
     def load(self) -> None:
-        """Load the further declarations, once."""
+        """Load all further declarations, once."""
         if self.further is not None:
             with self._loading:
-                further, self.further = self.further, None
-                if further is not None:
-                    further()
+                if self.further is not None and not self._is_loading:
+                    self._is_loading = True  # what is loaded may miss names as well
+                    try:
+                        self.further().load_all()
+                        self.further = None
+                    finally:
+                        self._is_loading = False
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
         return self._functions[name]
@@ -310,15 +321,24 @@ class Table(Mapping[str, Callable[..., Any]]):
         self._functions[name] = self._entries[other].function
         self._aliases[name] = other
 
-    def namespace(self, prefix: str = "") -> dict[str, Callable[..., Any]]:
-        """The functions of one namespace ("linalg"; "" is the top level) by their last names."""
-        self.load()
-        names = {**{name: name for name in self._entries}, **self._aliases}
-        return {
-            name.rpartition(".")[2]: self._functions[entry]
-            for name, entry in names.items()
-            if name.rpartition(".")[0] == prefix
-        }
+    def names(self, prefix: str = "") -> list[str]:
+        """The last names of the functions of one namespace ("linalg"; "" is the top level)."""
+        split = [name.rpartition(".") for name in self._known()]
+        return sorted([last for first, _, last in split if first == prefix])
+
+    def namespaces(self, prefix: str) -> list[str]:
+        """The last names of the namespaces in one ("stats")."""
+        split = [name.split(".") for name in self._known()]
+        return sorted({parts[-2] for parts in split if parts[:-2] == [prefix]})
+
+    @property
+    def declared(self) -> set[str]:
+        """The names of the functions that were declared so far, other names of them included."""
+        return {*self._entries, *self._aliases}
+
+    def _known(self) -> set[str]:
+        """The names of all functions, loaded or not."""
+        return self.declared.union(() if self.further is None else self.further().FUNCTIONS)
 
 
 OPS = Table()

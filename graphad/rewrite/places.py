@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphad.ir.hooks import hooks
 from graphad.ir.op import OPS
 from graphad.ir.variable import Apply, Variable
 from graphad.rewrite.pattern import Rule
@@ -40,7 +39,6 @@ def _added_there(node: Apply, context: Any) -> Variable | None:
             continue  # a copy of x would be needed
         values, sizes = owner.inputs[0], owner.op.params["shape"]
         operands = owner.inputs[1 + sum(not isinstance(size, int) for size in sizes) :]
-        hooks.load("ops.arrays.updates")  # and nothing else of what the table loads later
         add: Any = OPS.families["index_add"]
         found: Variable = add(x, values, *operands, index=owner.op.params["index"])
         return found

@@ -154,12 +154,11 @@ def _reason(name: str, value: Any) -> str | None:
 def numpy_rows(module: ModuleType, prefix: str = "") -> Iterator[Row]:
     """A row for each public name of a module of NumPy."""
     entries = {id(entry.function): entry for entry in OPS.entries.values()}
-    ours = OPS.namespace(prefix.rstrip("."))
     for name in sorted(dir(module)):
         if name.startswith("_"):
             continue
         value, full = getattr(module, name), f"{prefix}{name}"
-        function = ours.get(name)
+        function = OPS.get(full)
         if function is None and callable(value):
             function = OPS.by_numpy.get(value)
         entry = entries.get(id(function))
@@ -179,7 +178,7 @@ def scipy_rows() -> Iterator[Row]:
         for name in names.split():
             full = f"{part}.{name}"
             found = {n: e for n, e in OPS.entries.items() if n == full or n.startswith(full + ".")}
-            alias = OPS.namespace(part).get(name)
+            alias = OPS.get(full)
             entry = next((e for e in OPS.entries.values() if e.function is alias), None)
             if not found and entry is not None:
                 yield Row(full, True, modes_of(entry), f"`ga.{entry.name}`")

@@ -31,7 +31,7 @@ def module_lookup(
         return found
 
     def listed() -> list[str]:
-        return sorted({*names, *OPS.namespace(part), *dir(plain)})
+        return sorted({*names, *OPS.names(part), *dir(plain)})
 
     return get, listed
 

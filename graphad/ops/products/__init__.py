@@ -1,5 +1,1 @@
 """Sums of products beyond `dot` and `matmul`."""
-
-from graphad.ops.products import einsum, vectors
-
-__all__ = ["einsum", "vectors"]

@@ -20,6 +20,4 @@ def _distribution(name: str) -> ModuleType:
 
 
 __getattr__, __dir__ = module_lookup("stats", globals())
-globals().update(
-    {n: _distribution(n) for n in sorted({n.split(".")[1] for n in OPS if n[:6] == "stats."})}
-)
+globals().update({name: _distribution(name) for name in OPS.namespaces("stats")})
