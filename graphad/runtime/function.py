@@ -85,8 +85,7 @@ class Function:
         self._native: Any = self._compiled.native if backend == "llvm" else None
         if self._native is not None and self._run_floats is not None:
             self._run_floats = self._native.run
-        several = backend == "auto" and not self.options.deterministic
-        self._tiers = self._start_tiers() if several else None
+        self._tiers = None if self.options.deterministic else self._start_tiers(backend)
         self._donated = self._compiled.plan.donated
         self._turn = cells.Turn(self._updated)
         results = graph.outputs[: self._count]
@@ -95,18 +94,19 @@ class Function:
         self._pack = packer(self._outputs, arrays)
         self._pack_floats = packer(self._outputs, numbers) if self._run_floats else None
 
-    def _start_tiers(self) -> Tiers | None:
+    def _start_tiers(self, backend: str) -> Tiers | None:
         """Machine code takes over when the function has been used for a while."""
+        steps = len(self._compiled.plan.steps)
         make = functools.partial(getattr, self._compiled, "native")  # looked up by the worker
-        if self._run_floats is not None:
-            tiers = Tiers(self._run_floats, make, self._install_floats)
+        if backend == "auto" and self._run_floats is not None:
+            tiers = Tiers(self._run_floats, make, self._install_floats, steps)
             self._run_floats = tiers.counted
-        elif self._run is not None:
-            tiers = Tiers(self._run, make, self._install)
+            return tiers
+        if backend == "auto" and self._run is not None:
+            tiers = Tiers(self._run, make, self._install, steps)
             self._run = tiers.counted
-        else:
-            return None
-        return tiers
+            return tiers
+        return None
 
     def _install(self, run: Callable[..., Sequence[Any]], native: Any) -> None:
         """Calls go there from now on; `native`: the program in machine code, if it takes part."""

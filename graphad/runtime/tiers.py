@@ -1,10 +1,12 @@
 """Tiers of one function: the NumPy program at once, machine code when it has proved worth it.
 
 With backend "auto", calls are answered by the program that was generated at once (NumPy, or plain
-floats), and their time is added up. When a function has spent `WORTH` seconds, its native program
-is compiled by a thread of its own. From then on calls go to the two in turn, until each has been
-timed a few times on arguments of one size; the faster one stays. The last digits of results may
-differ between tiers; ``deterministic=True``, or backend "numpy" or "llvm", keeps to one.
+floats), and their time is added up. When a function has run for about as long as compiling may
+take, its native program is compiled by a thread of its own: whenever the calls end, they took at
+most twice what they would have with the better choice at the start. From then on calls go to the
+two in turn, until each has been timed a few times on arguments of one size; the faster one stays.
+The last digits of results may differ between tiers; ``deterministic=True``, or backend "numpy" or
+"llvm", keeps to one.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from typing import Any
 
 from graphad.codegen.lock import compiling
 
-WORTH = 0.05  # seconds of running after which machine code is worth its compilation
+WORTH = 0.05  # seconds of running after which machine code is worth its compilation,
+STEPS = 100  # for programs of up to so many steps; for longer ones in proportion
 ENOUGH = (3, 0.002, 30)  # a tier is known after so many calls, if they took as long, or so many
 
 Run = Callable[..., Sequence[Any]]
@@ -31,13 +34,17 @@ class Tiers:
     """Counts the time of calls, has the native program made by `make`, and picks the faster one.
 
     `install` is a method; it is called with what shall answer calls from now on, and the native
-    program if that takes part.
+    program if that takes part. `steps` says how long the program is.
     """
 
     def __init__(
-        self, first: Run, make: Callable[[], Any], install: Callable[[Run, Any], None]
+        self,
+        first: Run,
+        make: Callable[[], Any],
+        install: Callable[[Run, Any], None],
+        steps: int = 0,
     ) -> None:
-        self.first, self.make = first, make
+        self.first, self.make, self.length = first, make, max(1.0, steps / STEPS)
         self._install = weakref.WeakMethod(install)  # no cycle
         self.native: Any = None
         self.spent = 0.0
@@ -52,7 +59,7 @@ class Tiers:
         start = time.perf_counter()
         results = self.first(*arguments)
         self.spent += time.perf_counter() - start
-        if self.spent > WORTH and not self._asked:
+        if self.spent > WORTH * self.length and not self._asked:
             self.ask()
         return results
 
