@@ -1,4 +1,5 @@
-"""Functions of the user with other values for what they read: Tracers in the place of arrays."""
+"""Functions of the user with other values for what they read: Tracers in the place of arrays, dice
+in that of random generators."""
 
 from __future__ import annotations
 
@@ -14,9 +15,14 @@ class Exchange:
     """Functions and containers with other values in the place of the arrays of a `State`."""
 
     def __init__(
-        self, state: State, new: Iterable[Any], executed: frozenset[types.CodeType]
+        self,
+        state: State,
+        new: Iterable[Any],
+        executed: frozenset[types.CodeType],
+        dice: Callable[[Any], Any],
     ) -> None:
         self.memo: dict[int, Any] = {id(a): v for a, v in zip(state.arrays, new, strict=True)}
+        self.memo |= {id(g): dice(g) for g in state.generators}
         self.spaces: dict[int, dict[str, Any]] = {}
         self.executed, self.attributes = executed, state.attributes
 

@@ -133,7 +133,8 @@ class Paths:
             if first:
                 path.compile(self.name, self.options)
         if first:
-            values = path.compile(self.name, self.options)(*arrays)
+            further = run.drawn.values if run.drawn is not None else ()
+            values = path.compile(self.name, self.options)(*arrays, *further)
             return path.result(values[: len(values) - len(path.checks)])
         return run.structure.unflatten(run.values)
 

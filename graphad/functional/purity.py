@@ -21,13 +21,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from graphad.functional.draws import DRAWS, GENERATORS
+
 Code = types.CodeType
 SCALARS = frozenset({int, float, complex, bool, str, bytes, type(None), type(Ellipsis), slice})
 STORES = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR", "DELETE_ATTR", "IMPORT_NAME",
                     "STORE_NAME", "DELETE_SUBSCR", "DELETE_DEREF"})  # fmt: skip
 # Names that a function proved pure does not use: chance, time, input and output, introspection.
 NAMES = frozenset(
-    "random rand randn randint choice permutation shuffle default_rng RandomState Random seed "
+    "random shuffle default_rng RandomState Random seed spawn set_state get_state bit_generator "
     "open print input breakpoint eval exec compile globals locals vars dir setattr delattr id "
     "isinstance issubclass type callable hasattr getattr next iter time perf_counter datetime now "
     "environ getenv urandom warn memmap load save savetxt loadtxt "
@@ -154,6 +156,8 @@ def _is_harmless(called: Any) -> bool:
         kind = getattr(called, "__objclass__", None)
         module = str(getattr(called, "__module__", None) or getattr(kind, "__module__", ""))
         return module.partition(".")[0] in MODULES and ".random" not in module
+    if type(owner) in GENERATORS:
+        return name in DRAWS
     if isinstance(owner, np.ndarray | np.generic | np.ufunc):
         return name not in METHODS and name != "at"
     return isinstance(owner, (*OWNERS, type)) or module_of(type(owner)) == "graphad"
@@ -186,6 +190,7 @@ class State:
 
     key      what must be equal for the same graph: numbers, structure, types of arrays, identities
     arrays   the arrays among it, each once
+    generators  the random generators of NumPy among it
     problem  what cannot be followed, "" if everything can
     """
 
@@ -193,6 +198,7 @@ class State:
         self.executed = executed  # None: all functions that can be reached
         self.key: list[Any] = []
         self.arrays: list[Any] = []
+        self.generators: list[Any] = []
         self.problem = ""
         self.codes: set[Code] = set()
         self.attributes: set[str] = set()
@@ -262,6 +268,9 @@ class State:
             self.key.append(id(value))
             if not getattr(kind, "stateless", False):
                 self._rules(value)
+        elif kind in GENERATORS:
+            self.key.append(id(value))
+            self.generators.append(value)
         elif _is_plain(value, kind):
             self.key.append(id(kind))
             self._attributes(kind.__name__, value.__dict__)

@@ -2,8 +2,9 @@
 
 After a few calls the function is traced once more under inspection (`purity`). If it is proved to
 depend on nothing but its arguments and on values that can be read at each call, arrays among these
-become inputs of programs as the arguments are, the rest becomes a key that is compared. The result
-of the programs is compared once with that of the trace.
+become inputs of programs as the arguments are, and so do the random numbers that it draws from
+generators of NumPy (`draws`); the rest becomes a key that is compared. The result of the programs
+is compared once with that of the trace.
 """
 
 from __future__ import annotations
@@ -14,6 +15,15 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
+from graphad.functional.draws import (
+    Dice,
+    Draw,
+    Drawn,
+    NotPure,
+    same_states,
+    set_states,
+    states,
+)
 from graphad.functional.exchange import Exchange
 from graphad.functional.numbers import signature, typed
 from graphad.functional.paths import OUTSIDE, Paths
@@ -40,14 +50,10 @@ PATHS = 16
 Transform = Callable[[Callable[..., Any], Any, Any, Sequence[Any]], Any]
 
 
-class NotPure(Exception):
-    """A trace did what the proof had not seen."""
-
-
 class Plan:
     """The programs for one state of what the function reads."""
 
-    __slots__ = ("attributes", "executed", "held", "key", "paths", "types", "where")
+    __slots__ = ("attributes", "draws", "executed", "held", "key", "paths", "types", "where")
 
     def __init__(
         self, name: str, transform: Transform, state: State, executed: frozenset, where: Any,
@@ -57,6 +63,7 @@ class Plan:
         # The key holds identities, so their objects have to stay; arrays are known by type.
         self.held = [v for v in state.held if type(v) is not np.ndarray]
         self.types, self.where = [signature(v) for v in leaves], where
+        self.draws: list[Draw] = []
         allowed, count = frozenset(state.codes), len(leaves)
         types = [typed(a) for a in (*leaves, *values(state))]
         labels = [f"argument_{i}" for i in range(count)]
@@ -64,23 +71,32 @@ class Plan:
 
         def retrace(arrays: Sequence[Any], evaluate: Any, context: tuple[Any, State]) -> Run:
             (fun, rest), now = context
+            drawn = Drawn()
 
             def fill(variables: Sequence[Any]) -> Any:
-                exchange = Exchange(now, variables[count:], executed)
+                drawn.leaf = variables[0].tracing.leaf
+                exchange = Exchange(now, variables[count:], executed, lambda g: Dice(g, drawn))
                 return (exchange(fun), exchange(rest), where, list(variables[:count])), {}
 
-            with Watch() as watch:
-                run = Run(transform, types, arrays, labels, fill, evaluate)
-            if watch.problem or not watch.usable or not watch.user_codes() <= allowed:
-                raise NotPure
-            made = [v for v in run.leaves if isinstance(v, Variable)]
-            if any([isinstance(v, Stream) for v in walk.leaves(made)]):
-                raise NotPure("it draws random numbers")
-            if any([node.op.family.is_effect for node in walk.toposort(made)]):
-                raise NotPure("it prints or calls")
+            seeds = states(now.generators)
+            try:
+                with Watch() as watch:
+                    run = Run(transform, types, arrays, labels, fill, evaluate, drawn)
+                if watch.problem or not watch.usable or not watch.user_codes() <= allowed:
+                    raise NotPure
+                _check(run)
+            except Exception:
+                set_states(now.generators, seeds)  # the function will be run again
+                raise
+            self.draws = drawn.draws
             return run
 
         self.paths = Paths(name, retrace, {}, PATHS, quiet=True)
+
+    def __call__(self, leaves: Sequence[Any], roots: Any, state: State) -> Any:
+        """The result for these arguments, and for what the function sees now."""
+        drawn = [draw.again() for draw in self.draws]
+        return self.paths([*leaves, *values(state), *drawn], (roots, state))
 
     def read(self, roots: Any) -> State:
         """What the function sees now."""
@@ -88,6 +104,17 @@ class Plan:
         state.attributes = self.attributes
         state.read(roots)
         return state
+
+
+def _check(run: Run) -> None:
+    """NotPure for graphs that do more than compute."""
+    made = [v for v in run.leaves if isinstance(v, Variable)]
+    if any([isinstance(v, Stream) for v in walk.leaves(made)]):
+        raise NotPure("it draws random numbers")
+    if any([node.op.family.is_effect for node in walk.toposort(made)]):
+        raise NotPure("it prints or calls")
+    if run.drawn is not None and run.drawn.draws and (run.guards or run.others):
+        raise NotPure("it draws random numbers, and decides")
 
 
 class Replays:
@@ -154,7 +181,7 @@ class Replays:
         if self.plans[:1] != [plan]:
             self.plans = [plan, *[p for p in self.plans if p is not plan]]
         try:
-            found = plan.paths([*leaves, *values(state)], (roots, state))
+            found = plan(leaves, roots, state)
         except NotPure:
             found = OUTSIDE
         if plan.paths.gave_up and self.lifts and self.varying:
@@ -183,9 +210,10 @@ class Replays:
             return call(True)
         roots = self.roots(rest)
         before = state_of(roots, None)
-        old = list(contents(before))
+        old, seeds = list(contents(before)), states(before.generators)
         with watch:
             result = call(bool(self.plans))
+        later = states(before.generators)
         executed = frozenset(watch.user_codes())
         self.problem = watch.problem or self._unseen(executed, before)
         if self.problem:
@@ -196,7 +224,12 @@ class Replays:
         if after.key != before.key or list(contents(after)) != old:
             self.problem = "it changes what it reads"
         if not self.problem:
+            set_states(before.generators, seeds)  # the plan is to draw the same
             self._plan(roots, where, state, executed, leaves, result)
+            if not same_states(states(before.generators), later):
+                set_states(before.generators, later)
+                self.plans = []
+                self.problem = self.problem or "it draws other numbers when it is traced again"
         return result
 
     def _unseen(self, executed: frozenset, before: State) -> str:
@@ -212,7 +245,7 @@ class Replays:
     ) -> None:  # fmt: skip
         plan = Plan(self.name, self.transform, state, executed, where, leaves)
         try:
-            found = plan.paths([*leaves, *values(state)], (roots, state))
+            found = plan(leaves, roots, state)
             if found is OUTSIDE or not _same(found, result):
                 self.problem = "it computes something else when its arrays are symbolic"
         except Exception as error:

@@ -11,6 +11,7 @@ from graphad import tree
 from graphad.assemble import function
 from graphad.errors import UseError
 from graphad.functional.choosing import NUMBERS, check_callable, name_of, positions
+from graphad.functional.draws import Drawn
 from graphad.functional.numbers import WEAK, typed
 from graphad.functional.tracer import Guard, Trace, leaked
 from graphad.ir.context import resolve
@@ -98,7 +99,7 @@ def _restore(graph: Graph, *rest: Any) -> Traced:
 class Run:
     """What one run of a function on Tracers gave: plain Variables, for a graph."""
 
-    __slots__ = ("guards", "inputs", "leaves", "others", "structure", "values")
+    __slots__ = ("drawn", "guards", "inputs", "leaves", "others", "structure", "values")
 
     def __init__(
         self,
@@ -108,7 +109,9 @@ class Run:
         labels: Sequence[str],
         fill: Callable[[Sequence[Any]], tuple[Any, Any]],
         evaluate: Callable[[Trace, Sequence[Any]], list[Any]] | None = None,
+        drawn: Drawn | None = None,
     ) -> None:
+        self.drawn = drawn  # inputs that arose on the way: they follow after the others
         guards: list[Guard] = []
         trace = Trace(name_of(fun), guards)
         try:
@@ -119,7 +122,8 @@ class Run:
             args, keywords = fill(given)
             made, self.structure = tree.flatten(fun(*args, **keywords))
             made = [as_variable(v) if is_array(v) else v for v in made]
-            inputs = [trace.original(v) for v in given]
+            further = drawn.tracers if drawn is not None else []
+            inputs = [trace.original(v) for v in (*given, *further)]
             self.values = evaluate(trace, made) if evaluate is not None else []
             if trace.stand_ins and guards:
                 variables = trace.outside([g.variable for g in guards])

@@ -205,19 +205,84 @@ def test_functions_with_a_memory(make: Callable[[], Callable[..., Any]]) -> None
 
 
 def test_functions_that_draw() -> None:
-    rng = np.random.default_rng(0)
     chance = np.random
-    draw, state = np.random.standard_normal, np.random.RandomState(1)
-    for f in (
-        lambda x: x * rng.normal(),
-        lambda x: x * draw(),
-        lambda x: x * state.rand(),
-        lambda x: x * chance.standard_normal(),
-        lambda x: np.sum(x * rng.choice([1.0, 2.0], 9)),
-    ):
+    draw = np.random.standard_normal
+    for f in (lambda x: x * draw(), lambda x: x * chance.standard_normal()):
         slope = ga.grad(f)
         assert len({float(slope(1.0)) for _ in range(12)}) > 1, slope.replays.problem
         assert not slope.replays.plans
+
+
+class Noise:
+    """An object that holds its generator."""
+
+    def __init__(self, rng: Any) -> None:
+        self.rng = rng
+
+    def loss(self, x: Any) -> Any:
+        return np.sum(x * self.rng.normal(size=3)) + x[0] * self.rng.uniform()
+
+
+def of_generator(f: Callable[[Any, Any], Any]) -> Callable[[Any], Any]:
+    """The function with a generator of its own."""
+    rng = np.random.default_rng(3)
+    return lambda x: f(x, rng)
+
+
+def of_old_generator(f: Callable[[Any, Any], Any]) -> Callable[[Any], Any]:
+    rs = np.random.RandomState(3)
+    return lambda x: f(x, rs)
+
+
+DRAWING: dict[str, Callable[[], Callable[[Any], Any]]] = {
+    "normal": lambda: of_generator(lambda x, rng: np.sum(x * rng.normal(size=3))),
+    "several": lambda: of_generator(
+        lambda x, rng: sum(np.sum(x ** (n + 1) * rng.uniform(1, 2, 3)) for n in range(3))),
+    "number": lambda: of_generator(lambda x, rng: np.sum(x) * rng.normal()),
+    "old": lambda: of_old_generator(lambda x, rs: np.sum(rs.randn(4, 3) * np.exp(x))),
+    "old number": lambda: of_old_generator(lambda x, rs: np.sum(x) * rs.rand()),
+    "batches": lambda: of_generator(lambda x, rng: np.sum(x[rng.permutation(3)[:2]] ** 2)),
+    "choice": lambda: of_generator(lambda x, rng: np.sum(x * rng.choice([1.0, 2.0], 3))),
+    "attribute": lambda: Noise(np.random.default_rng(5)).loss,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DRAWING)
+def test_what_a_generator_draws_is_an_input(name: str) -> None:
+    plain, fresh = DRAWING[name](), DRAWING[name]()
+    slope = ga.grad(plain)
+    for n in range(12):  # `fresh` is traced at each call, and draws the same
+        x = np.array([1.0, 0.5, -2.0]) + n
+        np.testing.assert_allclose(slope(x), ga.grad(fresh)(x), rtol=1e-12)
+    assert slope.replays.plans and slope.replays.plans[0].draws, slope.replays.problem
+
+
+def test_others_may_draw_from_the_same_generator() -> None:
+    rng, other = np.random.default_rng(0), np.random.default_rng(0)
+    slope = ga.grad(lambda x: x * rng.normal())
+    for _ in range(10):
+        assert slope(1.0) == other.normal()
+        assert rng.uniform() == other.uniform()
+    assert slope.replays.plans
+
+
+REFUSED: dict[str, Callable[[Any, Any], Any]] = {
+    "decides": lambda x, rng: x[0] if rng.uniform() < 0.5 else x[1] * 3,
+    "as often as drawn": lambda x, rng: sum(x[0] * k for k in range(int(rng.integers(1, 5)))),
+    "scale is an argument": lambda x, rng: np.sum(x * rng.normal(float(x[0]), 2.0, 3)),
+    "shuffles": lambda x, rng: np.sum(x * [*map(float, rng.permutation(3))]),
+    "another": lambda x, rng: np.sum(x * np.random.default_rng(rng.integers(9)).normal(size=3)),
+    "spawns": lambda x, rng: np.sum(x * rng.spawn(1)[0].normal(size=3)),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_draws_that_cannot_be_repeated_are_traced(name: str) -> None:
+    slope, fresh = ga.grad(of_generator(REFUSED[name])), of_generator(REFUSED[name])
+    for n in range(8):
+        x = np.array([1.0, 0.5, -2.0]) + n
+        np.testing.assert_allclose(slope(x), ga.grad(fresh)(x), rtol=1e-12)
+    assert not slope.replays.plans
 
 
 def test_a_branch_that_was_not_seen_in_the_proof() -> None:
