@@ -169,6 +169,19 @@ def test_student_t_in_the_degrees_of_freedom(run: Runner) -> None:
     assert derivative(lambda v: ga.special.stdtr(v, 0.0), [3.0], run)[0] == pytest.approx(0)
 
 
+def test_student_t_is_smooth_at_zero(run: Runner) -> None:
+    """Terms with |t| cancel in the derivative by the degrees of freedom: not so in its
+    derivatives by t. d²/dt² of it is d/ddf of the slope of the density."""
+    df, t = ga.scalar("df"), ga.vector("t")
+    value = ga.special.stdtr(df, t).sum()
+    by_df = ga.grad(ga.grad(ga.grad(value, df), t).sum(), t)
+    by_t = ga.jvp(ga.grad(ga.grad(value, t).sum(), t), [df], [ga.constant(1.0)])
+    points = np.array([0.0, 1e-300, -1e-12, 1e-6, -1e-3, 0.5, -4.0, 1e3])
+    found, expected = run([df, t], [by_df, by_t])(np.array(3.5), points)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-300)
+    assert np.count_nonzero(expected) == 7
+
+
 #   function, its derivative in mpmath, points: to 1e-12 relative
 SLOPES: dict[str, tuple[Any, Any, list[float]]] = {
     "log_ndtr": (ga.special.log_ndtr, lambda x: mpmath.npdf(x) / mpmath.ncdf(x),

@@ -7,6 +7,7 @@ F(a, x(a, p)) = p gives ∂x/∂p = 1/F_x, ∂x/∂a = -F_a/F_x.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,7 @@ from graphad.ir.families.elementwise import Elementwise
 from graphad.ir.op import RISKY
 from graphad.ir.variable import Apply, Variable, apply
 from graphad.libraries import scipy
-from graphad.ops.elementwise import exp, log, log1p, power, sign, square, where
+from graphad.ops.elementwise import exp, log, log1p, power, sign, square, stop_gradient, where
 from graphad.ops.special.declare import opaque, special
 from graphad.ops.special.entropy import xlog1py, xlogy
 from graphad.ops.special.gamma import digamma, gammaln, polygamma
@@ -234,15 +235,59 @@ def t_density(df: Variable, t: Variable) -> Variable:
 
 def _t_by_df(df: Variable, t: Variable) -> Variable:
     """With x = df/(df + t²): F = ½ + ½·sign(t)·(1 - I_x(df/2, ½)), so
-    ∂F/∂df = -¼·sign(t)·N₁₀(df/2, ½, x) - t·F'(t)/(2·df), and N₁₀(p, q, x) = -N₀₁(q, p, 1-x)."""
-    t = t + where(t == 0, 1e-18, 0.0)  # the sum is smooth at 0, its factors are not
+    ∂F/∂df = -¼·sign(t)·N₁₀(df/2, ½, x) - t·F'(t)/(2·df), and N₁₀(p, q, x) = -N₀₁(q, p, 1-x).
+
+    This is smooth at t = 0, its factors are not: derivatives in t are taken of `_t_drift`."""
+    drift = apply(_t_drift.op(order=1), (df, t))
+    t = stop_gradient(t)
     half, small = df / 2, square(t) < df
     w = square(t) / (df + square(t))
     near = -_beta_truncated(0.5 + 0 * w, half + 0 * w, where(small, w, 0.5), 0, 1)
     far = _beta_truncated(half + 0 * w, 0.5 + 0 * w, where(small, 0.5, 1 - w), 1, 0)
-    return -0.25 * sign(t) * where(small, near, far) - t / (2 * df) * exp(t_density(df, t))
+    known = -0.25 * sign(t) * where(small, near, far) - t / (2 * df) * exp(t_density(df, t))
+    return known + drift
 
 
+def _t_density_by_df(df: Variable, t: Variable, order: int) -> Variable:
+    """The derivative of that order in df of the density: f₀ is the density, and since f' = f·L₁
+    with Lₙ the derivatives of log f, fₖ = Σⱼ binom(k-1, j)·fⱼ·Lₖ₋ⱼ."""
+    found = [exp(t_density(df, t))]
+    logs = [_log_t_density_by_df(df, t, n) for n in range(1, order + 1)]
+    for k in range(1, order + 1):
+        terms = [math.comb(k - 1, j) * found[j] * logs[k - j - 1] for j in range(k)]
+        found.append(functools.reduce(lambda a, b: a + b, terms))
+    return found[order]
+
+
+def _log_t_density_by_df(df: Variable, t: Variable, n: int) -> Variable:
+    """The n-th derivative, n ≥ 1, of log Γ((df+1)/2) - log Γ(df/2) - ½·log df - (df+1)/2·ℓ with
+    ℓ = log(df + t²) - log df."""
+
+    def inverse(m: int) -> Variable:  # of log df
+        return (-1) ** (m - 1) * math.factorial(m - 1) / power(df, float(m))
+
+    def level(m: int) -> Variable:
+        if m == 0:
+            return log1p(square(t) / df)
+        return (-1) ** (m - 1) * math.factorial(m - 1) / power(df + square(t), float(m)) - inverse(
+            m
+        )
+
+    gammas = (polygamma(n - 1, (df + 1) / 2) - polygamma(n - 1, df / 2)) / 2**n
+    return gammas - inverse(n) / 2 - n / 2 * level(n - 1) - (df + 1) / 2 * level(n)
+
+
+def _order(y: Variable) -> int:
+    order: int = _owner(y).op.params["order"]
+    return order
+
+
+# Zero, with the derivatives that the order-th derivative of F in df has in t.
+_t_drift: Elementwise = Elementwise(
+    "t_drift", opaque(lambda df, t, order: np.zeros_like(df + t, _dtype((df.dtype, t.dtype), {}))),
+    (lambda y, df, t: apply(_t_drift.op(order=_order(y) + 1), (df, t)),
+     lambda y, df, t: _t_density_by_df(df, t, _order(y))),
+    dtype=_dtype)  # fmt: skip
 stdtr = special(
     "stdtr", lambda y, df, t: _t_by_df(df, t), lambda y, df, t: exp(t_density(df, t)),
     domain=((1.5, 5.0), np.array([-2.3, -0.8, 0.0, 0.6, 1.9])), finite=True,
