@@ -330,7 +330,9 @@ class Nest:
             neutral = t.constant(identity(kind, dtype))
             chosen = t.put(f"select {t.type(BOOL)} {mask}, {vector} {names[value]}, "
                            f"{vector} {neutral}")  # fmt: skip
-            found.append(t.combine(kind, sums[i], chosen, dtype) if sums else chosen)
+            before = sums[i] if sums else neutral
+            needed = sums or (kind == "sum" and self.short == self.lanes)  # 0.0 + -0.0 is 0.0
+            found.append(t.combine(kind, before, chosen, dtype) if needed else chosen)
         return found
 
     def _scratch(self, value: Scalar, j: str) -> str:

@@ -45,12 +45,11 @@ def literal(value: np.generic) -> str:
 
 
 def identity(kind: str, dtype: np.dtype) -> np.generic:
-    """What changes nothing under a reduction; -0.0 for sums, since 0.0 + -0.0 is 0.0."""
+    """What a reduction starts from: sums from 0.0, as in NumPy, where those of -0.0 are 0.0."""
     if kind in ("any", "all"):
         return np.bool_(kind == "all")
     if kind in ("sum", "prod"):
-        first = -0.0 if kind == "sum" and dtype.kind == "f" else 0 if kind == "sum" else 1
-        return dtype.type(first)
+        return dtype.type(0 if kind == "sum" else 1)
     if dtype.kind == "f":
         return dtype.type(-np.inf if kind == "max" else np.inf)
     if dtype == BOOL:

@@ -241,6 +241,17 @@ def test_results_own_their_memory() -> None:
         assert not any(np.shares_memory(a, b) for b in (*results[:i], ARRAYS[0]))
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 8, 16, 17, 40])
+def test_sums_of_negative_zeros_are_zero(n: int, dtype: str) -> None:
+    """0.0, as in NumPy, and not -0.0; rows that fit into a vector are a case of their own."""
+    for size in ("n", n):
+        x = ga.matrix("x", shape=("m", size), dtype=dtype)
+        outputs = [ga.sum(x * 1.5, axis=axis) for axis in (0, 1, None)]
+        for found in native([x], outputs)(np.full((5, n), -0.0, dtype)):
+            assert not np.any(found) and not np.any(np.signbit(found))
+
+
 def test_sums_are_accurate() -> None:
     """Long sums stay close to the exact one, in float32 too."""
     x = ga.vector("x", shape=("n",), dtype="float32")
