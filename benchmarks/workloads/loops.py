@@ -54,7 +54,7 @@ def recurrence_jax(jnp: Any, a: Any, x: Any) -> Any:
 
 def recurrence_pytensor(pt: Any, a: Any, x: Any) -> Any:
     found = _pytensor_scan()(lambda x, c, a: pt.sin(a * c) + x, sequences=x,
-                             outputs_info=pt.as_tensor(0.0), non_sequences=a,
+                             outputs_info=pt.as_tensor(np.float64(0.0)), non_sequences=a,
                              return_updates=False)  # fmt: skip
     return found[-1]
 
