@@ -21,6 +21,7 @@ _PYTHON = (
     "PyErr_NoMemory", "PyErr_SetNone", "PyErr_Occurred", "PyErr_Clear", "Py_IncRef", "Py_DecRef",
     "PyEval_SaveThread", "PyEval_RestoreThread", "PyObject_CallMethod", "PyBool_FromLong",
     "PyTuple_New", "PyTuple_SetItem", "PyLong_FromLongLong", "PyLong_AsUnsignedLongLongMask",
+    "PyErr_CheckSignals",
 )  # fmt: skip
 
 

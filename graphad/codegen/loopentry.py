@@ -21,9 +21,11 @@ from graphad.ir.families.looprun import Layout
 from graphad.ir.types import TensorType
 
 RELEASE = 20_000  # elements from which the interpreter lock is released
+SLICE = 1 << 24  # elements after which Python looks at what came in between, such as Ctrl-C
 STACK = 1 << 14  # bytes of temporaries that lie on the stack
 HEAD = 3  # arguments before the operands
 _MORE = {
+    "PyErr_CheckSignals": "declare i32 @PyErr_CheckSignals()",
     "PyLong_FromLongLong": "declare ptr @PyLong_FromLongLong(i64)",
     "PyLong_AsUnsignedLongLongMask": "declare i64 @PyLong_AsUnsignedLongLongMask(ptr)",
     "llvm.memcpy.p0.p0.i64": "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)",
@@ -86,6 +88,7 @@ class LoopEntry:
         steps, length, first = (self._integer(self._argument(i)) for i in range(HEAD))
         for i, value in enumerate((steps, first)):
             self._set(i, value, "i64")
+        self.first = first
         states = [self._data(self._argument(HEAD + len(self.types) + k))
                   for k in range(len(self.memory.arrays))]  # fmt: skip
         for i, kind in enumerate(self.types):
@@ -217,10 +220,7 @@ class LoopEntry:
         most = RELEASE // max(1, self.weight)
         t.do(f"br i1 {t.put(f'icmp ugt i64 {steps}, {most}')}, label %unlocked, label %locked")
         t.label("unlocked")
-        state = t.put("call ptr @PyEval_SaveThread()")
-        t.do("call void @loop(ptr %block)")
-        t.do(f"call void @PyEval_RestoreThread(ptr {state})")
-        t.do("br label %ran")
+        self._slices(steps, whole if self.scratch > STACK else None)
         t.label("locked")
         t.do("call void @loop(ptr %block)")
         t.do("br label %ran")
@@ -230,3 +230,43 @@ class LoopEntry:
         done, going = self._field("%block", 0, "i64"), self._field("%block", 8, "i64")
         both = t.put(f"or i64 {t.put(f'shl i64 {done}, 1')}, {going}")
         t.do(f"ret ptr {t.put(f'call ptr @PyLong_FromLongLong(i64 {both})')}")
+
+    def _slices(self, steps: str, memory: str | None) -> None:
+        """All steps without the interpreter lock, which is taken now and then: who waits for it
+        has a turn, and a signal ends the loop. (Stacked results of a loop that ends by itself
+        begin anew with each call of ``loop``; what they may take up bounds its steps.)"""
+        t = self.text
+        state = t.put("call ptr @PyEval_SaveThread()")
+        if self.layout.until and self.stacked:
+            t.do("call void @loop(ptr %block)")
+            t.do(f"call void @PyEval_RestoreThread(ptr {state})")
+            t.do("br label %ran")
+            return
+        t.do("br label %slice")
+        t.label("slice")
+        t.do("%before = phi i64 [ 0, %unlocked ], [ %sofar, %again ]")
+        t.do(f"%lock = phi ptr [ {state}, %unlocked ], [ %taken, %again ]")
+        left, most = t.put(f"sub i64 {steps}, %before"), max(1, SLICE // max(1, self.weight))
+        fits = t.put(f"icmp ult i64 {left}, {most}")
+        self._set(0, t.put(f"select i1 {fits}, i64 {left}, i64 {most}"), "i64")
+        sign = "sub" if self.layout.backward else "add"
+        self._set(1, t.put(f"{sign} i64 {self.first}, %before"), "i64")
+        t.do("call void @loop(ptr %block)")
+        t.do("call void @PyEval_RestoreThread(ptr %lock)")
+        made, going = self._field("%block", 0, "i64"), self._field("%block", 8, "i64")
+        t.do(f"%sofar = add i64 %before, {made}")
+        self._set(0, "%sofar", "i64")
+        unfinished = t.put(f"icmp ult i64 %sofar, {steps}")
+        goes_on = t.put(f"icmp ne i64 {going}, 0")
+        more = t.put(f"and i1 {unfinished}, {goes_on}")
+        t.do(f"br i1 {more}, label %look, label %ran")
+        t.label("look")
+        signal = t.put("call i32 @PyErr_CheckSignals()")
+        t.do(f"br i1 {t.put(f'icmp eq i32 {signal}, 0')}, label %again, label %stopped")
+        t.label("again")
+        t.do("%taken = call ptr @PyEval_SaveThread()")
+        t.do("br label %slice")
+        t.label("stopped")
+        if memory is not None:
+            t.do(f"call void @free(ptr {memory})")
+        t.do("ret ptr null")

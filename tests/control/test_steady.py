@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import graphad as ga
-from graphad.codegen import kernels
+from graphad.codegen import kernels, loopentry
 
 pytestmark = pytest.mark.skipif(not kernels.is_possible(), reason="no vector registers")
 RNG = np.random.default_rng(3)
@@ -156,6 +156,30 @@ def test_storage_of_unknown_length(steps: int) -> None:
     np.testing.assert_array_equal(
         ga.function([n], ys, backend="llvm")(steps), np.cumsum(np.arange(steps)) - np.arange(steps)
     )
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("until", [None, lambda c, y: c[1] > 900.0], ids=["all", "until"])
+def test_long_loops_are_run_in_slices(
+    reverse: bool, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that they can be interrupted; results are the same bits."""
+    a, xs, h = ga.scalar("a"), ga.vector("xs"), ga.vector("h")
+
+    def body(c: Any, x: Any) -> Any:
+        return (c[0] * a + x, c[1] + ga.exp(-x)), (c[0], c[1] > 1)
+
+    (last, total), (ys, zs) = ga.scan(body, (h, 0.0), xs, reverse=reverse, until=until)
+    outputs = [last, total, ys, zs, *ga.grad(last.sum() + ys.sum() * total, [a, xs, h])]
+    given = [0.999, np.linspace(0.5, 1.5, 1500), np.zeros(3)]
+    whole = ga.function([a, xs, h], outputs, backend="llvm")(*given)
+    for most in (1, 1000):
+        monkeypatch.setattr(loopentry, "RELEASE", 0)
+        monkeypatch.setattr(loopentry, "SLICE", most)
+        f = ga.function([a, xs, h], outputs, backend="llvm")
+        for one, other in zip(f(*given), whole, strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert all([code is not None for code in machines(f)])
 
 
 def test_other_dtypes() -> None:
