@@ -167,7 +167,7 @@ FURTHER: dict[str, str] = {
     "ops.special.incomplete":
         "special.beta special.betainc special.betaincc special.betainccinv special.betaincinv "
         "special.betaln special.gammainc special.gammaincc special.gammainccinv "
-        "special.gammaincinv special.stdtr special.stdtrit | beta_moment gamma_moment",
+        "special.gammaincinv special.stdtr special.stdtrit | beta_moment gamma_moment t_drift",
     "ops.special.others":
         "special.exp1 special.expi special.expn special.lambertw special.owens_t special.sici | "
         "cosine_integral lambertw sine_integral",
