@@ -377,8 +377,8 @@ def test_every_family_is_reached() -> None:
     others = {"marked", "checkpoint", "custom", "primitive", "grad_scale", "grad_clip"}
     others |= {"solution", "qr_complete", "qr_raw", "svd_full"}
     # With inner graphs: tests/control; what tracing puts in the place of values: tests/functional;
-    # draws: tests/random.
-    others |= {"scan", "scan_recomputing", "switch", "callback", "argument"}
+    # draws: tests/random; sizes that are compared in the call: tests/runtime/test_arguments.py.
+    others |= {"scan", "scan_recomputing", "switch", "callback", "argument", "agreeing"}
     left = {name for name in set(OPS.families) - reached if not name.startswith("random.")}
     assert left == others
 
