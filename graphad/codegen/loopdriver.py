@@ -19,6 +19,7 @@ steps. A loop that ends by its condition gets room for `CHUNK` steps; where that
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ from numpy import empty
 
 from graphad.codegen.llvm import Unfit
 from graphad.codegen.loopentry import Memory
+from graphad.codegen.reuse import LARGE, Store
 from graphad.ir.families.looprun import Layout, too_long
 
 CHUNK = 256  # steps of a loop of unknown length before its storage grows
@@ -55,6 +57,7 @@ def driver(code: Entered) -> Run:
     rest = functools.partial(by_chunks, code)
     bound: dict[str, Any] = {
         "empty": empty, "enter": code.enter, "Unfit": Unfit, "int64": np.int64, "by_chunks": rest,
+        "kept": Store(len(code.tails)).array,
         **{f"d{k}": dtype for k, dtype in enumerate(dtypes)},
         **{f"f{k}": array for k, array in enumerate(code.fixed)},
     }  # fmt: skip
@@ -72,7 +75,9 @@ def driver(code: Entered) -> Run:
         lines.append(f"m{k} = empty({shape}, d{dtypes.index(dtype)})")
     for k, (shape, dtype) in enumerate(code.tails):
         sizes = "".join([f"{n}, " for n in shape])
-        lines.append(f"s{k} = empty(({size}, {sizes}), d{dtypes.index(dtype)})")
+        most = LARGE // max(1, math.prod(shape) * dtype.itemsize)
+        make = "empty" if going else f"(empty if length < {most} else kept)"
+        lines.append(f"s{k} = {make}(({size}, {sizes}), d{dtypes.index(dtype)})")
     given = [size, "length", "length - 1" if layout.backward else "0"]
     given += [f"x{i}" for i in range(code.inputs)]
     for letter, made in (("m", arrays), ("s", code.tails), ("f", code.fixed)):

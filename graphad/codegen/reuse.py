@@ -1,0 +1,82 @@
+"""Memory of large arrays that is used again by the next call, once nobody holds the array.
+
+The system hands out fresh memory page by page, as it is first touched, which takes about as long
+as computing what is written there. What loops record for their gradients is as large at every
+call, and dropped before the next.
+"""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+LARGE = 1 << 17  # bytes from which memory is kept; below, the allocator keeps it itself
+SIZES = 8  # different sizes that are kept
+
+
+class _Lease(weakref.ref):
+    """Knows the memory of an array that is in use."""
+
+    __slots__ = ("block", "home")
+    block: np.ndarray
+    home: weakref.ref[Store]
+
+
+class Store:
+    """Makes arrays whose memory comes back when the array, and all views of it, are gone.
+
+    >>> store = Store(4)
+    >>> a = store.array((500, 100), np.dtype(float))
+    >>> place = a.ctypes.data
+    >>> del a
+    >>> store.array((501, 100), np.dtype(float)).ctypes.data == place
+    True
+    """
+
+    __slots__ = ("__weakref__", "_free", "_lent", "_most")
+
+    def __init__(self, most: int) -> None:
+        self._most = most  # blocks of one size that are kept
+        self._free: dict[int, list[np.ndarray]] = {}
+        self._lent: dict[int, _Lease] = {}
+
+    def array(self, shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
+        """An array with arbitrary elements."""
+        count = int(math.prod(shape))
+        size = _rounded(count * dtype.itemsize)
+        try:
+            block = self._free[size].pop()
+        except (KeyError, IndexError):
+            block = np.empty(size, np.uint8)
+        # over a memoryview, so that views hold on to `flat`, not to the block beneath it
+        flat = np.frombuffer(memoryview(block), dtype, count)  # type: ignore[arg-type]
+        lease = _Lease(flat, _returned)
+        lease.block, lease.home = block, weakref.ref(self)
+        self._lent[id(lease)] = lease
+        return flat.reshape(shape)
+
+    def back(self, lease: _Lease) -> None:
+        """The array that had this memory is gone."""
+        self._lent.pop(id(lease), None)
+        size = lease.block.nbytes
+        if size not in self._free and len(self._free) >= SIZES:
+            self._free.clear()
+        kept = self._free.setdefault(size, [])
+        if len(kept) < self._most:
+            kept.append(lease.block)
+
+
+def _returned(lease: Any) -> None:
+    store = lease.home()
+    if store is not None:
+        store.back(lease)
+
+
+def _rounded(size: int) -> int:
+    """A size that arrays of about the same size share: at most an eighth more."""
+    step = 1 << max(0, size.bit_length() - 4)
+    return -(-size // step) * step
