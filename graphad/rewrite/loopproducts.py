@@ -6,6 +6,7 @@
     sum over t of sums of A_t             →  one sum, where A is stacked anyway
     a stacked A_t @ W that no step reads  →  A is stacked, and multiplied after the loop
     sum over t of f(x_t)                  →  the sum of what is stacked, where f reads no carry
+    stacked numbers that no step reads    →  computed on whole arrays, see `loopmaps`
 
 The sums are those of gradients by weights. Each is worth the memory of what is stacked: rows of
 the sizes of the factors, instead of a matrix that is added up at every step.
@@ -24,6 +25,7 @@ from graphad.ir.families.stacks import spread
 from graphad.ir.graph import replace
 from graphad.ir.op import OPS
 from graphad.ir.variable import Variable
+from graphad.rewrite.loopmaps import maps_after
 from graphad.rewrite.loopparts import Parts
 
 ROOM = 16  # values of a step may take so many times the bytes of its rows and results
@@ -101,6 +103,9 @@ class Sums:
         for carry, term in totals:
             self._sum_of_terms(carry, term)
         self._stacked_products()
+        maps, needed = maps_after(parts, read, self.products, self.wanted)
+        self.products |= maps
+        self._want(*needed)
 
     def _added(self, v: Variable, start: Variable, new: Variable) -> Variable | None:
         """t, if the carry is only added up: v + t, where nothing else reads either."""

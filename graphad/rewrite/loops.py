@@ -7,6 +7,7 @@
     what depends on operands only               → before the loop
     stacked results read at the last step only  → a carry
     products and sums of all steps              → before or after the loop, see `loopproducts`
+    numbers that no step reads                  → after the loop, see `loopmaps`
     a loop without carries                      → its ops on all rows at once
 
 All but the last are exact. The forward scan and the one that records for the gradient become one.

@@ -59,7 +59,32 @@ def test_the_gradient_shares_the_forward_loop() -> None:
     last, ys = ga.scan(lambda c, x: (ga.sin(a * c) + x, c), 0.0, xs)
     graph = rewritten([a, xs], [last, ys, ga.grad(last, a)])
     assert [n.op.params["backward"] for n in loops(graph)] == [False, True]
-    assert loops(graph)[0].op.params["outputs"] == 2  # c, also for the gradient, and cos(a c)
+    assert loops(graph)[0].op.params["outputs"] == 1  # c, from which cos(a c) is made afterwards
+    assert "cos" in [node.op.name for node in graph.nodes]
+
+
+def test_numbers_that_no_step_reads_are_computed_after_the_loop() -> None:
+    a, xs = ga.scalar("a"), ga.vector("xs", (40,))
+
+    def body(c: Any, x: Any) -> Any:
+        new = ga.sin(a * c) * x
+        return new, (c, ga.exp(-c * a) + x, ga.where(new > 0, new, x), c > 0)
+
+    last, (cs, es, ws, bs) = ga.scan(body, 0.5, xs)
+    # new is stacked instead of what is made of it
+    both, (c, n) = ga.scan(lambda c, x: ((new := ga.sin(a * c) * x), (c, new)), 0.5, xs)
+    wanted = [both, c, ga.exp(-c * a) + xs, ga.where(n > 0, n, xs), c > 0]
+    assert_same([a, xs], [last, cs, es, ws, bs], wanted)
+    # twice as many values of a step as results: they stay where they are
+    last, ys = ga.scan(lambda c, x: ((p := ga.sin(c) * x) - (q := ga.cos(c) + x), p * q), 0.5, xs)
+    (loop,) = loops(rewritten([xs], [last, ys]))
+    assert loop.op.params["outputs"] == 1 and len(loop.op.params["graph"].nodes) == 6
+    # as do results of few steps, of vectors, and of loops that end by themselves
+    for count, start in ((31, 0.5), (40, np.ones(2))):
+        zs = ga.vector("zs", (count,))
+        last, ys = ga.scan(lambda c, x: (c * x, ga.exp(c)), start, zs)
+        (loop,) = loops(rewritten([zs], [last, ys]))
+        assert "exp" in [node.op.name for node in loop.op.params["graph"].nodes]
 
 
 def test_equal_carries_become_one() -> None:
