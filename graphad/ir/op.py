@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from graphad.ir.types import Size, TensorType
+from graphad.ir.types import Shape, Size, TensorType
 
 if TYPE_CHECKING:
     from graphad.ir.variable import Apply, Variable
@@ -96,6 +96,11 @@ class Family(ABC):
     def views(self, params: Mapping[str, Any]) -> bool:
         """May the result share memory with the first operand?"""
         return self.is_view
+
+    def joins(self, node: Apply) -> Sequence[Sequence[Shape]]:
+        """Groups of shapes that are broadcast to each other: those of the operands, if the
+        operation is elementwise."""
+        return [[v.type.shape for v in node.inputs]] if self.is_elementwise else []
 
     def flops(self, node: Apply) -> Size:
         """Arithmetic operations, as a formula in sizes; by default one for each result element."""

@@ -11,7 +11,7 @@ from graphad.ir.families.common import Declared, broadcast_shapes, fit, weigh
 from graphad.ir.families.reduction import reduced_shape
 from graphad.ir.families.stacks import aligned, shifted
 from graphad.ir.op import OPS
-from graphad.ir.types import TensorType
+from graphad.ir.types import Shape, TensorType
 from graphad.ir.variable import Apply, Variable
 
 
@@ -29,6 +29,9 @@ class WeightedLogSum(Declared):
             reduced_shape(shape, params["axis"], params["keepdims"]),
         )
         return result, result
+
+    def joins(self, node: Apply) -> Sequence[Sequence[Shape]]:
+        return [[v.type.shape for v in node.inputs]]
 
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         a, b = np.broadcast_arrays(*arrays)

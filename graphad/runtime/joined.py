@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from graphad.codegen.statements import place_of
 from graphad.ir import walk
 from graphad.ir.dims import Atom, Dim
-from graphad.ir.families.indexing import GetItem
 from graphad.ir.graph import Graph
 from graphad.ir.hooks import hooks
 from graphad.ir.op import OPS
@@ -82,7 +81,7 @@ def _pairs(graph: Graph) -> dict[tuple[Dim, Dim], Apply]:
     if not any([size.name is not None for v in graph.inputs for size in _dims(v.type.shape)]):
         return found
     for node in _with_origins(graph):
-        for sizes in _aligned(_broadcast_together(node)):
+        for sizes in [s for shapes in node.op.family.joins(node) for s in _aligned(shapes)]:
             names = [d for d in sizes if d.name is not None]
             for named, other in itertools.product(names, sizes):
                 if other.name is None:
@@ -96,16 +95,6 @@ def _with_origins(graph: Graph) -> Collection[Apply]:
     origins = dict.fromkeys([n.origin for n in nodes if n.origin is not None])
     taken = [out for node in origins if node not in nodes for out in node.outputs]
     return nodes | dict.fromkeys(walk.toposort(taken, {*graph.inputs}))
-
-
-def _broadcast_together(node: Apply) -> list[Shape]:
-    """The shapes that a node broadcasts to each other."""
-    shapes = [v.type.shape for v in node.inputs]
-    if node.op.family.is_elementwise:
-        return shapes
-    if node.op.name == "matmul":
-        return [shape[:-2] for shape in shapes]
-    return shapes[1:] if isinstance(node.op.family, GetItem) else []
 
 
 def _aligned(shapes: Sequence[Shape]) -> Iterator[set[Dim]]:

@@ -51,6 +51,9 @@ class Contraction(Declared):
             return self.flops_rule(a, b)
         return 2 * node.types[0].size * (a[-1] if a else 1)
 
+    def joins(self, node: Apply) -> Sequence[Sequence[Shape]]:
+        return [[v.type.shape[:-2] for v in node.inputs]]  # stacks of matrices
+
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         a, b = arrays
         plain = self.value(xp, a, b)

@@ -17,7 +17,7 @@ import numpy as np
 from graphad.ir.families.common import Declared, add_up, clash, fit, strong_sides
 from graphad.ir.op import OPS
 from graphad.ir.sizes import joint_size
-from graphad.ir.types import Size, TensorType
+from graphad.ir.types import Shape, Size, TensorType
 from graphad.ir.variable import Apply, Variable, apply
 
 
@@ -44,6 +44,13 @@ class PairProduct(Declared):
         for letter in dict.fromkeys("".join(letters)):
             total *= joint(letters, shapes, letter)
         return total
+
+    def joins(self, node: Apply) -> Sequence[Sequence[Shape]]:
+        a, b = [
+            dict(zip(node.op.params[side], v.type.shape, strict=True))
+            for side, v in zip(("left", "right"), node.inputs, strict=True)
+        ]
+        return [[(a[letter],), (b[letter],)] for letter in a.keys() & b.keys()]
 
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         a, b = arrays

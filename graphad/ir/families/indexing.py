@@ -164,6 +164,9 @@ class GetItem(Declared):
     def flops(self, node: Apply) -> Size:
         return 0  # it moves elements
 
+    def joins(self, node: Apply) -> Sequence[Sequence[Shape]]:
+        return [[v.type.shape for v in node.inputs[1:]]]  # the indices
+
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         return arrays[0][with_operands(params["index"], arrays[1:])]
 
