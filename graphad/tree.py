@@ -23,7 +23,7 @@ class Structure:
     {'b': 10, 'a': (20, [30])}
     """
 
-    __slots__ = ("children", "keys", "kind", "leaf_count", "order")
+    __slots__ = ("_hash", "children", "keys", "kind", "leaf_count", "order")
     leaf_count: int
 
     def __init__(
@@ -31,13 +31,21 @@ class Structure:
     ) -> None:
         self.kind, self.keys, self.children = kind, keys, children
         self.order = order or keys
-        self.leaf_count = 1 if kind is None else sum(child.leaf_count for child in children)
+        self.leaf_count = 1 if kind is None else sum([child.leaf_count for child in children])
+        self._hash = 0
 
     def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
         return isinstance(other, Structure) and self._content() == other._content()
 
     def __hash__(self) -> int:
-        return hash(self._content())
+        if not self._hash:
+            self._hash = hash(self._content())
+        return self._hash
+
+    def __reduce__(self) -> tuple:
+        return _restored, (self.kind, self.keys, self.children, self.order)
 
     def _content(self) -> tuple:
         rest = self.order if self.kind in _registered else None
@@ -56,7 +64,11 @@ class Structure:
         kind: Any = self.kind
         if kind is None:
             return next(leaves)
-        values = [child._build(leaves) for child in self.children]
+        values = [next(leaves) if c is LEAF else c._build(leaves) for c in self.children]
+        if kind is list:
+            return values
+        if kind is tuple:
+            return tuple(values)
         if kind in _registered:
             return _registered[kind][1](self.order[0], values)
         if issubclass(kind, dict):
@@ -82,9 +94,14 @@ class Structure:
 LEAF = Structure(None, (), ())
 
 
+def _restored(kind: type | None, keys: tuple, children: tuple, order: tuple) -> Structure:
+    return LEAF if kind is None else Structure(kind, keys, children, order)
+
+
 Open = Callable[[Any], tuple[Sequence[Any], Any]]
 Close = Callable[[Any, Sequence[Any]], Any]
 _registered: dict[type, tuple[Open, Close]] = {}
+_leaves: set[type] = set()  # classes whose instances were leaves
 
 
 def register(kind: type, open: Open, close: Close) -> type:
@@ -104,6 +121,7 @@ def register(kind: type, open: Open, close: Close) -> type:
     if not isinstance(kind, type) or kind in (list, tuple, dict):
         raise TypeError(f"register({kind!r}): pass a class of your own")
     _registered[kind] = (open, close)
+    _leaves.clear()
     return kind
 
 
@@ -128,7 +146,8 @@ def _open(value: Any) -> tuple[tuple, Sequence[Any], tuple] | None:
         parts, rest = _registered[type(value)][0](value)
         return tuple(range(len(parts))), parts, (rest,)
     if isinstance(value, dict):
-        keys = tuple(sorted(value, key=_sort_key))
+        plain = all([type(key) is str for key in value])
+        keys = tuple(sorted(value) if plain else sorted(value, key=_sort_key))
         return keys, [value[key] for key in keys], tuple(value)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return tuple(value._fields), value, ()
@@ -146,17 +165,21 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
     >>> flatten(5)
     ([5], Structure('*'))
     """
-    opened = _open(tree)
-    if opened is None:
-        return [tree], LEAF
-    keys, children, order = opened
     leaves: list[Any] = []
-    structures = []
-    for child in children:
-        more, structure = flatten(child)
-        leaves += more
-        structures.append(structure)
-    return leaves, Structure(type(tree), keys, tuple(structures), order)
+    return leaves, _flatten(tree, leaves)
+
+
+def _flatten(tree: Any, leaves: list[Any]) -> Structure:
+    """The structure of `tree`; its leaves are appended."""
+    kind = type(tree)
+    opened = None if kind in _leaves else _open(tree)
+    if opened is None:
+        if len(_leaves) < 1000:  # classes may be made by the thousand
+            _leaves.add(kind)
+        leaves.append(tree)
+        return LEAF
+    keys, children, order = opened
+    return Structure(kind, keys, tuple([_flatten(child, leaves) for child in children]), order)
 
 
 def children(value: Any) -> list[tuple[Any, Any]] | None:

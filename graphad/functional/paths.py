@@ -27,17 +27,20 @@ from graphad.runtime.function import Function
 MAX_PATHS = 32
 OUTSIDE = object()  # the result of a function that uses Variables from outside
 ENDLESS = frozenset({"while_loop"})  # ops that may not end where a guard does not hold
+PLAIN = ("bool", "int", "index")  # decisions that compare as Python numbers
 
 
 class Path:
     """One way through the function: its graph, and its program once it is compiled."""
 
-    __slots__ = ("checks", "expected", "function", "run", "safe", "single")
+    __slots__ = ("checks", "expected", "function", "plain", "run", "safe", "single")
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.checks = [CONVERSIONS[g.kind] for g in run.guards]
         self.expected = [freeze(g.outcome) for g in run.guards]
+        plain = all([g.kind in PLAIN for g in run.guards])
+        self.plain = [g.outcome for g in run.guards] if plain else None
         self.function: Function | None = None
         self.single = run.structure == tree.LEAF and isinstance(run.leaves[0], Variable)
         nodes = toposort([*run.outputs, *[g.variable for g in run.guards]])
@@ -104,19 +107,35 @@ class Paths:
                     raise
                 break  # perhaps only because a guard does not hold
             count = len(values) - len(path.checks)
-            fork = self.root
-            for check, expected, value in zip(
-                path.checks, path.expected, values[count:], strict=True
-            ):
-                fork.recent = path
-                outcome = freeze(check(value))
-                fork = fork.branches.get(outcome)  # type: ignore[assignment]
-                if outcome != expected:
-                    path = fork.recent if fork is not None else None
-                    break
-            else:
-                return path.result(values[:count])
+            if path.plain is None or list(values[count:]) != path.plain:
+                other = self._other(path, values[count:])
+                if other is not path:
+                    path = other
+                    continue
+            if path is not self.root.recent:
+                self._was_taken(path)
+            return path.result(values[:count])
         return self._traced(arrays, context)
+
+    def _was_taken(self, path: Path) -> None:
+        """It is the first to be tried next time."""
+        fork = self.root
+        fork.recent = path
+        for outcome in path.expected:
+            fork = fork.branches[outcome]
+            fork.recent = path
+
+    def _other(self, path: Path, values: Sequence[Any]) -> Path | None:
+        """Where the guards of a path lead, if they came out as `values`."""
+        fork = self.root
+        for check, expected, value in zip(path.checks, path.expected, values, strict=True):
+            outcome = freeze(check(value))
+            found = fork.branches.get(outcome)
+            if outcome != expected:
+                return found.recent if found is not None else None
+            assert found is not None
+            fork = found
+        return path
 
     def _node_by_node(self, arrays: Sequence[Any], context: Any) -> Any:
         run = self.retrace(arrays, own_values, context)
@@ -140,7 +159,7 @@ class Paths:
 
     def _enter(self, run: Run) -> Path:
         """The path of the run, entered into the tree."""
-        fork, way = self.root, [self.root]
+        fork = self.root
         for guard in run.guards:
             known = fork.guard
             if (known is None and fork.recent is not None) or (
@@ -149,15 +168,13 @@ class Paths:
                 raise self._impure(known, guard)
             fork.guard = guard
             fork = fork.branches.setdefault(freeze(guard.outcome), Fork())
-            way.append(fork)
         if fork.guard is not None:
             raise self._impure(fork.guard, None)
         path = fork.recent
         if path is None:
             path = Path(run)
             self.count += 1
-        for fork in way:
-            fork.recent = path
+        self._was_taken(path)
         if self.count > self.limit:
             self._give_up(run)
         return path
