@@ -144,6 +144,11 @@ def checked_results(
         )
     found = []
     for i, (value, (dtype, ndim)) in enumerate(zip(results, kinds, strict=True)):
+        if type(value) is np.ndarray and value.dtype.str == dtype and value.ndim == ndim and (
+            types is None or value.shape == types[i].shape
+        ):  # fmt: skip
+            found.append(value.copy("K"))
+            continue
         array, which = as_result(name, value), f"result {i} of " if len(kinds) > 1 else ""
         sizes = zip(array.shape, types[i].shape, strict=False) if types is not None else ()
         if array.ndim != ndim or any(isinstance(b, int) and a != b for a, b in sizes):

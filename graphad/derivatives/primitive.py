@@ -27,6 +27,7 @@ from graphad.ir.variable import Apply, Variable, apply, as_variable
 
 Rule = Callable[..., Any]
 MODES = ("numeric", "complex-step")
+KEPT = 256  # types of arguments for which those of the results are remembered
 
 
 class Primitive:
@@ -52,6 +53,7 @@ class Primitive:
         self.jvps: dict[int, tuple[Rule | None, bool]] = {}
         self._derived: dict[tuple, Primitive] = {}
         self._tried: dict[Any, tuple[TensorType, ...]] = {}
+        self._announced: dict[Any, tuple[TensorType, ...]] = {}
 
     # -- calling -------------------------------------------------------------------------------
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
@@ -104,8 +106,13 @@ class Primitive:
         results = opaque.call(self.function, arrays, keywords)
         types = None
         if self.outputs is not None:
-            given = [TensorType(a.dtype, a.shape) for a in arrays]
-            types = opaque.declared_types(self.name, self.outputs, given)
+            key = tuple([(a.dtype, a.shape) for a in arrays])
+            types = self._announced.get(key)
+            if types is None:
+                given = [TensorType(a.dtype, a.shape) for a in arrays]
+                types = opaque.declared_types(self.name, self.outputs, given)
+                if len(self._announced) < KEPT:
+                    self._announced[key] = types
         return opaque.checked_results(self.name, results, kinds, types)
 
     # -- declaring derivatives -----------------------------------------------------------------
