@@ -33,13 +33,14 @@ DATA = (np.ndarray, float, complex, np.floating, np.complexfloating)
 class Known:
     """What is known of one function of the user."""
 
-    __slots__ = ("changes", "hopeless", "lock", "once", "programs", "proof", "space")
+    __slots__ = ("changes", "first", "hopeless", "lock", "once", "programs", "proof", "space")
 
     def __init__(self, space: Any) -> None:
         self.space = space  # its globals, of which the identity is part of the key
         self.proof: Proof | None = None
         self.changes = 0
         self.hopeless = False
+        self.first: Any = None  # the form of the first call, not yet looked at
         self.once: set[Any] = set()  # forms that were called once
         self.programs: dict[Any, Jit] = {}  # by transformation and form of the arguments
         self.lock = threading.RLock()
@@ -93,12 +94,13 @@ def call(
     leaves, structure = tree.flatten((tuple(args), kwargs))
     if any([isinstance(leaf, Variable) for leaf in leaves]):
         return made(*args, **kwargs)
-    ignored = _ignored(fun, structure)
-    slots = [i for i, v in enumerate(leaves) if isinstance(v, DATA) and i not in ignored]
-    taken = {*slots, *ignored}
-    fixed = [None if i in taken else v for i, v in enumerate(leaves)]
-    key = tag, structure, tuple(slots), _frozen(fixed)
+    if known.first is None:  # many functions are called once only
+        known.first = tag, structure, [DATA if isinstance(v, DATA) else v for v in leaves]
+        return made(*args, **kwargs)
+    key, slots, fixed = _form(fun, tag, structure, leaves)
     with known.lock:
+        if not known.once and not known.programs:
+            known.once.add(_form(fun, *known.first)[0])
         program = known.programs.get(key)
         fresh = program is None
         if program is None and key not in known.once:
@@ -120,6 +122,19 @@ def call(
     if fresh and not (known.proof is not None and known.proof.holds(fun)):
         known.give_up()  # it changes what it reads
     return result
+
+
+def _form(
+    fun: Any, tag: Any, structure: tree.Structure, leaves: Sequence[Any]
+) -> tuple[Any, list[int], list[Any]]:
+    """A way to call a function: (as a key, which leaves are data, the others)."""
+    ignored = _ignored(fun, structure)
+    slots = [
+        i for i, v in enumerate(leaves) if (v is DATA or isinstance(v, DATA)) and i not in ignored
+    ]
+    taken = {*slots, *ignored}
+    fixed = [None if i in taken else v for i, v in enumerate(leaves)]
+    return (tag, structure, tuple(slots), _frozen(fixed)), slots, fixed
 
 
 def _frozen(fixed: Sequence[Any]) -> Any:

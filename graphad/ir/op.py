@@ -170,7 +170,22 @@ def freeze(value: Any) -> Any:
     >>> freeze(0.0) == freeze(-0.0), freeze(1) == freeze(True), freeze([1]) == freeze([1])
     (False, False, True)
     """
-    if value is None or isinstance(value, str):
+    kind = type(value)
+    if value is None or kind is str:
+        return value
+    if kind is int:
+        return "int", value
+    if kind is tuple:
+        return "tuple", tuple([freeze(item) for item in value])
+    if kind is dict and len(value) == 1:
+        ((name, item),) = value.items()
+        return "dict", ((name, freeze(item)),)
+    return _freeze(value)
+
+
+def _freeze(value: Any) -> Any:
+    """What comes less often, subclasses included."""
+    if isinstance(value, str):
         return value
     if isinstance(value, bool | int):
         return type(value).__name__, value
@@ -179,7 +194,7 @@ def freeze(value: Any) -> Any:
     if isinstance(value, complex):
         return "complex", struct.pack("dd", value.real, value.imag)
     if isinstance(value, dict):
-        return "dict", tuple((key, freeze(item)) for key, item in sorted(value.items()))
+        return "dict", tuple([(key, freeze(item)) for key, item in sorted(value.items())])
     if isinstance(value, list | tuple):
         return type(value).__name__, tuple([freeze(item) for item in value])
     if isinstance(value, slice):

@@ -208,6 +208,8 @@ class Apply:
     @property
     def outputs(self) -> tuple[Variable, ...]:
         """The variables that this node computes; made anew if nobody holds them."""
+        if len(self.types) == 1:
+            return (self.output(0),)
         return tuple([self.output(index) for index in range(len(self.types))])
 
     def output(self, index: int) -> Variable:
