@@ -108,3 +108,44 @@ def test_memory_grows_with_the_root() -> None:
 def test_refused(policy: Any) -> None:
     with pytest.raises(ga.errors.UseError, match="checkpoint="):
         ga.scan(lambda c, x: (c, None), 0.0, length=2, checkpoint=policy)
+
+
+@pytest.mark.parametrize("policy", ["none", 3, "sqrt", ("slots", 2), ("bytes", 100)], ids=str)
+def test_loops_without_sequences(policy: Any) -> None:
+    a, n = ga.scalar("a"), ga.scalar("n", dtype="int64")
+    found = []
+    for p in (None, policy):
+        root = ga.while_loop(lambda c: c < 20.0, lambda c: c * a + ga.sin(c), a, checkpoint=p)
+        most = ga.while_loop(lambda c: c < 20.0, lambda c: c * a + ga.sin(c), a, checkpoint=p,
+                             max_steps=50)  # fmt: skip
+        power = ga.fori_loop(0, n, lambda i, c: ga.sin(c * a) + i, a, checkpoint=p)
+        for y in (root, most, power):
+            slope = ga.grad(y, a)
+            found.append([y, slope, ga.grad(slope, a), ga.jvp(y, [a], [2.0])])
+    for backend in ("numpy", "llvm"):
+        f = ga.function([a, n], found, backend=backend)
+        for given in ((1.3, 10), (1.3, 1), (25.0, 0)):
+            results = f(*given)
+            np.testing.assert_allclose(results[3:], results[:3], rtol=1e-10)
+    for loop in (lambda p: ga.while_loop(lambda c: c < 1, lambda c: c + 1, a, checkpoint=p),
+                 lambda p: ga.fori_loop(0, 3, lambda i, c: c + 1, a, checkpoint=p)):  # fmt: skip
+        with pytest.raises(ga.errors.UseError, match="checkpoint='all but one'"):
+            loop("all but one")
+
+
+@pytest.mark.parametrize("policy", [None, "none", 2, "sqrt"], ids=str)
+def test_effects_happen_once(policy: Any) -> None:
+    seen: list[float] = []
+    a, xs = ga.scalar("a"), ga.vector("xs")
+    show = ga.callback
+    last, _ = ga.scan(
+        lambda c, x: (ga.sin(show(lambda z: seen.append(float(z)), c) * a) + x, None), 0.0, xs,
+        checkpoint=policy,
+    )  # fmt: skip
+    slope = ga.grad(last, a)
+    curve = ga.grad(slope, a)
+    for backend in ("numpy", "llvm"):
+        f = ga.function([a, xs], [last, slope, curve], backend=backend)
+        seen.clear()
+        f(0.5, np.arange(1.0, 7.0))
+        assert len(seen) == 6 and len(set(seen)) == 6

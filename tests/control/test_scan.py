@@ -299,8 +299,8 @@ REFUSALS = {
         ga.errors.UseError, "unroll=0"),
     lambda: ga.scan(lambda c, x: (c, None), 0.0, ga.vector("x"), unroll=2): (
         ga.errors.UseError, "unknown length"),
-    lambda: ga.scan(lambda c, x: (c, None), 0.0, length=2, until=lambda c, y: c > 0, unroll=2): (
-        ga.errors.UseError, "until together with unroll"),
+    lambda: ga.scan(lambda c, x: (c, None), 0.0, length=2, until=lambda c, y: c > 0, truncate=2): (
+        ga.errors.UseError, "until together with truncate"),
     lambda: ga.scan(lambda c, x: (c, None), 0.0, length=2, taps={"h": (-1,)}): (
         ga.errors.UseError, "taps names 'h'"),
 }  # fmt: skip
@@ -333,3 +333,20 @@ def test_lengths_known_at_run_time() -> None:
     assert [float(g(3)[0]), list(g(3)[1])] == [8.0, [1.0, 2.0, 4.0]]
     with pytest.raises(ga.errors.ShapeError, match="length is -2"):
         g(-2)
+
+
+def test_unroll_changes_no_result() -> None:
+    a, xs = ga.scalar("a"), ga.vector("xs", 7)
+    ways: list[Any] = [{"until": lambda c, y: c > 3.0}, {"taps": {"h": (-1, -3)}}]
+    for keywords in ways:
+        found = []
+        for unroll in (1, 3):
+            if "taps" in keywords:
+                last, ys = ga.scan(lambda c, x: ({"h": a * sum(c["h"]) + x}, x), {"h": np.ones(3)},
+                                   xs, unroll=unroll, **keywords)  # fmt: skip
+                last = last["h"][-1]
+            else:
+                last, ys = ga.scan(lambda c, x: (a * c + x, c), 0.0, xs, unroll=unroll, **keywords)
+            found.append([last, ys, ga.grad(last, a)])
+        for one, other in zip(*ga.function([a, xs], found)(0.9, np.arange(7.0)), strict=True):
+            np.testing.assert_array_equal(one, other)

@@ -282,6 +282,8 @@ class Kept:
             source = v.owner.inputs[0].type.shape[v.owner.op.params["axis"]]
             return source in self.places or self._is_known(v.owner.inputs[0])
         op = v.owner.op
+        if op.family.is_effect:  # it does not happen again in the backward loop
+            return self._is_known(v)
         cheap = op.family.passes or op.family.views(op.params) or op.name == "broadcast_to"
         return not cheap and self._is_known(v)
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from graphad.ir.dims import Dim
 from graphad.ir.families import loopflows
-from graphad.ir.families.inner import InnerFamily, PullBack, Received, Run, seeded
+from graphad.ir.families.inner import InnerFamily, PullBack, Received, Run, seeded, silent
 from graphad.ir.families.loopflows import build
 from graphad.ir.families.looprun import layout_of
 from graphad.ir.families.movement import zeros_for
@@ -114,7 +114,8 @@ def backward(
     rows = range(layout.first + layout.carries, layout.first + layout.carries + layout.rows)
     inputs = [_stand_in(v, steps if i in rows else None) for i, v in enumerate(node.inputs)]
     some = changed(layout, strict=False, count=None if rows and not layout.until else steps)
-    inner = build(node.op.family, some, pull.graph, inputs)[0].owner
+    graph = Graph(pull.graph.inputs, silent(pull.graph.outputs))  # effects have happened
+    inner = build(node.op.family, some, graph, inputs)[0].owner
     assert inner is not None
     seeds = {i: _stand_in(node.output(i), steps if i >= layout.carries else None)
              for i in pull.seeds}  # fmt: skip
@@ -130,7 +131,7 @@ def backward(
     params = {
         "forward": Graph(inputs, inner.outputs[: layout.carries]),
         "gradient": Graph([*inputs, *seeds.values()], [received[i] for i in places]),  # type: ignore[misc]
-        "scan": (pull.graph, layout.params()), "moving": tuple(seeds), "places": tuple(places),
+        "scan": (graph, layout.params()), "moving": tuple(seeds), "places": tuple(places),
     }  # fmt: skip
     results = apply(Op(RECOMPUTING, params), tuple(operands))  # type: ignore[arg-type]
     found = iter(results if isinstance(results, tuple) else (results,))

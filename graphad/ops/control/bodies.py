@@ -170,3 +170,20 @@ def length_variable(length: Any, what: str) -> tuple[Variable, Size]:
             raise ShapeError(f"{what} is {int(length)}", remedy="a length is 0 or larger")
         return as_variable(int(length)), int(length)
     return found.astype("int64"), Dim.anonymous()
+
+
+def checked_policy(checkpoint: Any, what: str) -> Any:
+    """The policy in its stored form; UseError for what is none."""
+    if checkpoint is None or checkpoint == "all":
+        return "all"
+    if isinstance(checkpoint, str) and checkpoint in ("none", "sqrt"):
+        return checkpoint
+    pair = isinstance(checkpoint, tuple) and len(checkpoint) == 2
+    number = checkpoint[1] if pair and checkpoint[0] in ("slots", "bytes") else checkpoint
+    if isinstance(number, int) and not isinstance(number, bool) and number > 0:
+        return checkpoint
+    raise UseError(
+        f"{what}: checkpoint={checkpoint!r}",
+        remedy='choose None, "none", "sqrt", every k-th step with an int k, ("slots", number) '
+        'or ("bytes", number)',
+    )

@@ -19,6 +19,7 @@ from graphad.ops.control.bodies import (
     Leaves,
     check_function,
     check_structure,
+    checked_policy,
     fitted,
     inside,
     length_variable,
@@ -33,6 +34,7 @@ def while_loop(
     init: Any,
     *,
     max_steps: int | None = None,
+    checkpoint: Any = None,
 ) -> Any:
     """``while cond(carry): carry = body(carry)``; returns the carry at the end.
 
@@ -40,6 +42,8 @@ def while_loop(
     body       function from carry to carry, of one structure, with one dtype and shape each
     init       container of Variables or values: the carry at the start
     max_steps  the largest number of steps; None: no limit
+    checkpoint what reverse mode keeps of the forward pass, as of `scan`: None for all that it
+               reads, "sqrt", ("slots", s) …
 
     Both functions are called to build their graphs. Variables that they use without getting them
     are operands too. The loop is differentiable forward and backward, to any order: the number of
@@ -70,19 +74,27 @@ def while_loop(
     first = _truth(cond(start.filled(start.variables)), asked)
     results = _loop(
         [*carried, going], state, start, drawn, [length, first], until=True, count=Dim.anonymous(),
-        strict=max_steps is not None,
+        strict=max_steps is not None, keep=checked_policy(checkpoint, "while_loop"),
     )  # fmt: skip
     return start.filled(results)
 
 
 @located
-def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Any], Any], init: Any) -> Any:
+def fori_loop(
+    lower: Any,
+    upper: Any,
+    body: Callable[[Any, Any], Any],
+    init: Any,
+    *,
+    checkpoint: Any = None,
+) -> Any:
     """``for i in range(lower, upper): carry = body(i, carry)``; returns the carry at the end.
 
     lower, upper  ints, sizes such as ``x.shape[0]``, or integer scalar Variables; no step is made
                   where upper <= lower
     body          function of the int64 scalar i and the carry, that returns the next carry
     init          container of Variables or values: the carry at the start
+    checkpoint    what reverse mode keeps of the forward pass, as of `scan`
 
     Derivatives and errors are those of `scan`, whose length is ``upper - lower``.
 
@@ -107,8 +119,9 @@ def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Any], Any], init: Any
         carried = _next(body(i, start.filled(state)), start, state, "fori_loop", place_of(body))
     whole = Leaves([first, *start.variables], "init")
     results = _loop(
-        [i + 1, *carried], [i, *state], whole, drawn, [length], until=False, count=count
-    )
+        [i + 1, *carried], [i, *state], whole, drawn, [length], until=False, count=count,
+        keep=checked_policy(checkpoint, "fori_loop"),
+    )  # fmt: skip
     return start.filled(results[1:])
 
 
@@ -150,6 +163,7 @@ def _loop(
     until: bool,
     count: Size,
     strict: bool = False,
+    keep: Any = "all",
 ) -> list[Variable]:
     """The carries at the end."""
     n = len(state)
@@ -157,7 +171,7 @@ def _loop(
     pairs = dict(zip([*state, *drawn.given], operands, strict=True))
     outputs = [*outputs[:n], *drawn.last, *outputs[n:]]
     graph, given = enclose(outputs, pairs, inside=drawn.effects)
-    layout = Layout(len(pairs), 0, 0, until=until, strict=strict, count=count)
+    layout = Layout(len(pairs), 0, 0, until=until, strict=strict, count=count, keep=keep)
     results = build(SCAN, layout, settled(graph, len(pairs), given), [*head, *given])
     drawn.leave(results[n : len(pairs)])
     return list(results[:n])

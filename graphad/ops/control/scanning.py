@@ -18,6 +18,7 @@ from graphad.ir.variable import Variable, as_variable, describe, located
 from graphad.ops.control.bodies import (
     Leaves,
     check_function,
+    checked_policy,
     inside,
     length_variable,
     place_of,
@@ -62,7 +63,8 @@ def scan(
               step; else carries at some steps, the others are computed anew: "none" (the first
               only), an int k (every k-th), "sqrt" (every √n-th), ("slots", s) (binomial, at
               most s at a time), ("bytes", b) (as many as fit)
-    unroll    how many steps are written one after the other in the body; the length must be known
+    unroll    how many steps are written one after the other in the body; the length must be
+              known. Results are the same; loops with `until` or `taps` are left as they are
     truncate  gradients flow through the last so many steps only (in the order of the loop)
 
     Returns the carry after the last step, in the structure of `init`, and the y of all steps
@@ -87,7 +89,9 @@ def scan(
     steps, count = _length(sequences, length)
     if until is not None:
         check_function(until, "scan: until")
-    if check_count("unroll", unroll) > 1 or truncate is not None:
+    if check_count("unroll", unroll) > 1 and (until is not None or taps is not None):
+        unroll = 1
+    if unroll > 1 or truncate is not None:
         return _in_pieces(body, init, xs, steps, count, reverse, taps, until, checkpoint, unroll,
                           truncate)  # fmt: skip
     history = History(start, taps)
@@ -116,7 +120,7 @@ def scan(
     layout = Layout(
         carries, len(rows), len(ys.variables), until is not None, bool(reverse),
         count=Dim.anonymous() if until is not None else None if rows else count,
-        keep=checked_policy(checkpoint),
+        keep=checked_policy(checkpoint, "scan"),
     )  # fmt: skip
     head = [steps] if until is None else [steps, as_variable(True)]
     results = build(SCAN, layout, settled(graph, carries, given), [*head, *given])
@@ -131,11 +135,11 @@ def _in_pieces(
     until: Any, checkpoint: Any, unroll: int, truncate: int | None,
 ) -> tuple[Any, Any]:  # fmt: skip
     """Loops with `unroll` or `truncate`, made of plain ones."""
-    if until is not None or (taps is not None and unroll > 1):
+    if until is not None:
         raise UseError(
-            f"scan: {'until' if until is not None else 'taps'} together with "
-            f"{'unroll' if unroll > 1 else 'truncate'}",
-            remedy="leave one of them out",
+            "scan: until together with truncate",
+            cause="which steps are the last is known only when the loop has ended",
+            remedy="leave one of them out, or cut the gradient in the body with ga.stop_gradient",
         )
     if truncate is None:
         return unrolled(scan, body, init, xs, count, unroll, reverse, checkpoint=checkpoint)
@@ -185,20 +189,3 @@ def _length(sequences: Leaves, length: Any) -> tuple[Variable, Size]:
         return length_variable(length, "scan: length")
     first = sequences.present[0][1]
     return length_variable(first.shape[0], "scan: length")
-
-
-def checked_policy(checkpoint: Any) -> Any:
-    """The policy in its stored form; UseError for what is none."""
-    if checkpoint is None or checkpoint == "all":
-        return "all"
-    if isinstance(checkpoint, str) and checkpoint in ("none", "sqrt"):
-        return checkpoint
-    pair = isinstance(checkpoint, tuple) and len(checkpoint) == 2
-    number = checkpoint[1] if pair and checkpoint[0] in ("slots", "bytes") else checkpoint
-    if isinstance(number, int) and not isinstance(number, bool) and number > 0:
-        return checkpoint
-    raise UseError(
-        f"scan: checkpoint={checkpoint!r}",
-        remedy='choose None, "none", "sqrt", every k-th step with an int k, ("slots", number) '
-        'or ("bytes", number)',
-    )
