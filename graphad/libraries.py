@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
+import sys
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder
 from typing import Any
 
 from graphad.errors import MissingLibraryError
@@ -29,6 +32,33 @@ def scipy(part: str) -> Any:
             remedy='install it: pip install "graphad[scipy]"',
         ) from error
     return getattr(scipy, part)
+
+
+@functools.cache
+def lapack() -> Any:
+    """LAPACK's routines as SciPy has them, ``lapack().dtrtrs``.
+
+    Where `scipy.linalg` is not loaded yet, its extension module with the routines is loaded by
+    itself, in a fortieth of the time. Raises MissingLibraryError without SciPy.
+
+    >>> lapack().dtrtrs([[2.0]], [4.0])
+    (array([2.]), 0)
+    """
+    name = "scipy.linalg._flapack"
+    found = None if "scipy.linalg" in sys.modules else importlib.util.find_spec("scipy")
+    for folder in () if found is None else found.submodule_search_locations or ():
+        finder = FileFinder(
+            os.path.join(folder, "linalg"), (ExtensionFileLoader, EXTENSION_SUFFIXES)
+        )
+        spec = finder.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            try:
+                module = importlib.util.module_from_spec(spec)
+                spec.loader.exec_module(module)
+            except ImportError:  # it needs what the package prepares
+                continue
+            return sys.modules.setdefault(name, module)  # where the package finds it later
+    return scipy("linalg").lapack
 
 
 @functools.cache

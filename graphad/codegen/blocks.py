@@ -19,8 +19,8 @@ import numpy as np
 from graphad.codegen.blocked import BodyWriter
 from graphad.codegen.blockroles import COMBINE
 from graphad.codegen.buffers import Body
-from graphad.codegen.llvm import Unfit
-from graphad.codegen.threads import available_threads, pool, wait_for
+from graphad.codegen.threads import Task, available_threads, crew
+from graphad.codegen.unfit import Unfit
 from graphad.ir.variable import Variable
 from graphad.plan.group import Axes, Group, Result
 
@@ -154,17 +154,14 @@ class _Run:
     def share(self, threads: int) -> None:
         """Compute all chunks on up to `threads` threads; wait for all, come what may."""
         count = min(threads, self.cut.chunks)
-        futures: list[Any] = []
-        if count > 1:
-            shared = pool(self.blocks.threads)
-            futures = [shared.submit(self.work_quietly) for _ in range(count - 1)]
-        try:
+        if count <= 1:
             self.work()
-        finally:
-            if futures:
-                wait_for(futures)
-        for future in futures:
-            future.result()
+            return
+        tasks = [Task(self.work_quietly) for _ in range(count - 1)]
+        crew(self.blocks.threads).share(tasks, self.work)
+        for task in tasks:
+            if task.error is not None:
+                raise task.error
 
     def work_quietly(self) -> None:
         with np.errstate(all="ignore"):

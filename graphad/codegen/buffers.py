@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,17 +19,19 @@ from graphad.codegen.vocabulary import ARRAY, call, literal
 from graphad.plan.group import Axes, Operand, Result
 
 
-@dataclass(eq=False)
 class Val:
     """A value in the body: an array of one block, known by what a small sample of it is."""
 
-    sample: Any
-    text: str = ""
-    base: Val | None = None  # of a view
-    index: str = ""
-    last: int = -1  # the line that reads it last
-    result: int | None = None  # position among the results, if it is one
-    slot: int | None = None
+    __slots__ = ("base", "index", "last", "result", "sample", "slot", "text")
+
+    def __init__(
+        self, sample: Any, text: str = "", base: Val | None = None, index: str = ""
+    ) -> None:
+        self.sample, self.text = sample, text
+        self.base, self.index = base, index  # of a view
+        self.last = -1  # the line that reads it last
+        self.result: int | None = None  # position among the results, if it is one
+        self.slot: int | None = None
 
     @property
     def root(self) -> Val:
@@ -40,19 +41,20 @@ class Val:
         return self.text if self.base is None else f"{self.base}[{self.index}]"
 
 
-@dataclass(eq=False)
 class Line:
     """``target = function(arguments)``; "patch" puts `arguments[0]` where it is 0."""
 
-    function: str
-    arguments: tuple[Any, ...]
-    keywords: Mapping[str, Any]
-    target: Val
-    place: str = ""
+    __slots__ = ("arguments", "function", "keywords", "place", "target")
+
+    def __init__(
+        self, function: str, arguments: tuple[Any, ...], keywords: Mapping[str, Any], target: Val,
+        place: str = "",
+    ) -> None:  # fmt: skip
+        self.function, self.arguments, self.keywords = function, arguments, keywords
+        self.target, self.place = target, place
 
 
-@dataclass(frozen=True)
-class Buffer:
+class Buffer(NamedTuple):
     """A view of a slot of the workspace: dtype, and shape by axes of the frame."""
 
     slot: int
@@ -60,8 +62,7 @@ class Buffer:
     axes: Axes
 
 
-@dataclass
-class Body:
+class Body(NamedTuple):
     """The source of one block, and what its parameters are.
 
     parameters: operands, then results that are written in place, then buffers.
@@ -74,7 +75,7 @@ class Body:
     written: tuple[int, ...]  # positions of results that are written block by block
     partial: tuple[tuple[int, str], ...]  # positions of those that are combined, and how
     buffers: tuple[Buffer, ...] = ()
-    slots: tuple[int, ...] = field(default=())  # bytes of one element of each slot
+    slots: tuple[int, ...] = ()  # bytes of one element of each slot
     element_bytes: int = 0  # of operands and results
     limit: int = 1  # axes of the frame before this one may be cut
 

@@ -11,8 +11,8 @@ from graphad.codegen.blocked import Unsuitable, row_reductions
 from graphad.codegen.blockroles import block_roles
 from graphad.codegen.blocks import Blocks
 from graphad.codegen.calls import arguments
-from graphad.codegen.llvm import Unfit
 from graphad.codegen.program import Program, Run, generate
+from graphad.codegen.unfit import Unfit
 from graphad.ir.families.elementwise import Elementwise
 from graphad.ir.families.reduction import Reduction, Scan
 from graphad.ir.graph import Graph

@@ -12,7 +12,7 @@ from graphad.codegen.arrays import layout
 from graphad.codegen.entry import GLOBALS, Entry
 from graphad.codegen.loops import Loop
 from graphad.codegen.nest import Nest
-from graphad.codegen.threads import available_threads, pool, wait_for
+from graphad.codegen.threads import Task, available_threads, crew
 from graphad.plan.group import Group
 
 
@@ -63,15 +63,12 @@ class Sharing:
             _check(run(parameters, 0, chunks))
             return
         bounds = [chunks * i // parts for i in range(parts + 1)]
-        shared = pool(self.threads)
-        futures = [
-            shared.submit(run, parameters, bounds[i], bounds[i + 1]) for i in range(1, parts)
-        ]
-        try:
-            full = run(parameters, 0, bounds[1])
-        finally:
-            wait_for(futures)
-        _check(full or any([future.result() for future in futures]))
+        tasks = [Task(run, parameters, bounds[i], bounds[i + 1]) for i in range(1, parts)]
+        full = crew(self.threads).share(tasks, lambda: run(parameters, 0, bounds[1]))
+        for task in tasks:
+            if task.error is not None:
+                raise task.error
+        _check(full or any([task.result for task in tasks]))
 
 
 def _check(full: int) -> None:

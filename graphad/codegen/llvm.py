@@ -14,6 +14,7 @@ from typing import Any
 
 from graphad.codegen import cache, mathlib
 from graphad.codegen.lock import compiling
+from graphad.codegen.unfit import Unfit
 from graphad.errors import MissingLibraryError
 
 _PYTHON = (
@@ -23,10 +24,6 @@ _PYTHON = (
     "PyTuple_New", "PyTuple_SetItem", "PyLong_FromLongLong", "PyLong_AsUnsignedLongLongMask",
     "PyErr_CheckSignals",
 )  # fmt: skip
-
-
-class Unfit(Exception):
-    """Arrays that a kernel was not made for: the NumPy program runs instead."""
 
 
 @functools.cache

@@ -26,9 +26,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy import empty
 
-from graphad.codegen.llvm import Unfit
 from graphad.codegen.loopentry import Memory
 from graphad.codegen.reuse import LARGE, Store
+from graphad.codegen.unfit import Unfit
 from graphad.ir.families.looprun import Layout, too_long
 
 CHUNK = 256  # steps of a loop of unknown length before its storage grows

@@ -15,9 +15,9 @@ import numpy as np
 
 from graphad.codegen import kernels
 from graphad.codegen.kernels import Kernels
-from graphad.codegen.llvm import Unfit
 from graphad.codegen.program import Program, Run, generate
 from graphad.codegen.roles import roles
+from graphad.codegen.unfit import Unfit
 from graphad.ir.graph import Graph
 from graphad.ir.op import Op
 from graphad.plan import Group, Plan, make_plan

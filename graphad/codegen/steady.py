@@ -18,7 +18,6 @@ import numpy as np
 
 from graphad.codegen import kernels, llvm
 from graphad.codegen.arrays import layout as offsets
-from graphad.codegen.llvm import Unfit
 from graphad.codegen.loopblas import WithLibrary
 from graphad.codegen.loopdriver import Entered, driver
 from graphad.codegen.loopentry import LoopEntry, symbol
@@ -28,6 +27,7 @@ from graphad.codegen.places import Number, Place
 from graphad.codegen.recording import Unrecordable
 from graphad.codegen.scalars import DTYPES
 from graphad.codegen.steps import concrete
+from graphad.codegen.unfit import Unfit
 from graphad.codegen.vectors import element
 from graphad.ir.dims import Atom
 from graphad.ir.evaluate import match_sizes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from graphad.ir.types import Shape, Size
 from graphad.ir.variable import Apply, Variable
@@ -14,22 +13,22 @@ LARGEST = 128  # nodes of a group: compile time stays linear in the graph
 SHORT = 16  # elements of a loop that are not worth a loop of their own
 
 
-@dataclass(eq=False)
 class Growing:
     """A group under construction; `add` leaves it unchanged when the node does not fit."""
 
-    stage: int
-    views: dict[Variable, View]  # of values from outside
-    nodes: list[Apply] = field(default_factory=list)
-    sources: list[tuple[Variable | Operand, ...]] = field(default_factory=list)
-    roles: list[Role] = field(default_factory=list)
-    frame: list[Size] = field(default_factory=list)
-    axes: dict[Variable, Axes] = field(default_factory=dict)
-    ends: dict[Variable, str] = field(default_factory=dict)  # totals and columns
-    again: set[Apply] = field(default_factory=set)  # nodes that another group computes as well
-    rows: int | None = None  # how many inner axes are reduced within rows
-    outer: int = 0  # at least so many axes must be outer ones
-    exact: int | None = None  # totals of rows: there must be exactly so many outer axes
+    def __init__(self, stage: int, views: dict[Variable, View]) -> None:
+        self.stage = stage
+        self.views = views  # of values from outside
+        self.nodes: list[Apply] = []
+        self.sources: list[tuple[Variable | Operand, ...]] = []
+        self.roles: list[Role] = []
+        self.frame: list[Size] = []
+        self.axes: dict[Variable, Axes] = {}
+        self.ends: dict[Variable, str] = {}  # totals and columns
+        self.again: set[Apply] = set()  # nodes that another group computes as well
+        self.rows: int | None = None  # how many inner axes are reduced within rows
+        self.outer = 0  # at least so many axes must be outer ones
+        self.exact: int | None = None  # totals of rows: there must be exactly so many outer axes
 
     def add(self, node: Apply, role: Role) -> bool:
         """Take the node in, if it fits."""

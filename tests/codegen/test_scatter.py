@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 import graphad as ga
 
 pytest.importorskip("llvmlite")
+from graphad.codegen import scatter, scattercode
 from graphad.codegen.scatter import add_at
 
 RNG = np.random.default_rng(0)
@@ -34,6 +37,12 @@ CASES: dict[str, tuple[tuple[int, ...], Any, tuple[int, ...]]] = {
     "no places": ((7, 5), np.array([], "int64"), (0, 5)),
     "no columns": ((7, 0), np.array([1, 2]), (2, 0)),
 }
+
+
+@pytest.fixture(autouse=True)
+def much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the first element on in machine code."""
+    monkeypatch.setattr(scatter, "WORTH", 0)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "complex128"])
@@ -77,3 +86,35 @@ def test_in_programs() -> None:
             np.testing.assert_allclose(a, b, rtol=1e-12)
     with pytest.raises(ga.GraphadError):
         f(array, np.array([9]))
+
+
+WITHOUT = """
+import sys
+sys.modules["llvmlite"] = sys.modules["llvmlite.binding"] = None
+import numpy as np
+import graphad as ga
+from graphad.codegen import scatter, scattercode
+x, t = ga.matrix("x", shape=("n", 1000)), ga.vector("t", shape=("n",), dtype="int64")
+f = ga.function([x, t], ga.grad(ga.cross_entropy(x, t).sum(), x))
+array, chosen = np.linspace(-1, 1, 100_000).reshape(100, 1000), np.arange(100) % 7
+for scatter.WORTH in (scatter.WORTH, 0):
+    print(abs(f(array, chosen).sum()) < 1e-9, "add_at" in f.source)
+"""
+
+
+def test_large_arrays_without_llvmlite() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True)
+    assert done.stdout.split() == ["True"] * 4, done.stderr
+
+
+def test_little_is_left_to_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    monkeypatch.setattr(scattercode, "add", lambda *_: made.append(1) or True)
+    monkeypatch.setattr(scatter, "WORTH", 10)
+    monkeypatch.setattr(scatter, "_added", [0])
+    total = np.zeros(3)
+    for _ in range(5):
+        scatter.add_at(total, np.array([1, 1]), np.ones(2))
+    assert total.tolist() == [0.0, 10.0, 0.0] and not made
+    scatter.add_at(total, np.array([1, 1]), np.ones(2))
+    assert made == [1]

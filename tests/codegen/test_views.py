@@ -10,7 +10,7 @@ import pytest
 
 import graphad as ga
 from graphad.codegen import entry, nest
-from graphad.codegen.llvm import Unfit
+from graphad.codegen.unfit import Unfit
 from graphad.plan.layout import layout
 from graphad.testing.variants import LAYOUTS
 

@@ -2,10 +2,53 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
+from graphad.libraries import lapack
+
+_LETTERS = {"f": "s", "d": "d", "F": "c", "D": "z"}  # dtypes in the names of routines
+
+
+def solved_triangle(a: Any, b: Any, lower: bool, unit: bool = False) -> Any:
+    """x with a·x = b; a (n, n), of which one triangle is read, b (n, k), of one dtype.
+
+    unit: the diagonal counts as ones. Raises np.linalg.LinAlgError for a zero on the diagonal.
+
+    >>> solved_triangle(np.array([[2.0, 7.0], [1.0, 1.0]]), np.ones((2, 1)), True)
+    array([[0.5],
+           [0.5]])
+    """
+    if not b.size:
+        return np.array(b)
+    solve = getattr(lapack(), f"{_LETTERS[b.dtype.char]}trtrs")
+    if a.flags.f_contiguous:
+        x, info = solve(a, b, lower=lower, unitdiag=unit)
+    else:  # in the order of Fortran it is the transposed matrix
+        x, info = solve(a.T, b, lower=not lower, trans=1, unitdiag=unit)
+    if info:
+        raise np.linalg.LinAlgError(f"singular matrix: 0 at place {info - 1} of the diagonal")
+    return x
+
+
+def factored(a: Any) -> tuple[Any, Any]:
+    """(L and U in one matrix, the row that was swapped with each row) of a (m, n).
+
+    >>> factored(np.array([[1.0, 2.0], [2.0, 6.0]]))
+    (array([[ 2. ,  6. ],
+           [ 0.5, -1. ]]), array([1, 1], dtype=int32))
+    """
+    packed, pivots, info = getattr(lapack(), f"{_LETTERS[a.dtype.char]}getrf")(a)
+    if info:
+        warnings.warn(
+            f"the matrix is singular: 0 at place {info - 1} of the diagonal of U",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return packed, pivots
 
 
 def stacked(function: Callable[..., Any], ranks: Sequence[int], arrays: Sequence[Any]) -> Any:

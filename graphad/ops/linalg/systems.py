@@ -26,7 +26,8 @@ from graphad.ir.op import OPS, RISKY, Sample
 from graphad.ir.sizes import joint_size
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Variable, as_variable
-from graphad.libraries import has_scipy, scipy
+from graphad.libraries import has_scipy
+from graphad.ops.linalg.lapack import common, solved_triangle
 
 Rules = Sequence[Callable[[], Variable | None]]
 LARGE = 32  # rows from which a solution by triangles is faster than a factorization
@@ -137,8 +138,8 @@ def _solved_triangle(a: Any, b: Any, triangle: str) -> Any:
     """With a triangular `a`, "lower" or "upper"; small matrices and stacks go to NumPy."""
     if a.ndim > 2 or b.ndim > 2 or a.shape[0] < LARGE or not has_scipy():
         return np.linalg.solve(a, b)
-    solve = scipy("linalg").solve_triangular
-    return solve(a, b, lower=triangle == "lower", check_finite=False)
+    left, right = common([a, b])
+    return solved_triangle(left, right, triangle == "lower")
 
 
 def _solve_vjp(node: Apply, gs: Cotangents) -> Rules:

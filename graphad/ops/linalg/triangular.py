@@ -30,7 +30,7 @@ from graphad.ir.sizes import minimum
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Variable, as_variable
 from graphad.libraries import scipy
-from graphad.ops.linalg.lapack import common, like_lapack, stacked
+from graphad.ops.linalg.lapack import common, factored, like_lapack, solved_triangle, stacked
 from graphad.ops.linalg.systems import regular, right_sides, solve_types, zeros_kept
 
 Rules = Sequence[Callable[[], Variable | None]]
@@ -47,11 +47,7 @@ def _triangular_value(a: Any, b: Any, lower: bool, unit: bool, strong: bool = Fa
     def one(a: Any, b: Any) -> Any:
         if a.shape != b.shape[:1] * 2:
             raise ValueError(f"solve_triangular: {a.shape} does not fit {b.shape}")
-        if not b.size:
-            return b
-        return scipy("linalg").solve_triangular(
-            a, b, lower=lower, unit_diagonal=unit, check_finite=False
-        )
+        return solved_triangle(a, b, lower, unit)
 
     found = stacked(one, (2, 2), common([a, b]))
     return zeros_kept(found, b) if strong else found
@@ -159,7 +155,7 @@ def _getrf_value(a: Any) -> Any:
         if not a.size:
             pivots = np.zeros(min(a.shape), "int32")
             return a, pivots, np.arange(a.shape[0], dtype="int32")
-        packed, pivots = scipy("linalg").lu_factor(a, check_finite=False)
+        packed, pivots = factored(a)
         return packed, pivots, _rows_of(pivots, a.shape[0])
 
     packed, pivots, rows = stacked(one, (2,), common([a]))
