@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from graphad.codegen import cache, mathlib
+from graphad.codegen import cache, mathlib, processor
 from graphad.codegen.lock import compiling
 from graphad.codegen.unfit import Unfit
 from graphad.errors import MissingLibraryError
@@ -60,11 +60,21 @@ def _imported() -> Any:
     return llvm
 
 
+@functools.cache
+def _features() -> Any:
+    """What the processor can do, as far as it may be used: LLVM's own mapping."""
+    llvm = binding()
+    with compiling:
+        found = llvm.get_host_cpu_features()
+    found.update(processor.allowed(found, processor.bound()))
+    return found
+
+
 def target() -> Any:
     """A code generator for this processor; an engine takes hold of it."""
     llvm = binding()
     return llvm.Target.from_default_triple().create_target_machine(
-        opt=2, cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten()
+        opt=2, cpu=llvm.get_host_cpu_name(), features=_features().flatten()
     )
 
 
@@ -74,20 +84,20 @@ def circumstances() -> tuple[str, ...]:
     llvm = binding()
     with compiling:
         version = ".".join(map(str, llvm.llvm_version_info))
-        features = llvm.get_host_cpu_features().flatten()
+        features = _features().flatten()
         return version, llvm.get_default_triple(), llvm.get_host_cpu_name(), features
 
 
 @functools.cache
 def width() -> int:
     """Bits of the vector registers; 0 where no kernels can be made."""
-    with compiling:
-        features = binding().get_host_cpu_features()
-    if features.get("avx512f") and features.get("avx512dq") and features.get("avx512bw"):
-        return 512
-    if features.get("avx2"):
-        return 256
-    return 128 if features.get("sse4.1") else 0
+    return processor.width(_features())
+
+
+def look_again() -> None:
+    """Forget what was found about library and processor; what is made from now on asks anew."""
+    for known in (binding, _features, circumstances, width):
+        known.cache_clear()
 
 
 class Library:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ import pytest
 from rounding import bounds, gap
 
 import graphad as ga
-from graphad.codegen import blocks, entry, nest
+from graphad.codegen import blocks, entry, llvm, nest, processor
 from graphad.codegen.calls import arguments
 from graphad.codegen.grouping import grouping
 from graphad.codegen.kernels import Kernels
@@ -35,7 +35,7 @@ pytest.importorskip("llvmlite")
 Array = np.ndarray[Any, Any]
 SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 5e-324, -1e-310, 1e-40, 1e300, -1e22, 1e5,
                     1.0, -1.0, 700.0, -745.0])  # fmt: skip
-EVERYDAY, ALL = 50, 2000
+EVERYDAY, ALL = 40, 2000
 
 
 @pytest.fixture(autouse=True)
@@ -159,15 +159,40 @@ def compare(seed: int, group: Group, found: Array, expected: Array, allowed: Arr
 RUNS = {"kernels": by_kernels, "blocks": by_blocks}
 
 
+@pytest.fixture
+def bits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Vectors of at most so many bits."""
+    monkeypatch.setenv(processor.VARIABLE, str(request.param))
+    llvm.look_again()
+    yield request.param
+    llvm.look_again()
+
+
+def all_of(seeds: Iterable[int], groups: Any) -> Counter[str]:
+    return sum((checked(seed, groups) for seed in seeds), Counter())
+
+
 @pytest.mark.parametrize("groups", RUNS.values(), ids=RUNS)
 def test_groups_of_random_graphs(groups: Any) -> None:
-    count = sum((checked(seed, groups) for seed in range(EVERYDAY)), Counter())
-    assert min(count["exact"], count["near"]) > EVERYDAY // 2 and count["special"] > 3, count
+    count = all_of(range(EVERYDAY), groups)
+    assert min(count["exact"], count["near"]) > EVERYDAY // 2 and count["special"] > 2, count
     assert count["open"] < count["near"] // 5, count  # where anything would be right
+
+
+@pytest.mark.parametrize("bits", [128, 256], indirect=True)
+def test_groups_with_narrower_vectors(bits: int) -> None:
+    assert llvm.width() <= bits and all_of(range(10), by_kernels)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("groups", RUNS.values(), ids=RUNS)
 @pytest.mark.parametrize("start", range(0, ALL, 100))
 def test_groups_of_many_random_graphs(start: int, groups: Any) -> None:
-    assert sum((checked(seed, groups) for seed in range(start, start + 100)), Counter())
+    assert all_of(range(start, start + 100), groups)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("bits", [128, 256], indirect=True)
+@pytest.mark.parametrize("start", range(0, ALL // 4, 100))
+def test_many_groups_with_narrower_vectors(start: int, bits: int) -> None:
+    assert all_of(range(start, start + 100), by_kernels)

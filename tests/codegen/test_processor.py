@@ -1,0 +1,115 @@
+"""Processors with narrower vectors, and systems without a library of vector math."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphad as ga
+from graphad.codegen import llvm, mathlib, processor
+from graphad.codegen.native import fused_plan
+
+pytest.importorskip("llvmlite")
+
+X, M = ga.vector("x", shape=("n",)), ga.matrix("m", shape=("k", "n"))
+S = ga.vector("s", shape=("n",), dtype="float32")
+J = ga.vector("j", shape=("n",), dtype="int64")
+OUTPUTS = [
+    ga.tanh(X) * ga.exp(-X) + ga.sqrt(X * X + 1), ga.softmax(M * X, axis=1), ga.sum(M * M, axis=0),
+    ga.sum(ga.sin(S) * S), S.astype("float64") + X, ga.where(J > 2, J, -J) + 1,
+    ga.grad(ga.sum(ga.log1p(ga.square(M - X))), X), ga.cumsum(X), X[J % 3] * 2, ga.max(M),
+    ga.scan(lambda c, x: (ga.tanh(c + x), c), X, M)[0], ga.logaddexp(X, 0.5), X**1.7,
+]  # fmt: skip
+INPUTS = [X, M, S, J]
+
+
+def given() -> list[Any]:
+    rng = np.random.default_rng(0)
+    return [rng.uniform(0.1, 2, 37), rng.normal(size=(5, 37)), rng.normal(size=37).astype("f4"),
+            rng.integers(0, 5, 37)]  # fmt: skip
+
+
+def assert_right() -> None:
+    found = ga.function(INPUTS, OUTPUTS, backend="llvm")(*given())
+    expected = ga.function(INPUTS, OUTPUTS, backend="interpreter")(*given())
+    for a, b in zip(found, expected, strict=True):
+        bound = 1e-5 if b.dtype == np.float32 else 1e-12
+        np.testing.assert_allclose(a, b, rtol=bound, atol=bound)
+
+
+@pytest.fixture(params=processor.WIDTHS)
+def bits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Vectors of at most so many bits."""
+    monkeypatch.setenv(processor.VARIABLE, str(request.param))
+    llvm.look_again()
+    yield request.param
+    llvm.look_again()
+
+
+def assembly(f: ga.Function) -> str:
+    module = llvm.binding().parse_assembly(f._compiled.native.kernels.text)
+    text: str = llvm.target().emit_assembly(module)
+    return text
+
+
+def test_narrower_vectors(bits: int) -> None:
+    """Results agree, and no instruction is of the processors that have wider ones."""
+    assert llvm.width() <= bits
+    assert_right()
+    f = ga.function([X, S], [ga.sqrt(X) * X + 1, ga.exp(S)], backend="llvm")
+    registers = {128: "xmm", 256: "ymm", 512: "zmm"}
+    wider = [name for size, name in registers.items() if size > bits]
+    assert not any(name in assembly(f) for name in wider)
+    assert registers[llvm.width()] in assembly(f)
+
+
+def test_code_on_disk_is_that_of_its_width(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = set()
+    try:
+        for _ in range(2):
+            for bits in processor.WIDTHS:
+                monkeypatch.setenv(processor.VARIABLE, str(bits))
+                llvm.look_again()
+                f = ga.function([X], ga.sqrt(X) + 1, backend="llvm", cache=str(tmp_path))
+                np.testing.assert_array_equal(f([4.0, 9.0]), [3.0, 4.0])
+                kinds.add((llvm.width(), llvm.circumstances()))
+        assert len(list(tmp_path.iterdir())) == len(kinds)
+    finally:
+        monkeypatch.undo()
+        llvm.look_again()
+
+
+def test_a_width_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(processor.VARIABLE, "wide")
+    with pytest.warns(UserWarning, match="GRAPHAD_VECTOR_BITS='wide'"):
+        assert processor.bound() == 512
+
+
+@pytest.fixture
+def no_vector_math(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As on macOS, on musl, and with an older glibc."""
+    known = (mathlib.address, mathlib.available)
+    monkeypatch.setattr(mathlib, "library", lambda: None)
+    for function in known:
+        function.cache_clear()
+    yield
+    for function in known:
+        function.cache_clear()
+
+
+@pytest.mark.usefixtures("no_vector_math")
+def test_without_vector_math() -> None:
+    """Such functions are NumPy's; what is left of a group is still machine code."""
+    assert not mathlib.available(llvm.width())
+    assert_right()
+    plan = fused_plan(ga.Graph([X], [ga.exp(X * 2 + 1) * 3 - X]))
+    assert plan is not None
+    grouped = [[n.op.name for n in s.group.nodes] if s.group else s.node.op.name
+               for s in plan.steps]  # fmt: skip
+    assert "exp" in grouped and sum(isinstance(names, list) for names in grouped) == 2
+    f = ga.function(INPUTS, OUTPUTS)
+    assert f.wait_native()
+    f(*given())
