@@ -19,8 +19,9 @@ Call = Callable[[], tuple[Any, Any]]
 Build = Callable[[], Call]
 
 
-def with_graphad(workload: Workload, backend: str = "auto") -> Build:
-    """A static graph with named sizes; NumPy arrays in, NumPy arrays out."""
+def with_graphad(workload: Workload, backend: str = "auto", wait: bool = False) -> Build:
+    """A static graph with named sizes; NumPy arrays in, NumPy arrays out. `wait`: for all machine
+    code, after a first call."""
     import graphad as ga
 
     values = workload.arguments()
@@ -34,6 +35,9 @@ def with_graphad(workload: Workload, backend: str = "auto") -> Build:
         gradients = ga.grad(loss, inputs[: workload.wrt])
         function = ga.function(inputs, [loss, gradients], backend=backend)
         arguments = list(values.values())
+        if wait:
+            function(*arguments)
+            function.wait_native()
         return lambda: function(*arguments)
 
     return build
@@ -120,6 +124,7 @@ def with_torch(workload: Workload) -> Build:
 LIBRARIES: dict[str, Callable[[Workload], Build]] = {
     "graphad": with_graphad,
     "graphad-numpy": functools.partial(with_graphad, backend="numpy"),
+    "graphad-native": functools.partial(with_graphad, wait=True),
     "graphad-llvm": functools.partial(with_graphad, backend="llvm"),
     "autograd": with_autograd,
     "jax": with_jax,

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,26 @@ def time_calls(workload: Workload, libraries: Sequence[str], seconds: float) -> 
     """Median seconds of one call for each library; `seconds` of measuring for each."""
     calls = {name: LIBRARIES[name](workload)() for name in libraries}
     apart = _compare(workload, calls)
+    sizes, samples = _sampled(calls, seconds)
+    return {
+        "seconds": {name: statistics.median(found) for name, found in samples.items()},
+        "spread": {name: _quartiles(found) for name, found in samples.items()},
+        "rounds": len(samples[libraries[0]]),
+        "batch": sizes,
+        "apart": apart,
+    }
+
+
+def rounds(calls: Mapping[str, Callable[[], Any]], seconds: float) -> dict[str, float]:
+    """Median seconds of one call of each, taken in turn; `seconds` of measuring for each."""
+    samples = _sampled(calls, seconds)[1]
+    return {name: statistics.median(found) for name, found in samples.items()}
+
+
+def _sampled(
+    calls: Mapping[str, Callable[[], Any]], seconds: float
+) -> tuple[dict[str, int], dict[str, list[float]]]:
+    """How many calls a batch has, and seconds of one call in each round."""
     sizes = {name: _batch_size(call) for name, call in calls.items()}
     samples: dict[str, list[float]] = {name: [] for name in calls}
     end = time.perf_counter() + seconds * len(calls)
@@ -39,13 +59,7 @@ def time_calls(workload: Workload, libraries: Sequence[str], seconds: float) -> 
             break
         for name, call in calls.items():
             samples[name].append(_time_batch(call, sizes[name]))
-    return {
-        "seconds": {name: statistics.median(found) for name, found in samples.items()},
-        "spread": {name: _quartiles(found) for name, found in samples.items()},
-        "rounds": len(samples[libraries[0]]),
-        "batch": sizes,
-        "apart": apart,
-    }
+    return sizes, samples
 
 
 def _compare(workload: Workload, calls: Mapping[str, Call]) -> float:
@@ -61,7 +75,7 @@ def _compare(workload: Workload, calls: Mapping[str, Call]) -> float:
     return worst
 
 
-def _batch_size(call: Call) -> int:
+def _batch_size(call: Callable[[], Any]) -> int:
     """Warm up for a while; the number of calls in a batch."""
     best, start = float("inf"), time.perf_counter()
     for _ in range(10_000):
@@ -71,7 +85,7 @@ def _batch_size(call: Call) -> int:
     return max(1, round(BATCH_SECONDS / best))
 
 
-def _time_batch(call: Call, count: int) -> float:
+def _time_batch(call: Callable[[], Any], count: int) -> float:
     start = time.perf_counter()
     for _ in range(count):
         call()
@@ -84,14 +98,23 @@ def _quartiles(samples: Sequence[float]) -> tuple[float, float]:
 
 
 # ---- first results ---------------------------------------------------------------------------
-def time_first(workload: Workload, libraries: Sequence[str], repeats: int) -> dict[str, float]:
+def time_first(
+    workload: Workload, libraries: Sequence[str], repeats: int, warm: bool = False
+) -> dict[str, float]:
     """Median seconds from nothing but imports to the first value and gradient, each in a fresh
-    process with empty disk caches."""
+    process with empty disk caches; `warm`: with those that another process has filled."""
     samples: dict[str, list[float]] = {name: [] for name in libraries}
-    for _ in range(repeats):
-        for name in libraries:
-            program = "from benchmarks.measure import first; first()"
-            samples[name].append(float(_fresh(program, workload.name, name)))
+    program = "from benchmarks.measure import first; first()"
+    with tempfile.TemporaryDirectory() as folder:
+        folders = {name: os.path.join(folder, name) if warm else None for name in libraries}
+        for name, path in folders.items():
+            if path is not None:
+                os.makedirs(path, mode=0o700)
+                filled = "graphad-native" if name == "graphad" else name  # it waits for its code
+                fresh(program, workload.name, filled, folder=path)
+        for _ in range(repeats):
+            for name, path in folders.items():
+                samples[name].append(float(fresh(program, workload.name, name, folder=path)))
     return {name: statistics.median(found) for name, found in samples.items()}
 
 
@@ -115,22 +138,30 @@ def time_imports(modules: Sequence[str], repeats: int) -> dict[str, float]:
                     f"import time; s = time.perf_counter(); import {name}; "
                     "print(time.perf_counter() - s)"
                 )
-                seconds = float(_fresh(program, bytecode=bytecode))
+                seconds = float(fresh(program, bytecode=bytecode))
                 if i:  # the first round writes the bytecode
                     samples[name].append(seconds)
     return {name: statistics.median(found) for name, found in samples.items()}
 
 
-def _fresh(program: str, *arguments: str, bytecode: str | None = None) -> str:
-    """What a program prints in a process of its own."""
-    with tempfile.TemporaryDirectory() as folder:
+def fresh(
+    program: str, *arguments: str, bytecode: str | None = None, folder: str | None = None
+) -> str:
+    """What a program prints in a process of its own, which has its disk caches in `folder`; None:
+    an empty one."""
+    with tempfile.TemporaryDirectory() as empty:
+        caches = folder or empty
         environment = {
             **os.environ,
-            "PYTENSOR_FLAGS": f"base_compiledir={folder}",
-            "NUMBA_CACHE_DIR": folder,
-            "XDG_CACHE_HOME": folder,
-            "GRAPHAD_CACHE_DIR": folder,
+            "PYTENSOR_FLAGS": f"base_compiledir={caches}",
+            "NUMBA_CACHE_DIR": caches,
+            "XDG_CACHE_HOME": caches,
+            "GRAPHAD_CACHE_DIR": caches,
         }
+        if folder is not None:  # JAX keeps nothing on disk unless told to, and then not all
+            environment["JAX_COMPILATION_CACHE_DIR"] = os.path.join(folder, "jax")
+            environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+            environment["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
         if bytecode is not None:
             environment["PYTHONPYCACHEPREFIX"] = bytecode
             environment["OPENBLAS_NUM_THREADS"] = "1"  # starting threads is slow and noisy

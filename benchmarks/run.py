@@ -12,6 +12,7 @@ import argparse
 import importlib.metadata
 import os
 import platform
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(machine(options.libraries))
     results: dict[str, Any] = {"machine": machine(options.libraries), "calls": {}, "first": {}}
     seconds, repeats, starts = (0.5, 1, 5) if options.quick else (3.0, 5, 21)
+    if options.first:
+        results["first"] = first_results(options, repeats)
+        if options.json:
+            measure.save(options.json, results)
+        return
 
     heading("one call, value and gradient", options.libraries)
     for name in options.only:
@@ -36,18 +42,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
         results["calls"][name] = found
         row(workload.title, found["seconds"], columns=options.libraries)
     if not options.calls:
-        heading("first result: build, gradient, compile, first call", options.libraries)
-        for name in options.only:
-            workload = WORKLOADS[name]
-            first = measure.time_first(workload, _able(workload, options.libraries), repeats)
-            results["first"][name] = first
-            row(workload.title, first, columns=options.libraries)
+        results["first"] = first_results(options, repeats)
         modules = ("numpy", *dict.fromkeys(n.partition("-")[0] for n in options.libraries))
         results["imports"] = measure.time_imports(modules, starts)
         heading("import", modules)
         row("fresh process, bytecode cached", results["imports"], modules[0])
     if options.json:
         measure.save(options.json, results)
+
+
+def first_results(options: argparse.Namespace, repeats: int) -> dict[str, Any]:
+    """The table of first results, and the geometric mean of its ratios."""
+    caches = "warm disk caches" if options.warm else "empty disk caches"
+    heading(f"first result: build, gradient, compile, first call; {caches}", options.libraries)
+    found: dict[str, Any] = {}
+    for name in options.only:
+        workload = WORKLOADS[name]
+        able = _able(workload, options.libraries)
+        found[name] = measure.time_first(workload, able, repeats, options.warm)
+        row(workload.title, found[name], columns=options.libraries)
+    for base in [n for n in options.libraries if n.startswith("graphad")]:
+        others = [n for n in options.libraries if n in ("jax", "pytensor")]
+        ratios = [min([f[n] for n in others if n in f]) / f[base] for f in found.values()
+                  if any(n in f for n in others)]  # fmt: skip
+        if ratios:
+            print(f"{base}: {' and '.join(others)} take {statistics.geometric_mean(ratios):.2f} "
+                  f"times as long, whichever is sooner; least {min(ratios):.2f}")  # fmt: skip
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
                         metavar="NAME", help=f"{', '.join(LIBRARIES)}; the first is compared with "
                         f"the others (default: {' '.join(DEFAULT)})")  # fmt: skip
     parser.add_argument("--calls", action="store_true", help="only time calls")
+    parser.add_argument("--first", action="store_true", help="only time first results")
+    parser.add_argument(
+        "--warm",
+        action="store_true",
+        help="first results with disk caches that another process has filled",
+    )
     parser.add_argument("--quick", action="store_true", help="short, for a first look")
     parser.add_argument("--json", metavar="FILE", help="also write the figures there, in seconds")
     return parser
@@ -68,9 +95,14 @@ def _parser() -> argparse.ArgumentParser:
 # ---- tables ----------------------------------------------------------------------------------
 def heading(title: str, libraries: Sequence[str]) -> None:
     """A title line, and what stands in the columns."""
-    columns = "".join(f"{name:>12}" for name in libraries)
-    ratios = "".join(f"{name:>10}" for name in libraries[1:])
+    columns = "".join(f"{name:>{_width(name)}}" for name in libraries)
+    ratios = "".join(f"{name:>{_width(name)}}" for name in libraries[1:])
     print(f"\n{title}\n{'':<42}{columns}   | times {libraries[0]}:{ratios}", flush=True)
+
+
+def _width(name: str) -> int:
+    """Of a column; names of modes are long."""
+    return max(12, len(name) + 2)
 
 
 def row(title: str, seconds: Mapping[str, float], base: str | None = None,
@@ -78,10 +110,10 @@ def row(title: str, seconds: Mapping[str, float], base: str | None = None,
     """Times, and how many times the first library's time each of the others takes."""
     first = seconds[base or next(iter(seconds))]
     names = list(columns or seconds)
-    shown = "".join(f"{duration(seconds[n]) if n in seconds else '-':>12}" for n in names)
+    shown = "".join(f"{duration(seconds[n]) if n in seconds else '-':>{_width(n)}}" for n in names)
     gap = " " * (len("   | times :") + len(base or next(iter(seconds))))
-    ratios = "".join(f"{seconds[n] / first:>9.2f}x" if n in seconds else f"{'-':>10}"
-                     for n in names[1:])  # fmt: skip
+    ratios = "".join(f"{seconds[n] / first:>{_width(n) - 1}.2f}x" if n in seconds
+                     else f"{'-':>{_width(n)}}" for n in names[1:])  # fmt: skip
     print(f"{title:<42}{shown}{gap}{ratios}", flush=True)
 
 

@@ -329,16 +329,14 @@ def test_inner_graphs_have_kernels_too() -> None:
 def test_without_llvmlite(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "llvmlite", None)
     monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
-    llvm.binding.cache_clear()
-    llvm.width.cache_clear()
+    llvm.look_again()
     try:
         with pytest.raises(MissingLibraryError, match=r"graphad\[jit\]"):
             ga.function([M], M + 1, backend="llvm")
         for backend in ("auto", "numpy", "interpreter"):
             close([ga.function([M], M + 1, backend=backend)(ARRAYS[0])], [ARRAYS[0] + 1])
     finally:
-        llvm.binding.cache_clear()
-        llvm.width.cache_clear()
+        llvm.look_again()
 
 
 # ---- what can be seen ------------------------------------------------------------------------
