@@ -150,7 +150,14 @@ class Compiled:
         inner = inner_compiler(dataclasses.replace(self.options, backend="llvm"))
         fits = conditions.hold if conditions.equal else None
         made: Native = maker.Native(
-            fused, self.name, inner, self.program, fits, self.options.threads, self.options.cache
+            fused,
+            self.name,
+            inner,
+            self.program,
+            fits,
+            self.options.threads,
+            self.options.cache,
+            self.options.backend == "llvm",
         )
         return made
 

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from graphad.codegen.calls import arguments
 from graphad.codegen.counted import Counted
 from graphad.codegen.nest import BLOCK, CHUNK, Nest
+from graphad.codegen.objects import ALIGNED, IN_ORDER, Objects
 from graphad.codegen.scalars import BOOL
 from graphad.codegen.vectors import Text, element, identity, literal
 from graphad.ir.variable import Variable
@@ -27,44 +26,17 @@ RELEASE = 20_000  # elements × weight from which the interpreter lock is releas
 SHARE = 1_000_000  # elements × weight from which threads share the work
 MOST_CHUNKS = 4096
 COLUMN_CHUNKS = 8  # each has a row of sums of its own
-IN_ORDER, ALIGNED = 0x101, 0x100  # NumPy's flags: C-contiguous and aligned
-
-DECLARED = {
-    "PyFloat_AsDouble": "declare double @PyFloat_AsDouble(ptr)",
-    "PyLong_AsLongLong": "declare i64 @PyLong_AsLongLong(ptr)",
-    "PyObject_IsTrue": "declare i32 @PyObject_IsTrue(ptr)",
-    "PyErr_NoMemory": "declare ptr @PyErr_NoMemory()",
-    "PyErr_SetNone": "declare void @PyErr_SetNone(ptr)",
-    "PyErr_Occurred": "declare ptr @PyErr_Occurred()",
-    "PyErr_Clear": "declare void @PyErr_Clear()",
-    "Py_IncRef": "declare void @Py_IncRef(ptr)",
-    "Py_DecRef": "declare void @Py_DecRef(ptr)",
-    "PyEval_SaveThread": "declare ptr @PyEval_SaveThread()",
-    "PyEval_RestoreThread": "declare void @PyEval_RestoreThread(ptr)",
-    "PyObject_CallMethod": "declare ptr @PyObject_CallMethod(ptr, ptr, ptr, ...)",
-    "malloc": "declare ptr @malloc(i64)",
-    "free": "declare void @free(ptr)",
-}
-GLOBALS = [
-    "@graphad_unfit = external global i8",
-    "@_Py_NoneStruct = external global i8",
-    '@graphad_share = private constant [6 x i8] c"share\\00"',
-    "@graphad_zero = private constant i64 0",
-    '@graphad_three = private constant [4 x i8] c"nnn\\00"',
-]
 
 
-class Entry:
+class Entry(Objects):
     """Writes the entry ``name(self, arguments, count)`` for a nest."""
 
     def __init__(self, nest: Nest, name: str, layout: Mapping[str, int]) -> None:
-        self.nest, self.name, self.layout = nest, name, layout
-        self.text = Text(1, nest.text.declared)
-        self.text.declared.update(DECLARED)
+        super().__init__(Text(1, nest.text.declared), layout)
+        self.nest, self.name = nest, name
         self.sizes: dict[int, str] = {
             axis: str(size) for axis, size in enumerate(nest.group.frame) if isinstance(size, int)
         }
-        self.bad = "false"
         self.counted = Counted(self.text)
 
     def write(self) -> list[str]:
@@ -74,8 +46,7 @@ class Entry:
         fields = self._operands()
         fields |= self._results(len(arguments(self.nest.group)))
         if any(not v.ndim for v in arguments(self.nest.group)):
-            failed = t.put("call ptr @PyErr_Occurred()")  # what is no number is left to NumPy
-            self._wrong(t.put(f"icmp ne ptr {failed}, null"))
+            self.no_numbers()
         fields |= self._starts()
         self._geometry()
         elements = self._elements()
@@ -87,24 +58,13 @@ class Entry:
         self._parameters(fields, chunks)
         self._run(elements, chunks)
         self._finish(chunks)
-        t.do("call void @Py_IncRef(ptr @_Py_NoneStruct)")
-        t.do("ret ptr @_Py_NoneStruct")
+        self.finish()
         t.label("unfit")
-        t.do("call void @PyErr_Clear()")
-        t.do("call void @PyErr_SetNone(ptr @graphad_unfit)")
-        t.do("ret ptr null")
+        self.refuse()
         head = f"define ptr @{self.name}(ptr %self, ptr %arguments, i64 %count) {{"
         return [head, t.lines[0], *self.counted.counters, *t.lines[1:], "}"]
 
     # -- reading objects -----------------------------------------------------------------------
-    def _field(self, base: str, offset: int, kind: str = "ptr") -> str:
-        t = self.text
-        place = t.put(f"getelementptr i8, ptr {base}, i64 {offset}")
-        return t.put(f"load {kind}, ptr {place}")
-
-    def _wrong(self, condition: str) -> None:
-        self.bad = self.text.put(f"or i1 {self.bad}, {condition}")
-
     def _operands(self) -> dict[str, str]:
         """The pointer and strides of each operand, by the names of parameters."""
         places: dict[Variable, int] = {v: i for i, v in enumerate(arguments(self.nest.group))}
@@ -132,15 +92,15 @@ class Entry:
         fields = {name: pointer}
         for position, axis in enumerate(operand.axes):
             if axis is not None and axis in operand.covers:
-                self._size(axis, self._field(sizes, 8 * position, "i64"))
+                self._size(axis, self.field(sizes, 8 * position, "i64"))
             if axis is not None and axis >= inner and operand.variable in self.nest.group.loose:
-                fields[f"{name}.step"] = self._field(strides, 8 * position, "i64")
+                fields[f"{name}.step"] = self.field(strides, 8 * position, "i64")
                 if self.nest.group.loose[operand.variable] == "rows":
                     size = operand.variable.dtype.itemsize
-                    self._wrong(self.text.put(f"icmp ne i64 {fields[f'{name}.step']}, {size}"))
+                    self.wrong(self.text.put(f"icmp ne i64 {fields[f'{name}.step']}, {size}"))
         for window in operand.windows:
             if window.position is not None:
-                extent = self._field(sizes, 8 * window.position, "i64")
+                extent = self.field(sizes, 8 * window.position, "i64")
                 fields[f"{name}.extent{window.axis}"] = extent
         return fields | self._strides(name, operand.axes, strides)
 
@@ -160,45 +120,23 @@ class Entry:
 
     def _object(self, variable: Variable, place: int) -> tuple[str, str, str]:
         """(data, sizes, strides) of an argument; a number is put into memory."""
-        t = self.text
-        one = self._field("%arguments", 8 * place)
+        one = self.argument(place)
         if not variable.ndim:
-            return self._number(one, variable.dtype), "", ""
-        flags = self._field(one, self.layout["flags"], "i32")
-        wanted = ALIGNED if variable in self.nest.group.loose else IN_ORDER
-        order = t.put(f"and i32 {flags}, {wanted}")
-        self._wrong(t.put(f"icmp ne i32 {order}, {wanted}"))
-        data, sizes, strides = (self._field(one, self.layout[k])
-                                for k in ("data", "sizes", "strides"))  # fmt: skip
-        return data, sizes, strides
-
-    def _number(self, one: str, dtype: np.dtype) -> str:
-        t = self.text
-        place, kind = t.put("alloca i64"), element(dtype)
-        if dtype.kind == "f":
-            value = t.put(f"call double @PyFloat_AsDouble(ptr {one})")
-            value = t.put(f"fptrunc double {value} to float") if kind == "float" else value
-        elif dtype == BOOL:
-            truth = t.put(f"call i32 @PyObject_IsTrue(ptr {one})")
-            value, kind = t.put(f"trunc i32 {truth} to i8"), "i8"
-        else:
-            value = t.put(f"call i64 @PyLong_AsLongLong(ptr {one})")
-            value = value if kind == "i64" else t.put(f"trunc i64 {value} to {kind}")
-        t.do(f"store {kind} {value}, ptr {place}")
-        return place
+            return self.number(one, variable.dtype), "", ""
+        return self.array(one, ALIGNED if variable in self.nest.group.loose else IN_ORDER)
 
     def _size(self, axis: int, size: str) -> None:
         if axis in self.sizes:
-            self._wrong(self.text.put(f"icmp ne i64 {size}, {self.sizes[axis]}"))
+            self.wrong(self.text.put(f"icmp ne i64 {size}, {self.sizes[axis]}"))
         else:
             self.sizes[axis] = size
 
     def _results(self, first: int) -> dict[str, str]:
         fields: dict[str, str] = {}
         for i, result in enumerate(self.nest.group.results):
-            one = self._field("%arguments", 8 * (first + i))
-            fields[f"result{i}"] = self._field(one, self.layout["data"])
-            strides = self._field(one, self.layout["strides"])
+            one = self.argument(first + i)
+            fields[f"result{i}"] = self.field(one, self.layout["data"])
+            strides = self.field(one, self.layout["strides"])
             fields |= self._strides(f"result{i}", result.axes, strides)
         return fields
 
@@ -208,7 +146,7 @@ class Entry:
             return {f"{name}.stride0": "flat" if any(a is not None for a in axes) else "0"}
         places = {a: position for position, a in enumerate(axes) if a is not None}
         return {
-            f"{name}.stride{a}": self._field(strides, 8 * places[a], "i64") if a in places else "0"
+            f"{name}.stride{a}": self.field(strides, 8 * places[a], "i64") if a in places else "0"
             for a in range(self.nest.outer)
         }
 
@@ -304,7 +242,7 @@ class Entry:
         full = t.put(f"icmp eq ptr {buffer}, null")
         t.do(f"br i1 {full}, label %full{position}, label %filled{position}")
         t.label(f"full{position}")
-        t.do(f"ret ptr {t.put('call ptr @PyErr_NoMemory()')}")
+        self._no_memory()
         t.label(f"filled{position}")
         self.fields[f"column{position}"], self.fields[f"count{position}"] = buffer, count
         self._set(f"result{position}", "ptr", buffer)
@@ -360,12 +298,15 @@ class Entry:
         t.do(f"br i1 {t.put(f'icmp eq i32 {full}, 0')}, label %done, label %memory")
         t.label("memory")
         self._release()
-        t.do(f"ret ptr {t.put('call ptr @PyErr_NoMemory()')}")
+        self._no_memory()
         t.label("done")
 
     def _release(self) -> None:
         for store in self.nest.columns:
             self.text.do(f"call void @free(ptr {self.fields[f'column{store.position}']})")
+
+    def _no_memory(self) -> None:
+        self.text.do(f"ret ptr {self.text.put('call ptr @PyErr_NoMemory()')}")
 
     # -- results of chunks ---------------------------------------------------------------------
     def _finish(self, chunks: str) -> None:

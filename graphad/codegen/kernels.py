@@ -9,9 +9,10 @@ from typing import Any
 
 from graphad.codegen import llvm, mathlib
 from graphad.codegen.arrays import layout
-from graphad.codegen.entry import GLOBALS, Entry
+from graphad.codegen.entry import Entry
 from graphad.codegen.loops import Loop
 from graphad.codegen.nest import Nest
+from graphad.codegen.objects import GLOBALS
 from graphad.codegen.threads import Task, available_threads, crew
 from graphad.plan.group import Group
 

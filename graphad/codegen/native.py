@@ -8,6 +8,7 @@ results, so that they can be run again.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,48 +19,89 @@ from graphad.codegen.kernels import Kernels
 from graphad.codegen.program import Program, Run, generate
 from graphad.codegen.roles import roles
 from graphad.codegen.unfit import Unfit
+from graphad.codegen.whole import whole_program
 from graphad.ir.graph import Graph
 from graphad.ir.op import Op
 from graphad.plan import Group, Plan, make_plan
 from graphad.plan.fuse import fuse
 
+VARIANTS = 4  # shapes for which there is one native function
+Shapes = tuple[tuple[int, ...], ...]
+
 
 class Native:
     """A program whose fused groups are machine code; `run` as of `Program`.
 
-    `fits` says whether the sizes of the arguments are those that the plan is made for.
+    `fits` says whether the sizes of the arguments are those that the plan is made for. For small
+    arrays of sizes that are known, or have been met (`prepare`), the whole program is one native
+    function.
     """
 
     def __init__(
         self, plan: Plan, name: str, compile_inner: Callable[[Op], Run], fallback: Program,
         fits: Callable[[Sequence[Any]], bool] | None = None, threads: int | None = None,
-        cache: bool | str = False,
+        cache: bool | str = False, eager: bool = False,
     ) -> None:  # fmt: skip
-        groups = [step.group for step in plan.steps if step.group is not None]
-        self.plan, self.fallback, self.fits = plan, fallback, fits
-        self.kernels = Kernels(groups, threads, cache)
+        self.plan, self.name, self.fallback, self.fits = plan, name, fallback, fits
+        self._compile_inner, self._threads, self._cache = compile_inner, threads, cache
+        self._whole: dict[Shapes, Program | None] = {}
+        kinds = [v.type for v in plan.graph.inputs]
+        self._is_static = all(kind.is_static for kind in kinds)
+        self._eager = eager and not self._is_static
+        static: Any = [kind.shape for kind in kinds]
+        whole = self.prepare(static) if self._is_static else None
+        self.current = whole or self.with_kernels
+
+    def prepare(self, shapes: Sequence[tuple[int, ...]]) -> Program | None:
+        """The program for inputs of these shapes as one native function; None where that is not
+        possible, or does not pay."""
+        key = tuple(shapes)
+        if key not in self._whole and len(self._whole) < VARIANTS:
+            self._whole[key] = whole_program(self.plan, key, self.name, self._cache)
+        return self._whole.get(key)
+
+    @functools.cached_property
+    def kernels(self) -> Kernels:
+        """One for each group."""
+        groups = [step.group for step in self.plan.steps if step.group is not None]
+        return Kernels(groups, self._threads, self._cache)
+
+    @functools.cached_property
+    def with_kernels(self) -> Program:
+        """The program that calls the kernels."""
+        groups = [step.group for step in self.plan.steps if step.group is not None]
         functions = dict(zip(groups, self.kernels.functions, strict=True))
-        self.program = generate(plan, name, compile_inner, functions)
+        return generate(self.plan, self.name, self._compile_inner, functions)
 
     @property
     def source(self) -> str:
         """The source of the program; kernels are named kernel0, kernel1, …"""
-        return self.program.source
+        return self.current.source
 
     def run(self, *arrays: Any) -> Sequence[Any]:
         """The results."""
         if self.fits is not None and not self.fits(arrays):
             return self.fallback.run(*arrays)
+        program = self.current
+        if (self._whole or self._eager) and not self._is_static:
+            program = self.current = self._for(arrays)
         try:
-            return self.program.run(*arrays)
+            return program.run(*arrays)
         except Unfit:
-            return self._otherwise(arrays)
+            return self._otherwise(program, arrays)
 
-    def _otherwise(self, arrays: Sequence[Any]) -> Sequence[Any]:
+    def _for(self, arrays: Sequence[Any]) -> Program:
+        """The program for arguments of these sizes."""
+        shapes = tuple([getattr(a, "shape", ()) for a in arrays])
+        found = self.prepare(shapes) if self._eager else self._whole.get(shapes)
+        return found or self.with_kernels
+
+    def _otherwise(self, program: Program, arrays: Sequence[Any]) -> Sequence[Any]:
+        """Arguments in another order, or with values to be looked at."""
         ordered = [_in_order(a) for a in arrays]
         if any(a is not b for a, b in zip(arrays, ordered, strict=True)):
             try:
-                return self.program.run(*ordered)
+                return program.run(*ordered)
             except Unfit:
                 pass
         return self.fallback.run(*arrays)

@@ -20,6 +20,7 @@ from graphad.codegen.recording import Instruction, Traced, Unrecordable
 from graphad.codegen.scalars import VOCABULARY, recorded
 from graphad.ir.dims import Atom
 from graphad.ir.families.inner import InnerFamily
+from graphad.ir.op import Op
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Constant
 from graphad.plan.plan import Plan, Step
@@ -87,7 +88,7 @@ class Steps(Movements):
             size = self.type(step.inputs[0]).shape[axis]
             return Formula(self.builder.const(size, np.dtype("int64")), ())
         types = tuple([self.type(n) for n in step.inputs])
-        calls, result = recorded(step.node.op, types)
+        calls, result = recorded(self.op(step), types)
         names: dict[str, Any] = {f"a{i}": self.values[n] for i, n in enumerate(step.inputs)}
         for call in calls:
             if call.function == "setitem":
@@ -95,6 +96,10 @@ class Steps(Movements):
             else:
                 names[call.target] = self.call(call, names)
         return self.cast(names[result], kind)
+
+    def op(self, step: Step) -> Op:
+        """The op that is computed for a step."""
+        return step.node.op
 
     def cast(self, value: Any, kind: TensorType) -> Any:
         """The value in the dtype and shape of the op's type."""
@@ -160,8 +165,10 @@ class Steps(Movements):
     # -- reductions and products ---------------------------------------------------------------
     def reduced(
         self, kind: str, x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None,
-        initial: Any = None,
+        initial: Any = None, where: Any = None,
     ) -> Any:  # fmt: skip
+        if where is not None:
+            raise Unrecordable("a reduction of some elements")
         shape = shape_of(x)
         axes = tuple(range(len(shape))) if axis is None else (
             (axis,) if isinstance(axis, int) else tuple(axis))  # fmt: skip

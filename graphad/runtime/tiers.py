@@ -50,6 +50,7 @@ class Tiers:
         self.spent = 0.0
         self.problem: BaseException | None = None
         self.refused = -1  # arguments of at most so many bytes are faster without machine code
+        self.shapes: list[tuple[int, ...]] | None = None  # of the arguments at that time
         self._asked = False
         self._done = threading.Event()
 
@@ -60,6 +61,7 @@ class Tiers:
         results = self.first(*arguments)
         self.spent += time.perf_counter() - start
         if self.spent > WORTH * self.length and not self._asked:
+            self.shapes = [getattr(a, "shape", ()) for a in arguments]
             self.ask()
         return results
 
@@ -113,6 +115,8 @@ class Tiers:
         try:
             with compiling:
                 self.native = self.make() if self._install() is not None else None
+                if self.shapes is not None and hasattr(self.native, "prepare"):
+                    self.native.prepare(self.shapes)
         except Exception as error:
             self.problem = error
         finally:

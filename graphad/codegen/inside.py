@@ -1,0 +1,123 @@
+"""Fused groups inside a native function: their loop nests, called for arrays in known places.
+
+The counterpart of `entry` where addresses are parameters, and sizes and strides are numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from graphad.codegen.calls import arguments
+from graphad.codegen.entry import Entry
+from graphad.codegen.loops import Loop
+from graphad.codegen.nest import Nest
+from graphad.codegen.places import Place
+from graphad.codegen.recording import Unrecordable
+from graphad.ir.variable import Constant, Variable
+from graphad.plan.group import Group, Operand
+
+
+class Inside(Entry):
+    """Writes ``i32 name(ptr %p0, ptr %p1, …)``: operands, then results; 1 where memory is out.
+
+    places: where operands and results lie, in the order of the parameters.
+    """
+
+    def __init__(self, nest: Nest, name: str, places: Sequence[Place]) -> None:
+        super().__init__(nest, name, {"data": 0, "sizes": 1, "strides": 2, "flags": 3})
+        self.places = places
+
+    def write(self) -> list[str]:
+        t = self.text
+        t.label("start")
+        t.do(f"%p = alloca [{len(self.nest.slots.index) + 8} x i64], align 8")
+        fields = self._operands()
+        fields |= self._results(len(arguments(self.nest.group)))
+        fields |= self._starts()
+        self._geometry()
+        elements = self._elements()
+        chunks = self._chunks(elements)
+        self._parameters(fields, chunks)
+        self._run(elements, chunks)
+        self._finish(chunks)
+        t.do("ret i32 0")
+        given = ", ".join([f"ptr %p{i}" for i in range(len(self.places))])
+        head = f"define internal i32 @{self.name}({given}) {{"
+        return [head, t.lines[0], *self.counted.counters, *t.lines[1:], "}"]
+
+    def argument(self, place: int) -> str:
+        return f"%p{place}"
+
+    def field(self, base: str, offset: int, kind: str = "ptr") -> str:
+        """A part of an array, all of which are known."""
+        what, _, place = base.rpartition("%p")
+        if not what:
+            return base if offset == self.layout["data"] else f"strides of {base}"
+        axis, found = offset // 8, self.places[int(place)]
+        if what == "sizes of ":
+            return str(found.shape[axis])
+        return str(found.strides[axis] * found.dtype.itemsize)
+
+    def wrong(self, condition: str) -> None:
+        """What is wrong is found out while the function is written."""
+
+    def _object(self, variable: Variable, place: int) -> tuple[str, str, str]:
+        one = self.argument(place)
+        return one, f"sizes of {one}", f"strides of {one}"
+
+    def _size(self, axis: int, size: str) -> None:
+        if self.sizes.setdefault(axis, size) != size:
+            raise Unrecordable("a size that is not what the group was made for")
+
+    def _run(self, elements: str, chunks: str) -> None:
+        t = self.text
+        self._set("elements", "i64", elements)
+        full = t.put(f"call i32 @{self.nest.name}(ptr %p, i64 0, i64 {chunks})")
+        t.do(f"br i1 {t.put(f'icmp eq i32 {full}, 0')}, label %ran, label %memory")
+        t.label("memory")
+        self._release()
+        t.do("ret i32 1")
+        t.label("ran")
+
+    def _no_memory(self) -> None:
+        self.text.do("ret i32 1")
+
+
+def lies_well(group: Group, variable: Variable, place: Place) -> bool:
+    """Can the nest of the group read this operand where it lies?"""
+    kind = group.loose.get(variable)
+    if kind is None or not place.shape:
+        return place.is_contiguous
+    return kind == "strided" or place.strides[-1] == 1
+
+
+def write_group(
+    group: Group, name: str, places: Sequence[Place], width: int, declared: dict[str, str]
+) -> list[str]:
+    """The functions of a group: ``name``, and its nest."""
+    nest = Nest(Loop(group), f"{name}.nest", width, declared)
+    lines = nest.write()
+    return lines + Inside(nest, name, places).write()
+
+
+def described(group: Group) -> tuple[Any, ...]:
+    """What the nest of a group depends on: equal where only the variables are others."""
+    inner: dict[Variable, int] = {}
+    numbers = {v: i for i, v in enumerate(arguments(group))}
+    nodes = []
+    for node, sources in zip(group.nodes, group.sources, strict=True):
+        given = [inner[s] if isinstance(s, Variable) else _operand(s, numbers) for s in sources]
+        nodes.append((node.op, node.types, tuple([v.type for v in node.inputs]), tuple(given)))
+        inner[node.output(0)] = len(inner)
+    results = [(inner[r.variable], r.axes, r.kind) for r in group.results]
+    loose = [(numbers[v], kind) for v, kind in group.loose.items() if v in numbers]
+    operands = [_operand(o, numbers) for o in group.operands]
+    return (group.frame, group.inner, tuple(nodes), tuple(operands), tuple(results), tuple(loose))
+
+
+def _operand(operand: Operand, numbers: dict[Variable, int]) -> tuple[Any, ...]:
+    variable = operand.variable
+    value = variable.value.tobytes() if isinstance(variable, Constant) else b""
+    which: Any = numbers.get(variable, value)
+    return which, variable.type, operand.axes, operand.windows, len(operand.sizes)
