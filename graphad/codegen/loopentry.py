@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from graphad.codegen.entry import ALIGNED, DECLARED, IN_ORDER
+from graphad.codegen.objects import ALIGNED, DECLARED, IN_ORDER
 from graphad.codegen.scalars import BOOL
 from graphad.codegen.vectors import Text, element
 from graphad.ir.families.looprun import Layout

@@ -10,9 +10,9 @@ import pytest
 
 import graphad as ga
 from graphad.codegen import kernels, llvm, whole
-from graphad.codegen.unfit import Unfit
 from graphad.codegen.native import fused_plan
 from graphad.codegen.roles import roles
+from graphad.codegen.unfit import Unfit
 from graphad.ir.evaluate import evaluate
 from graphad.ir.graph import Graph
 from graphad.ir.op import OPS
