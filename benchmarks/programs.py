@@ -1,22 +1,26 @@
-"""Ten programs with Autograd and with graphad.autograd, side by side: the same sources.
+"""Ten programs with Autograd, graphad.autograd and JAX, side by side: the same sources.
 
-    python -m benchmarks.programs                    # agreement, then times
+    python -m benchmarks.programs                    # times, and how far results are apart
     python -m benchmarks.programs --only fluid --repeats 5
+    python -m benchmarks.programs --libraries autograd graphad    # without JAX
+    python -m benchmarks.programs --agree            # results only
     python -m benchmarks.programs --store            # results of Autograd, for the test suite
 
-Each figure is taken in a process of its own, the two libraries in turn: seconds of the first
+Each figure is taken in a process of its own, the libraries in turn: seconds of the first
 gradient after the imports ("one-shot"), then of a training loop of 200 iterations in a new
-process, everything included; the best of `--repeats` processes. A ratio above 1 says that graphad
-is faster.
+process, everything included, with empty caches on disk; the best of `--repeats` processes. A
+ratio above 1 says that graphad is faster.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import ModuleType
@@ -28,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(__file__).resolve().parent / "autograd_programs"
 STORED = ROOT / "tests" / "autograd" / "results.json"
 PROGRAMS = sorted(file.stem for file in FOLDER.glob("*.py") if file.stem != "__init__")
-LIBRARIES = ("autograd", "graphad.autograd")
+LIBRARIES = {"autograd": "autograd", "graphad": "graphad.autograd", "jax": "benchmarks.jaxed"}
 ITERATIONS = 200
 SHORT = 10  # iterations of the results that are stored
 KEPT = 100  # numbers of each that are stored, at least
@@ -36,11 +40,23 @@ TOLERANCE = 1e-8
 
 
 def load(name: str, library: str) -> ModuleType:
-    """The program with `library` in the place of autograd."""
-    source = (FOLDER / f"{name}.py").read_text("utf-8").replace("autograd", library)
+    """The program with `library` in the place of autograd; for JAX, its own where there is one."""
+    file, own = FOLDER / f"{name}.py", FOLDER.parent / "jax_programs" / f"{name}.py"
+    if library == LIBRARIES["jax"] and own.exists():
+        source = own.read_text("utf-8")
+    else:
+        source = file.read_text("utf-8").replace("autograd", library)
     module = ModuleType(f"{name}_{library.replace('.', '_')}")
-    exec(compile(source, f"{name}.py", "exec"), module.__dict__)
+    exec(compile(source, file.name, "exec"), module.__dict__)
     return module
+
+
+def one_shot(program: ModuleType, library: str) -> Any:
+    """The data of a program, and one gradient of its loss at its start."""
+    if hasattr(program, "one_shot"):
+        return program.one_shot()
+    loss, params = program.setup()[:2]
+    return importlib.import_module(library).grad(loss)(params)
 
 
 # ---- agreement -------------------------------------------------------------------------------
@@ -64,10 +80,10 @@ def distance(one: Any, other: Any) -> float:
     return worst
 
 
-def agreement(name: str, iterations: int) -> float:
-    """How far apart the results of the two libraries lie."""
-    first, second = (load(name, library) for library in LIBRARIES)
-    gradients = distance(first.one_shot(), second.one_shot())
+def agreement(name: str, library: str, iterations: int) -> float:
+    """How far the results of a library lie from those of Autograd."""
+    (first, _), (second, _) = pairs = [(load(name, lib), lib) for lib in ("autograd", library)]
+    gradients = distance(*[one_shot(program, lib) for program, lib in pairs])
     return max(gradients, distance(first.train(iterations), second.train(iterations)))
 
 
@@ -84,7 +100,7 @@ def store() -> None:
     for name in PROGRAMS:
         program = load(name, "autograd")
         results[name] = {
-            "one_shot": digest(program.one_shot()),
+            "one_shot": digest(one_shot(program, "autograd")),
             "train": digest(program.train(SHORT)),
         }
     STORED.write_text(json.dumps(results) + "\n", encoding="utf-8")
@@ -93,9 +109,13 @@ def store() -> None:
 
 # ---- times -----------------------------------------------------------------------------------
 def seconds(name: str, library: str, what: str) -> float:
-    """In a fresh process: seconds of ``one_shot()`` or ``train(ITERATIONS)``."""
+    """In a fresh process: seconds of ``one_shot`` or ``train(ITERATIONS)``."""
     command = [sys.executable, "-m", "benchmarks.programs", "--time", name, library, what]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ)
+    with tempfile.TemporaryDirectory() as empty:
+        surroundings = {**os.environ, "GRAPHAD_CACHE_DIR": empty}
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, env=surroundings, check=False
+        )
     if done.returncode:
         raise RuntimeError(f"{name} with {library} failed:\n{done.stderr[-2000:]}")
     return float(done.stdout.strip().splitlines()[-1])
@@ -103,41 +123,42 @@ def seconds(name: str, library: str, what: str) -> float:
 
 def _time(name: str, library: str, what: str) -> None:
     program = load(name, library)
+    importlib.import_module(library)
     start = time.perf_counter()
-    if what == "one_shot":
-        program.one_shot()
-    else:
-        program.train(ITERATIONS)
+    made = one_shot(program, library) if what == "one_shot" else program.train(ITERATIONS)
+    leaves(made)  # waits for results that are computed in the background
     print(time.perf_counter() - start)
 
 
-def compare(names: list[str], repeats: int) -> None:
-    """Print the table."""
-    print(f"{'':24}{'training loop of 200, s':>32}{'one-shot gradient, ms':>34}")
-    print(f"{'program':24}{'autograd':>12}{'graphad':>10}{'ratio':>10}"
-          f"{'autograd':>14}{'graphad':>10}{'ratio':>10}{'apart':>10}")  # fmt: skip
-    ratios: dict[str, list[float]] = {"train": [], "one_shot": []}
-    for name in names:
-        best = {}
-        for what in ratios:
+def compare(names: list[str], libraries: list[str], repeats: int) -> None:
+    """Print the table: seconds of each library, and how many times faster graphad is."""
+    others = [library for library in libraries if library != "graphad"]
+    ratios: dict[tuple[str, str], list[float]] = {}
+    for what, unit in (("train", "training loop of 200, s"), ("one_shot", "one gradient, ms")):
+        print(f"{unit:24}" + "".join([f"{library:>12}" for library in libraries])
+              + "".join([f"{'/ ' + other:>12}" for other in others]))  # fmt: skip
+        for name in names:
             runs = [
-                [seconds(name, library, what) for library in LIBRARIES] for _ in range(repeats)
+                [seconds(name, LIBRARIES[library], what) for library in libraries]
+                for _ in range(repeats)
             ]
-            best[what] = [min(column) for column in zip(*runs, strict=True)]
-            ratios[what].append(best[what][0] / best[what][1])
-        (a, b), (c, d) = best["train"], best["one_shot"]
-        print(f"{name:24}{a:12.2f}{b:10.2f}{a / b:9.2f}x"
-              f"{1e3 * c:14.1f}{1e3 * d:10.1f}{c / d:9.2f}x{agreement(name, 50):10.0e}",
-              flush=True)  # fmt: skip
-    for what, found in ratios.items():
+            best = dict(zip(libraries, map(min, zip(*runs, strict=True)), strict=True))
+            shown = [f"{t if what == 'train' else 1e3 * t:12.2f}" for t in best.values()]
+            for other in others:
+                ratio = best[other] / best["graphad"]
+                ratios.setdefault((what, other), []).append(ratio)
+                shown.append(f"{ratio:11.2f}x")
+            print(f"{name:24}{''.join(shown)}", flush=True)
+    for (what, other), found in ratios.items():
         mean = float(np.exp(np.mean(np.log(found))))
-        print(f"{what}: geometric mean {mean:.2f}x, lowest {min(found):.2f}x")
+        print(f"{what} / {other}: geometric mean {mean:.2f}x, lowest {min(found):.2f}x")
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=PROGRAMS, default=PROGRAMS)
+    parser.add_argument("--libraries", nargs="+", choices=LIBRARIES, default=list(LIBRARIES))
     parser.add_argument("--repeats", type=int, default=3, help="processes for each figure")
     parser.add_argument("--store", action="store_true", help="write results for the test suite")
     parser.add_argument(
@@ -151,10 +172,15 @@ def main() -> None:
         store()
     elif given.agree:
         for name in given.only:
-            found = agreement(name, ITERATIONS)
-            print(f"{name:24}{found:10.1e}  {'agrees' if found <= TOLERANCE else 'DIFFERS'}")
+            for library in given.libraries:
+                if library != "autograd":
+                    found = agreement(name, LIBRARIES[library], ITERATIONS)
+                    verdict = "agrees" if found <= TOLERANCE else "DIFFERS"
+                    print(f"{name:24}{library:12}{found:10.1e}  {verdict}", flush=True)
     else:
-        compare(given.only, given.repeats)
+        if "graphad" not in given.libraries:
+            parser.error("the table compares with graphad: name it among --libraries")
+        compare(given.only, given.libraries, given.repeats)
 
 
 if __name__ == "__main__":

@@ -30,18 +30,13 @@ def setup():
     targets = np.eye(LAYERS[-1])[labels]
     batches = len(images) // BATCH
 
-    def objective(params, i):
+    def objective(params, i=0):
         here = slice(i % batches * BATCH, (i % batches + 1) * BATCH)
         log_prior = -0.01 * np.sum(flatten(params)[0] ** 2)
         log_likelihood = np.sum(predict(params, images[here]) * targets[here])
         return -(log_prior + log_likelihood) / BATCH
 
     return objective, params
-
-
-def one_shot():
-    objective, params = setup()
-    return grad(objective)(params, 0)
 
 
 def train(iterations):

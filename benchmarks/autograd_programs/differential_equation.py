@@ -45,11 +45,6 @@ def setup():
     return loss, params
 
 
-def one_shot():
-    loss, params = setup()
-    return grad(loss)(params)
-
-
 def train(iterations):
     loss, params = setup()
     found = rmsprop(grad(loss), params, num_iters=iterations, step_size=0.002)

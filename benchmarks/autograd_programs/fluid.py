@@ -1,7 +1,7 @@
 """A start velocity is found for which a fluid carries smoke into a given picture."""
 
 import autograd.numpy as np
-from autograd import grad, value_and_grad
+from autograd import value_and_grad
 
 SIZE, STEPS = 16, 4
 
@@ -65,11 +65,6 @@ def setup():
 
     # off the lattice: at integer velocities the interpolation has kinks
     return loss, (0.1 * np.cos(2 * a + b) + 0.05, 0.15 * np.exp(-a * a) + 0.02 * b)
-
-
-def one_shot():
-    loss, params = setup()
-    return grad(loss)(params)
 
 
 def train(iterations):

@@ -3,7 +3,7 @@
 import autograd.numpy as np
 import autograd.numpy.random as npr
 import autograd.scipy.stats.multivariate_normal as mvn
-from autograd import grad, value_and_grad
+from autograd import value_and_grad
 
 
 def rbf(params, x, z):
@@ -24,11 +24,6 @@ def setup():
         return -mvn.logpdf(y, mean * np.ones(len(y)), covariance)
 
     return loss, 0.1 * rs.randn(4)
-
-
-def one_shot():
-    loss, params = setup()
-    return grad(loss)(params)
 
 
 def train(iterations):

@@ -31,11 +31,6 @@ def setup():
     return loss, params, observed
 
 
-def one_shot():
-    loss, params, _ = setup()
-    return grad(loss)(params)
-
-
 def train(iterations):
     loss, params, observed = setup()
     values = []

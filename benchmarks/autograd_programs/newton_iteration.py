@@ -2,7 +2,7 @@
 
 import autograd.numpy as np
 import autograd.numpy.random as npr
-from autograd import grad, value_and_grad
+from autograd import value_and_grad
 
 
 def cube_root(a):
@@ -42,11 +42,6 @@ def setup():
         return total + 0.1 * (size - 1.1) ** 2
 
     return loss, np.array([2.0, -1.0])
-
-
-def one_shot():
-    loss, params = setup()
-    return grad(loss)(params)
 
 
 def train(iterations):

@@ -12,9 +12,7 @@ HIDDEN = 24
 
 
 def encode(text):
-    codes = np.zeros((len(text), len(LETTERS)))
-    codes[np.arange(len(text)), [LETTERS.index(c) for c in text]] = 1.0
-    return codes
+    return np.eye(len(LETTERS))[np.array([LETTERS.index(c) for c in text])]
 
 
 def sigmoid(x):
@@ -53,11 +51,6 @@ def setup():
         return -log_likelihood / (targets.shape[0] * targets.shape[1])
 
     return loss, params
-
-
-def one_shot():
-    loss, params = setup()
-    return grad(loss)(params)
 
 
 def train(iterations):

@@ -2,7 +2,7 @@
 
 import autograd.numpy as np
 import autograd.numpy.random as npr
-from autograd import grad, value_and_grad
+from autograd import value_and_grad
 
 WORDS = ["not", "very", "good", "bad", "film", "and", "quite", "long"]
 TREES = [
@@ -44,11 +44,6 @@ def setup():
         return total + 0.001 * np.sum(power(words, 6)) + 0.001 * np.sum(power(join, 5) ** 2)
 
     return loss, params
-
-
-def one_shot():
-    loss, params = setup()
-    return grad(loss)(params)
 
 
 def train(iterations):

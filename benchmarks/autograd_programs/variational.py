@@ -25,7 +25,7 @@ def black_box(seed):
     def gaussian_entropy(log_std):
         return 0.5 * DIMENSIONS * (1.0 + np.log(2 * np.pi)) + np.sum(log_std)
 
-    def objective(params, t):
+    def objective(params, t=0):
         mean, log_std = unpack(params)
         samples = rs.randn(SAMPLES, DIMENSIONS) * np.exp(log_std) + mean
         return -(gaussian_entropy(log_std) + np.mean(log_density(samples)))
@@ -35,11 +35,6 @@ def black_box(seed):
 
 def setup():
     return black_box(0), np.hstack([-np.ones(DIMENSIONS), -5 * np.ones(DIMENSIONS)])
-
-
-def one_shot():
-    objective, params = setup()
-    return grad(objective)(params, 0)
 
 
 def train(iterations):

@@ -1,0 +1,3 @@
+"""`jax.numpy`."""
+
+from jax.numpy import *  # noqa: F403

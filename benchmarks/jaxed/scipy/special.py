@@ -1,0 +1,3 @@
+"""`jax.scipy.special`."""
+
+from jax.scipy.special import *  # noqa: F403

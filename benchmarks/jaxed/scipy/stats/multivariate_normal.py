@@ -1,0 +1,3 @@
+"""`jax.scipy.stats.multivariate_normal`."""
+
+from jax.scipy.stats.multivariate_normal import *  # noqa: F403
