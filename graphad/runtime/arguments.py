@@ -31,6 +31,12 @@ class Parameter:
         Subclasses of arrays (np.matrix, …) count as the plain arrays they hold. Raises InputError
         for a wrong dtype or masked elements, InputShapeError for a wrong shape.
         """
+        if not self.ndim:  # most calls with single numbers bring one of these
+            kind, wanted = type(value), self.dtype.type
+            if kind is wanted:
+                return value
+            if kind is float and wanted is np.float64:
+                return np.float64(value)
         if type(value) is not np.ndarray or value.dtype != self.dtype:
             value = self._convert(value)
         if value.ndim != self.ndim or (self.exact is not None and value.shape != self.exact):

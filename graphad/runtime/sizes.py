@@ -39,6 +39,7 @@ class SizeChecks:
             for pair in joined
             if pair.named in self.first and pair.other.atoms() <= known
         ]
+        self.needed = bool(self.fixed or self.equal or self.derived or self.met)
 
     def check(self, arrays: Sequence[Any]) -> None:
         """Raise InputShapeError for the first size that does not fit."""
