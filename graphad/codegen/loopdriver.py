@@ -9,11 +9,14 @@
         m0 = empty((1,), d0)
         s0 = empty((length,), d0)
         found = enter(length, length, 0, x0, x1, m0, s0)
+        if found & 2:
+            raise Unfit
         return m0[0], s0
 
 It makes room for the results (m: carries, s: stacked results), and gives None for a loop without
 steps. A loop that ends by its condition gets room for `CHUNK` steps; where that is not enough
-`by_chunks` goes on, with storage that grows.
+`by_chunks` goes on, with storage that grows. Where something went wrong, an index out of range
+say, the loop runs again in Python, which raises what is to be raised.
 """
 
 from __future__ import annotations
@@ -82,7 +85,7 @@ def driver(code: Entered) -> Run:
     given += [f"x{i}" for i in range(code.inputs)]
     for letter, made in (("m", arrays), ("s", code.tails), ("f", code.fixed)):
         given += [f"{letter}{k}" for k in range(len(made))]
-    lines.append(f"found = enter({', '.join(given)})")
+    lines += [f"found = enter({', '.join(given)})", "if found & 2:", "    raise Unfit"]
     results = _carried(code.memory) + [f"s{k}" for k in range(len(code.tails))]
     if going:
         rooms = ["".join([f"{letter}{k}, " for k in range(len(made))])
@@ -90,7 +93,7 @@ def driver(code: Entered) -> Run:
         lines += [f"if found & 1{'' if layout.strict else ' and size < length'}:",
                   f"    return by_chunks(int(length), ({inside}), size, "
                   f"({rooms[0]}), ({rooms[1]}), found)"]  # fmt: skip
-        lines.append("n = found >> 1")
+        lines.append("n = found >> 2")
         results = _carried(code.memory) + [f"s{k}[:n]" for k in range(len(code.tails))]
         results.append("int64(n)")
     single = len(results) == 1 and not results[0].startswith("*")
@@ -125,7 +128,9 @@ def by_chunks(
             stacks = [empty((size, *shape), dtype) for shape, dtype in code.tails]
             begin = length - 1 - done if layout.backward else done
             found = code.enter(size, length, begin, *inside, *state, *stacks, *code.fixed)
-        made, going = found >> 1, bool(found & 1)
+        if found & 2:
+            raise Unfit
+        made, going = found >> 2, bool(found & 1)
         parts.append([s if made == size else s[:made] for s in stacks])
         done += made
         carries = [state[k] if at is None else state[k][at] for k, at in code.memory.spots]

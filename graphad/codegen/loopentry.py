@@ -1,7 +1,7 @@
 """The entry of a loop in machine code: a C function of Python objects, as `entry` is for kernels.
 
     enter(steps, length, first, carries …, sequences …, captured …, memory of carries …,
-          stacked results …, constants …)  →  2 · (steps done) + (goes on)
+          stacked results …, constants …)  →  4 · (steps done) + 2 · (went wrong) + (goes on)
 
 `steps` are at most to be done now, `length` is that of the sequences. Single carries of one dtype
 share an array. Operands that do not lie as the code expects raise `Unfit`, before anything is
@@ -228,7 +228,7 @@ class LoopEntry:
         if self.scratch > STACK:
             t.do(f"call void @free(ptr {whole})")
         done, going = self._field("%block", 0, "i64"), self._field("%block", 8, "i64")
-        both = t.put(f"or i64 {t.put(f'shl i64 {done}, 1')}, {going}")
+        both = t.put(f"or i64 {t.put(f'shl i64 {done}, 2')}, {going}")
         t.do(f"ret ptr {t.put(f'call ptr @PyLong_FromLongLong(i64 {both})')}")
 
     def _slices(self, steps: str, memory: str | None) -> None:

@@ -27,6 +27,7 @@ class LoopText(Text):
         self.block = "start"
         self.labels = 0
         self.places: list[str] = []  # memory of the function, reserved where it begins
+        self.failed = ""  # where it is noted that something is wrong
 
     def label(self, name: str) -> None:
         super().label(name)
@@ -37,6 +38,13 @@ class LoopText(Text):
         name = self.fresh()
         self.places.append(f"  {name} = alloca {kind}")
         return name
+
+    def failure(self) -> str:
+        """The address of an i64 that is not 0 when something is wrong."""
+        if not self.failed:
+            self.failed = self.reserve("i64")
+            self.places.append(f"  store i64 0, ptr {self.failed}")
+        return self.failed
 
     def new_label(self, word: str) -> str:
         self.labels += 1

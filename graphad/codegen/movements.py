@@ -20,6 +20,15 @@ from graphad.codegen.scalars import Builder, Scalar
 Value = Place | Formula | Number
 
 
+class At:
+    """An index that is known when the loop runs: an i64 in a register."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
 class Movements:
     """Values, where they are, and what only moves them."""
 
@@ -152,7 +161,7 @@ class Movements:
     def _getitem(self, x: Any, index: Any) -> Place:
         place = self.place(x)
         entries = list(index) if isinstance(index, tuple) else [index]
-        if not all(e is None or e is Ellipsis or isinstance(e, int | slice) for e in entries):
+        if not all(e is None or e is Ellipsis or isinstance(e, int | slice | At) for e in entries):
             raise Unrecordable("an index known at run time")
         taken = sum(e is not None and e is not Ellipsis for e in entries)
         fill = [slice(None)] * (len(place.shape) - taken)
@@ -163,6 +172,7 @@ class Movements:
             entries += fill
         shape: list[int] = []
         strides: list[int] = []
+        found: list[tuple[str, int]] = []
         offset = axis = 0
         for entry in entries:
             if entry is None:
@@ -171,6 +181,9 @@ class Movements:
                 continue
             size, stride = place.shape[axis], place.strides[axis]
             axis += 1
+            if isinstance(entry, At):
+                found.append((self.within(entry.name, size), stride))
+                continue
             if isinstance(entry, int):
                 if not -size <= entry < size:
                     raise Unrecordable("an index out of range")
@@ -181,7 +194,34 @@ class Movements:
             offset += start * stride if count else 0
             shape.append(count)
             strides.append(stride * step)
+        if found:
+            base = self.text.at(place.base, place.dtype, 0, found)
+            place = Place(base, place.dtype, place.shape, place.kind, None, place.offset)
         return place.view(shape, strides, offset)
+
+    def within(self, index: str, size: int) -> str:
+        """The place that an index means along an axis; one that is out of range is an error."""
+        t = self.text
+        below = t.put(f"icmp slt i64 {index}, 0")
+        turned = t.put(f"add i64 {index}, {size}")
+        place = t.put(f"select i1 {below}, i64 {turned}, i64 {index}")
+        wrong = t.put(f"icmp uge i64 {place}, {size}")
+        self.fail(wrong)
+        return t.put(f"select i1 {wrong}, i64 0, i64 {place}")
+
+    def fail(self, condition: str) -> None:
+        """Note that the loop is wrong where `condition` holds: Python runs it again, and raises
+        what is to be raised."""
+        t = self.text
+        before = t.put(f"load i64, ptr {t.failure()}")
+        flag = t.put(f"zext i1 {condition} to i64")
+        t.do(f"store i64 {t.put(f'or i64 {before}, {flag}')}, ptr {t.failure()}")
+
+    def known(self, value: Any) -> int | None:
+        """The integer that a value is, if it is known now."""
+        if isinstance(value, Formula) and value.root.op == "const":
+            return int(np.frombuffer(value.root.extra, value.root.dtype)[0])
+        return None
 
     # -- making --------------------------------------------------------------------------------
     def _filled(self, shape: Any, dtype: Any, value: float) -> Formula:

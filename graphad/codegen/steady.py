@@ -18,11 +18,10 @@ import numpy as np
 
 from graphad.codegen import kernels, llvm
 from graphad.codegen.arrays import layout as offsets
-from graphad.codegen.loopblas import WithLibrary
 from graphad.codegen.loopdriver import Entered, driver
 from graphad.codegen.loopentry import LoopEntry, symbol
+from graphad.codegen.loopinner import Nested
 from graphad.codegen.looptext import LoopText
-from graphad.codegen.movements import shape_of
 from graphad.codegen.places import Number, Place
 from graphad.codegen.recording import Unrecordable
 from graphad.codegen.scalars import DTYPES
@@ -151,7 +150,7 @@ class _Writer:
     def __init__(self, layout: Layout, plan: Plan, sizes: dict[Atom, int]) -> None:
         self.layout, self.plan = layout, plan
         self.text = LoopText(max(2, llvm.width() // 64), {})
-        self.steps = WithLibrary(plan, sizes, self.text)
+        self.steps = Nested(plan, sizes, self.text)
         self.body: list[str] = []
 
     def function(self, types: Sequence[Any], stacked: Sequence[Any]) -> str:
@@ -177,7 +176,9 @@ class _Writer:
         spot = "%done" if layout.until else index
         for k, (kind, value) in enumerate(zip(stacked, outputs[c:], strict=False)):
             self._stack(k, kind, value, spot)
-        new = self._carried(types[:c], outputs[:c])
+        owns = [Place(f"%given{i}", kind.dtype, kind.shape, "carry")
+                for i, kind in enumerate(types[:c])]  # fmt: skip
+        new = steps.carried(owns, outputs)
         more = steps.number(outputs[-1]).name if layout.until else "true"
         following = t.put("add i64 %done, 1")
         left = t.put(f"icmp ult i64 {following}, %n")
@@ -195,6 +196,9 @@ class _Writer:
             t.store(new[i], f"%given{i}", types[i].dtype)
         t.do(f"store i64 {following}, ptr %block")
         flag = t.put(f"zext i1 {more} to i64")
+        if t.failed:
+            wrong = t.put(f"icmp ne i64 {t.put(f'load i64, ptr {t.failed}')}, 0")
+            flag = t.put(f"or i64 {flag}, {t.put(f'select i1 {wrong}, i64 2, i64 0')}")
         second = t.put("getelementptr i64, ptr %block, i64 1")
         t.do(f"store i64 {flag}, ptr {second}")
         t.do("ret void")
@@ -236,37 +240,4 @@ class _Writer:
         if not kind.ndim:
             t.store(steps.number(value).name, row, kind.dtype)
             return
-        self._copied(value, Place(row, kind.dtype, kind.shape, "row"))
-
-    def _copied(self, value: Any, target: Place) -> None:
-        t, steps = self.text, self.steps
-        if isinstance(value, Place) and value.is_contiguous and value.shape == target.shape:
-            source = t.at(value.base, value.dtype, value.offset, [])
-            t.copy(target.base, source, value.size * value.dtype.itemsize)
-            return
-        shaped = steps.broadcast(value, target.shape) if shape_of(value) != target.shape else value
-        root = steps.scalar(shaped)
-        steps.loops.elementwise(steps.formula(root, target.shape), target)
-
-    def _carried(self, types: Sequence[Any], outputs: Sequence[Any]) -> list[str]:
-        """The carries after a step; arrays are overwritten when all are computed."""
-        names: list[str] = []
-        moves: list[tuple[Place, Any]] = []
-        for i, (kind, value) in enumerate(zip(types, outputs, strict=True)):
-            if not kind.ndim:
-                names.append(self.steps.number(value).name)
-                continue
-            names.append("")
-            own = Place(f"%given{i}", kind.dtype, kind.shape, "carry")
-            if isinstance(value, Place):
-                if value.base == own.base and value.is_contiguous and not value.offset:
-                    continue
-                if value.kind != "carry":
-                    moves.append((own, value))
-                    continue
-            made = self.steps.temporary(kind.dtype, kind.shape)
-            self._copied(value, made)
-            moves.append((own, made))
-        for own, value in moves:
-            self._copied(value, own)
-        return names
+        steps.copied(value, Place(row, kind.dtype, kind.shape, "row"))

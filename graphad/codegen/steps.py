@@ -8,13 +8,13 @@ What has no translation raises `Unrecordable`: the loop then stays a Python loop
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphad.codegen.looptext import LoopText
-from graphad.codegen.movements import Movements, Value, shape_of
+from graphad.codegen.movements import At, Movements, Value, shape_of
 from graphad.codegen.places import Formula, Place
 from graphad.codegen.recording import Instruction, Traced, Unrecordable
 from graphad.codegen.scalars import VOCABULARY, recorded
@@ -73,12 +73,19 @@ class Steps(Movements):
                 self.values[value.number] = self.constant(value.variable)
         ends = set(self.plan.outputs)
         for step in self.plan.steps:
+            if isinstance(step.node.op.family, InnerFamily):
+                self.values.update(zip(step.outputs, self.inner(step), strict=True))
+                continue
             (number,) = step.outputs if len(step.outputs) == 1 else (None,)
-            if number is None or isinstance(step.node.op.family, InnerFamily):
+            if number is None:
                 raise Unrecordable(step.node.op.name)
             made = self.step(step)
             several = self.reads.get(number, 0) + (number in ends) > 1
             self.values[number] = self.computed(made) if several else made
+
+    def inner(self, step: Step) -> Sequence[Value]:
+        """The values of an op with inner graphs; see `loopinner`."""
+        raise Unrecordable(step.node.op.name)
 
     def step(self, step: Step) -> Any:
         """The value of one op."""
@@ -154,13 +161,55 @@ class Steps(Movements):
             return Formula(self.builder.const(value, value.dtype), ())
         return value
 
-    def size(self, text: str, names: Mapping[str, Any]) -> int:
-        """``a1.item()``: an operand that is a number known by now."""
+    def size(self, text: str, names: Mapping[str, Any]) -> int | At:
+        """``a1.item()``: an operand that is a number, known by now or when the loop runs."""
         name, dot, rest = text.partition(".")
         value = names.get(name)
-        if dot and rest == "item()" and isinstance(value, Formula) and value.root.op == "const":
-            return int(np.frombuffer(value.root.extra, value.root.dtype)[0])
-        raise Unrecordable(text)
+        if not dot or rest != "item()" or value is None or shape_of(value):
+            raise Unrecordable(text)
+        known = self.known(value)
+        return self.later(value) if known is None else known
+
+    def later(self, value: Any) -> At:
+        """An index that is known when the code runs; see `loopinner`."""
+        raise Unrecordable("an index known at run time")
+
+    # -- what goes on from step to step --------------------------------------------------------
+    def copied(self, value: Any, target: Place) -> None:
+        """Write an array to memory."""
+        t = self.text
+        if isinstance(value, Place) and value.is_contiguous and value.shape == target.shape and (
+            target.is_contiguous and value.dtype == target.dtype
+        ):  # fmt: skip
+            source = t.at(value.base, value.dtype, value.offset, [])
+            aim = t.at(target.base, target.dtype, target.offset, [])
+            t.copy(aim, source, value.size * value.dtype.itemsize)
+            return
+        shaped = self.broadcast(value, target.shape) if shape_of(value) != target.shape else value
+        root = self.builder.cast(self.scalar(shaped), target.dtype)
+        self.loops.elementwise(self.formula(root, target.shape), target)
+
+    def carried(self, owns: Sequence[Place], outputs: Sequence[Any]) -> list[str]:
+        """The single carries after a step; arrays are overwritten when all are computed."""
+        names: list[str] = []
+        moves: list[tuple[Place, Any]] = []
+        for own, value in zip(owns, outputs, strict=False):
+            if not own.shape:
+                names.append(self.number(value).name)
+                continue
+            names.append("")
+            if isinstance(value, Place):
+                if value.base == own.base and value.is_contiguous and not value.offset:
+                    continue
+                if value.kind != "carry":
+                    moves.append((own, value))
+                    continue
+            made = self.temporary(own.dtype, own.shape)
+            self.copied(value, made)
+            moves.append((own, made))
+        for own, value in moves:
+            self.copied(value, own)
+        return names
 
     # -- reductions and products ---------------------------------------------------------------
     def reduced(
