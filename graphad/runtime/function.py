@@ -152,8 +152,7 @@ class Function:
         accepted = list(values)
         if not self._fits(*values):
             accepted = [p.accept(v) for p, v in zip(self._parameters, values, strict=True)]
-            if self._sizes.needed:
-                self._sizes.check(accepted)
+            self._sizes.check(accepted)
         if self._updated:
             with self._turn:
                 results = self._run_once(accepted, out)

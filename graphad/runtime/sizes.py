@@ -43,6 +43,8 @@ class SizeChecks:
 
     def check(self, arrays: Sequence[Any]) -> None:
         """Raise InputShapeError for the first size that does not fit."""
+        if not self.needed:
+            return
         for i, axis, size in self.fixed:
             if arrays[i].shape[axis] != size:
                 raise self.parameters[i]._wrong_shape(arrays[i])
