@@ -26,6 +26,7 @@ from graphad.ops.random.declare import REQUIRED, Distribution, distribution, flo
 from graphad.ops.special.bessel import i0e, i1e, ive
 from graphad.ops.special.entropy import xlog1py, xlogy
 from graphad.ops.special.error import erfcx
+from graphad.ops.special.hypergeometric import hyp1f1
 from graphad.ops.special.incomplete import beta_slopes, gamma_slope, t_slope
 from graphad.ops.trigonometric import cos
 
@@ -237,7 +238,19 @@ def _by_nonc(drawn: Drawn, df: Variable, nonc: Variable) -> Variable:
 noncentral_chisquare = distribution(
     "noncentral_chisquare", {"df": REQUIRED, "nonc": REQUIRED}, (_none("df"), _by_nonc),
     doc="Chi-square of normal numbers that are not around 0.")  # fmt: skip
+
+
+# F is a mixture of beta laws with Poisson weights. With a = m/2, b = n/2, x = m·y/(m·y + n) of the
+# degrees of freedom m, n, and M = ₁F₁: ∂y/∂λ = y/m · M(a + b; a + 1; λx/2) / M(a + b; a; λx/2),
+# where M(a; b; z) = exp(z)·M(b - a; b; -z) keeps large λ from overflowing.
+def _by_nonc_of_f(drawn: Drawn, dfnum: Variable, dfden: Variable, nonc: Variable) -> Variable:
+    a, b = dfnum / 2, dfden / 2
+    z = nonc / 2 * (dfnum * drawn.y / (dfnum * drawn.y + dfden))
+    ratio: Variable = hyp1f1(1 - b, a + 1, -z) / hyp1f1(-b, a, -z)
+    return drawn.y / dfnum * ratio
+
+
 noncentral_f = distribution(
     "noncentral_f", {"dfnum": REQUIRED, "dfden": REQUIRED, "nonc": REQUIRED},
-    (_none("dfnum"), _none("dfden"), _none("nonc")), doc="F with a numerator that is not central.",
+    (_none("dfnum"), _none("dfden"), _by_nonc_of_f), doc="F with a numerator that is not central.",
 )  # fmt: skip
