@@ -62,7 +62,7 @@ class Program:
             linecache.cache[filename] = (len(part), None, lines, filename)
             weakref.finalize(self, linecache.cache.pop, filename, None)
             exec(compile(part, filename, "exec"), namespace)
-        self.run: Run = namespace["program"]
+        self.run: Run = namespace.pop("program")  # no cycle: a function holds its namespace
 
     @property
     def source(self) -> str:

@@ -54,6 +54,24 @@ def test_a_store_goes_with_its_owner() -> None:
         gc.enable()
 
 
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+def test_what_a_function_keeps_goes_with_it(backend: str) -> None:
+    a, xs = ga.scalar("a"), ga.vector("xs")
+    last, _ = ga.scan(lambda c, x: (ga.sin(a * c) + x, None), 0.0, xs)
+    f = ga.function([a, xs], [last, ga.grad(last, a)], backend=backend)
+    f(0.5, np.ones(2 * LARGE // 8))
+    bound = f._compiled.program.bound.values()
+    gone = [weakref.ref(v) for v in bound if type(v).__name__ == "Loop"]
+    assert len(gone) == 2
+    gc.collect()
+    gc.disable()
+    try:
+        del f, bound
+        assert [loop() for loop in gone] == [None, None]
+    finally:
+        gc.enable()
+
+
 @pytest.mark.skipif(not kernels.is_possible(), reason="no vector registers")
 def test_results_of_earlier_calls_stay_as_they_are() -> None:
     steps = LARGE // 8
