@@ -2,13 +2,15 @@
 
 A path is a graph with the guards that were decided on the way. Its program computes the guards
 with the results; where they come out as expected, the results are right. Where they do not, the
-outcomes that were seen lead to another path of the tree, or to a new one.
+outcomes that were seen lead to another path of the tree, or to a new one. Where that happens often
+all paths become one tree of programs, which computes once what they share (`stages`).
 """
 
 from __future__ import annotations
 
+import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from graphad import tree
@@ -16,24 +18,26 @@ from graphad.assemble import function
 from graphad.errors import GraphadWarning, TracerError
 from graphad.functional.calls import own_values
 from graphad.functional.garbage import rarely
+from graphad.functional.stages import UNKNOWN, Stages
 from graphad.functional.tracer import CONVERSIONS, Guard
 from graphad.functional.tracing import Run
 from graphad.ir.context import resolve
 from graphad.ir.op import freeze
-from graphad.ir.variable import Variable
-from graphad.ir.walk import toposort
+from graphad.ir.variable import Shared, Variable
+from graphad.ir.walk import leaves, toposort
 from graphad.runtime.function import Function
 
 MAX_PATHS = 32
 OUTSIDE = object()  # the result of a function that uses Variables from outside
 ENDLESS = frozenset({"while_loop"})  # ops that may not end where a guard does not hold
+VAIN = 0.02  # seconds lost by wrong guesses after which paths are joined
 PLAIN = ("bool", "int", "index")  # decisions that compare as Python numbers
 
 
 class Path:
     """One way through the function: its graph, and its program once it is compiled."""
 
-    __slots__ = ("checks", "expected", "function", "plain", "run", "safe", "single")
+    __slots__ = ("checks", "expected", "function", "joins", "plain", "run", "safe", "single")
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -43,8 +47,13 @@ class Path:
         self.plain = [g.outcome for g in run.guards] if plain else None
         self.function: Function | None = None
         self.single = run.structure == tree.LEAF and isinstance(run.leaves[0], Variable)
-        nodes = toposort([*run.outputs, *[g.variable for g in run.guards]])
+        targets = [*run.outputs, *[g.variable for g in run.guards]]
+        nodes = toposort(targets)
         self.safe = not run.guards or not any([node.op.name in ENDLESS for node in nodes])
+        self.joins = self.safe and not (  # may it be a part of a tree of programs?
+            any([node.op.family.is_effect for node in nodes])
+            or any([isinstance(v, Shared) for v in leaves(targets)])
+        )
 
     def compile(self, name: str, options: dict[str, Any]) -> Function:
         if self.function is None:
@@ -88,6 +97,9 @@ class Paths:
         self.name, self.retrace, self.options, self.limit = name, retrace, options, limit
         self.root, self.count = Fork(), 0
         self.gave_up, self.quiet = False, quiet
+        self.stages: Stages | None = None  # all paths in one, where decisions change often
+        self.vain = 0.0  # seconds of programs whose decisions turned out otherwise
+        self.worth = VAIN
 
     def __call__(self, arrays: Sequence[Any], context: Any = None) -> Any:
         """The results for these arrays; `context` is handed on to what traces the function."""
@@ -96,10 +108,14 @@ class Paths:
         path = self.root.recent
         if path is not None and path.function is not None and not path.checks:
             return path.result(path.function(*arrays))
+        stages = self.stages
+        if stages is not None:
+            return self._staged(stages, arrays, context)
         tried: set[Path] = set()
         while path is not None and path.safe and path not in tried:
             tried.add(path)
             compiled = path.function or path.compile(self.name, self.options)
+            start = time.perf_counter()
             try:
                 values = compiled(*arrays)
             except Exception:
@@ -110,12 +126,38 @@ class Paths:
             if path.plain is None or list(values[count:]) != path.plain:
                 other = self._other(path, values[count:])
                 if other is not path:
+                    self.vain += time.perf_counter() - start
                     path = other
                     continue
             if path is not self.root.recent:
                 self._was_taken(path)
+                if self.vain > self.worth:
+                    self._join()
             return path.result(values[:count])
         return self._traced(arrays, context)
+
+    def _staged(self, stages: Stages, arrays: Sequence[Any], context: Any) -> Any:
+        """By the tree of programs."""
+        try:
+            found = stages(arrays)
+        except Exception:  # perhaps only because a decision comes too late
+            found = UNKNOWN
+        return self._traced(arrays, context) if found is UNKNOWN else found
+
+    def _join(self) -> None:
+        """Make one tree of the paths; where that cannot be, wait for ever longer."""
+        self.vain, self.worth = 0.0, 2 * self.worth
+        paths = list(self._all())
+        if all([path.joins for path in paths]):
+            self.stages = Stages(self.name, self.options, paths)
+
+    def _all(self) -> Iterator[Path]:
+        work = [self.root]
+        while work:
+            fork = work.pop()
+            work += fork.branches.values()
+            if fork.guard is None and fork.recent is not None:
+                yield fork.recent
 
     def _was_taken(self, path: Path) -> None:
         """It is the first to be tried next time."""
@@ -174,6 +216,7 @@ class Paths:
         if path is None:
             path = Path(run)
             self.count += 1
+            self.stages = None
         self._was_taken(path)
         if self.count > self.limit:
             self._give_up(run)
