@@ -1,10 +1,12 @@
-"""How seconds and bytes grow with the length of a chain of elementwise operations.
+"""How seconds and bytes grow with the number of operations, in a chain and in a tree.
 
     python -m benchmarks.scaling              1,000, 10,000 and 100,000 ops; building 1,000,000
     python -m benchmarks.scaling 500 5000     other lengths
+    python -m benchmarks.scaling --shapes tree --build 0
     python -m benchmarks.scaling --build 2000000
 
-Each length is measured in a fresh process, which also gives the peak of its memory.
+Each is measured in a fresh process, which also gives the peak of its memory. `together` is what
+the first answer takes, `kernels` how much longer until all machine code is there.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-STAGES = ("build", "gradient", "compile", "call", "free")
+STAGES = ("build", "gradient", "compile", "call", "kernels", "free")
+FIRST = STAGES[:4]  # until the first answer
+COLUMNS = (*FIRST, "together", *STAGES[4:])
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -36,19 +40,38 @@ def chain(x: Any, n: int) -> Any:
     return y
 
 
-def whole(n: int) -> dict[str, float]:
-    """Seconds of all stages from building to calling value and gradient; peak bytes."""
+def tree(x: Any, n: int) -> Any:
+    """n operations: different leaves, joined in pairs."""
+    level = [x * (1 + i / n) for i in range((n + 1) // 2)]
+    multiply = False
+    while len(level) > 1:
+        odd = level[len(level) // 2 * 2 :]
+        pairs = zip(level[::2], level[1::2], strict=False)
+        level = [a * b if multiply else a + b for a, b in pairs] + odd
+        multiply = not multiply
+    return level[0]
+
+
+SHAPES = {"chain": chain, "tree": tree}
+
+
+def whole(n: int, shape: str = "chain") -> dict[str, float]:
+    """Seconds of all stages from building to calling value and gradient, and to having machine
+    code; peak bytes."""
     import graphad as ga
 
     clock, memory = [time.perf_counter()], [_peak_bytes()]
     x = ga.vector("x", shape=(10,))
-    loss = chain(x, n).sum()
+    loss = SHAPES[shape](x, n).sum()
     clock.append(time.perf_counter())
     gradient = ga.grad(loss, x)
     clock.append(time.perf_counter())
     function = ga.function([x], [loss, gradient])
     clock.append(time.perf_counter())
     function([0.1] * 10)
+    clock.append(time.perf_counter())
+    if not function.wait_native():
+        raise RuntimeError("no machine code")
     clock.append(time.perf_counter())
     del loss, gradient, function
     clock.append(time.perf_counter())
@@ -98,22 +121,31 @@ def main() -> None:
     parser.add_argument("lengths", nargs="*", type=int, default=[1_000, 10_000, 100_000])
     what = "length of a chain that is only built and walked; 0: none"
     parser.add_argument("--build", type=int, default=1_000_000, metavar="N", help=what)
+    parser.add_argument("--shapes", nargs="+", choices=list(SHAPES), default=list(SHAPES))
     options = parser.parse_args()
-    if options.lengths:
-        print("value and gradient of a chain of n ops on 10 numbers: seconds (µs per op)")
-        _heading((*STAGES[:-1], "together", STAGES[-1]))
+    for shape in options.shapes if options.lengths else ():
+        print(f"value and gradient of a {shape} of n ops on 10 numbers: seconds (µs per op)")
+        _heading(COLUMNS)
+        each: dict[str, list[float]] = {"together": [], "kernels": []}
         for n in options.lengths:
-            found = _measure("whole", n)
-            found["together"] = sum(found[stage] for stage in STAGES[:-1])
-            _row(n, found, (*STAGES[:-1], "together", STAGES[-1]))
+            found = _measure("whole", n, shape)
+            found["together"] = sum(found[stage] for stage in FIRST)
+            _row(n, found, COLUMNS)
+            for stage, times in each.items():
+                times.append(found[stage] / n)
+        for stage, times in each.items():
+            print(f"{stage}: per op {max(times) / min(times):.2f} times as much at one length as "
+                  "at another")  # fmt: skip
+        print()
     if options.build:
-        print("\nbuilding a chain of n scalar ops and walking it: seconds (µs per op)")
+        print("building a chain of n scalar ops and walking it: seconds (µs per op)")
         _heading(("build", "walk", "free"))
         _row(options.build, _measure("build", options.build), ("build", "walk", "free"))
 
 
-def _measure(function: str, n: int) -> dict[str, float]:
-    program = f"from benchmarks import scaling; scaling.emit(scaling.{function}({n}))"
+def _measure(function: str, n: int, *more: str) -> dict[str, float]:
+    given = ", ".join([str(n), *map(repr, more)])
+    program = f"from benchmarks import scaling; scaling.emit(scaling.{function}({given}))"
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     result: dict[str, float] = json.loads(done.stdout)
@@ -121,11 +153,11 @@ def _measure(function: str, n: int) -> dict[str, float]:
 
 
 def _heading(columns: Sequence[str]) -> None:
-    print(f"{'n':>10}{''.join(f'{name:>20}' for name in columns)}{'peak memory':>16}", flush=True)
+    print(f"{'n':>10}{''.join(f'{name:>18}' for name in columns)}{'peak memory':>16}", flush=True)
 
 
 def _row(n: int, found: dict[str, float], columns: Sequence[str]) -> None:
-    cells = "".join(f"{found[c]:>11.3f} ({found[c] / n * 1e6:5.1f})" for c in columns)
+    cells = "".join(f"{found[c]:>9.3f} ({found[c] / n * 1e6:5.1f})" for c in columns)
     print(f"{n:>10,}{cells}{found['bytes'] / 1e6:>12,.0f} MB", flush=True)
 
 
