@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from graphad.codegen.calls import arguments
 from graphad.codegen.counted import Counted
 from graphad.codegen.nest import BLOCK, CHUNK, Nest
-from graphad.codegen.objects import ALIGNED, IN_ORDER, Objects
+from graphad.codegen.objects import ALIGNED, IN_ORDER, PLAINLY, Objects
 from graphad.codegen.scalars import BOOL
 from graphad.codegen.vectors import Text, element, identity, literal
 from graphad.ir.variable import Variable
@@ -61,7 +61,8 @@ class Entry(Objects):
         self.finish()
         t.label("unfit")
         self.refuse()
-        head = f"define ptr @{self.name}(ptr %self, ptr %arguments, i64 %count) {{"
+        plainly = "" if self.nest.columns else f" {PLAINLY}"  # these are added up here, in loops
+        head = f"define ptr @{self.name}(ptr %self, ptr %arguments, i64 %count){plainly} {{"
         return [head, t.lines[0], *self.counted.counters, *t.lines[1:], "}"]
 
     # -- reading objects -----------------------------------------------------------------------

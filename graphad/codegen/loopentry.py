@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from graphad.codegen.objects import ALIGNED, DECLARED, IN_ORDER
+from graphad.codegen.objects import ALIGNED, DECLARED, IN_ORDER, PLAINLY
 from graphad.codegen.scalars import BOOL
 from graphad.codegen.vectors import Text, element
 from graphad.ir.families.looprun import Layout
@@ -108,7 +108,7 @@ class LoopEntry:
         t.do("call void @PyErr_Clear()")
         t.do("call void @PyErr_SetNone(ptr @graphad_unfit)")
         t.do("ret ptr null")
-        head = "define ptr @enter(ptr %self, ptr %arguments, i64 %count) {"
+        head = f"define ptr @enter(ptr %self, ptr %arguments, i64 %count) {PLAINLY} {{"
         return "\n".join([head, *t.lines, "}"])
 
     def globals(self) -> list[str]:
