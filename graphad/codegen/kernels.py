@@ -10,6 +10,7 @@ from typing import Any
 from graphad.codegen import llvm, mathlib
 from graphad.codegen.arrays import layout
 from graphad.codegen.entry import Entry
+from graphad.codegen.inside import described
 from graphad.codegen.loops import Loop
 from graphad.codegen.nest import Nest
 from graphad.codegen.objects import GLOBALS
@@ -27,26 +28,31 @@ class Kernels:
         self, groups: Sequence[Group], threads: int | None = None, cache: bool | str = False
     ) -> None:
         self.threads = threads or available_threads()
-        self.loops = [Loop(group) for group in groups]
+        self.loops: list[Loop] = []
+        self.nests: list[Nest] = []
         declared: dict[str, str] = {}
         functions: list[str] = []
-        self.nests = []
         offsets = layout()
         assert offsets is not None
-        for i, loop in enumerate(self.loops):
+        known: dict[Any, int] = {}  # groups that differ in their variables alone share a kernel
+        numbers = [known.setdefault(described(group), i) for i, group in enumerate(groups)]
+        for i in known.values():
+            loop = Loop(groups[i])
             nest = Nest(loop, f"nest{i}", llvm.width(), declared)
             functions += nest.write()
             functions += Entry(nest, f"kernel{i}", offsets).write()
+            self.loops.append(loop)
             self.nests.append(nest)
         self.text = llvm.module_text(functions, declared, GLOBALS)
         llvm.add_math(declared)
         self._library = llvm.Library(self.text, cache)
-        methods = [
-            llvm.method(f"kernel{i}", self._library.address(f"kernel{i}"))
-            for i in range(len(self.loops))
-        ]
-        sharing = Sharing(self._library, methods, self.threads)
-        self.functions = [llvm.callable_of(method, sharing) for method in methods]
+        methods = {
+            i: llvm.method(f"kernel{i}", self._library.address(f"kernel{i}"))
+            for i in known.values()
+        }
+        sharing = Sharing(self._library, list(methods.values()), self.threads)
+        made = {i: llvm.callable_of(method, sharing) for i, method in methods.items()}
+        self.functions = [made[i] for i in numbers]
 
 
 class Sharing:

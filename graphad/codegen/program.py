@@ -90,7 +90,7 @@ class Writer:
         self._constants: dict[int, str] = {}
         self._numbers: dict[tuple[str, bytes], str] = {}
         self._sites: dict[Any, Any] = {}
-        self._calls = 0
+        self._kernel_names: dict[int, str] = {}
         self._scatter = ""
         self._fused: set[int] = set()
         self._numbered = {value.variable: value.number for value in plan.values if kernels}
@@ -161,9 +161,7 @@ class Writer:
     def _kernel(self, step: Step, group: Group) -> list[str]:
         """A call of a native kernel."""
         calls = hooks.load("codegen.calls")
-        kernel = self.names.unique(getattr(self.kernels[group], "name", f"kernel{self._calls}"))
-        self.bound[kernel] = self.kernels[group]
-        self._calls += 1
+        kernel = self._named(self.kernels[group])
         self._fused.update(step.outputs)
         numbers = dict(zip(group.inputs, step.inputs, strict=True))
         names = {v: self.operand(numbers[v], None) for v in calls.arguments(group)}
@@ -179,6 +177,15 @@ class Writer:
 
         lines: list[str] = calls.kernel_lines(step, kernel, names, results, ordered, self.imports)
         return lines
+
+    def _named(self, kernel: Callable[..., Any]) -> str:
+        """The name of a kernel; several groups may share one."""
+        known = self._kernel_names
+        if id(kernel) not in known:
+            wish = getattr(kernel, "name", f"kernel{len(known)}")
+            known[id(kernel)] = self.names.unique(wish)
+            self.bound[known[id(kernel)]] = kernel
+        return known[id(kernel)]
 
     def _opaque(self, step: Step) -> str:
         """A call of the op as a whole."""
@@ -246,11 +253,8 @@ class Writer:
 
     def _write(self, instruction: Instruction, scalar: bool) -> tuple[str, bool]:
         """The text of one call; the flag says that it is a statement."""
-        function, arguments, keywords = (
-            instruction.function,
-            instruction.arguments,
-            instruction.keywords,
-        )
+        function, arguments = instruction.function, instruction.arguments
+        keywords = instruction.keywords
         named = [a for a in (*arguments, *keywords.values()) if isinstance(a, np.dtype)]
         self.imports.update([dtype_name(dtype) for dtype in named])
         if function == "add.at" and self.kernels:

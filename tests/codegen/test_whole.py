@@ -85,6 +85,16 @@ def test_its_code_does_not_grow_with_the_number_of_layers() -> None:
     assert functions(20) <= functions(6) + 2
 
 
+def test_groups_that_are_alike_share_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whole, "LEAST_STEPS", 10**9)
+    inputs, (cost, slope, _), arrays = recurrent(12)
+    f = ga.function(inputs, [cost, slope], backend="llvm")
+    assert f.source.count("kernel") > 20 and "kernel12" not in f.source
+    expected = ga.function(inputs, [cost, slope], backend="interpreter")(*arrays)
+    for a, b in zip(f(*arrays), expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+
+
 def test_calls_are_equal_and_results_their_own() -> None:
     inputs, outputs, arrays = recurrent(6)
     f = ga.function(inputs, outputs, backend="llvm")
