@@ -95,9 +95,10 @@ def function(
     targets = [*results, *[new for _, new in pairs]]
     if givens:
         targets = substitute(targets, givens)
-    pairs, targets = _advanced(pairs, targets, frozenset(flat))
+    leaves = walk.leaves(targets, frozenset(flat))
+    pairs, targets, leaves = _advanced(pairs, targets, leaves, frozenset(flat))
     labels = [p for label, (_, s) in arguments for p in s.paths(label)]
-    shared = _close(flat, labels, targets, unused, bool(givens))
+    shared = _close(flat, labels, leaves, unused, bool(givens))
     graph = with_checks(Graph([*flat, *shared], targets))
     planned = tuple(sorted((sizes or {}).items()))
     options = Options(backend, _checked_rules(rules), debug, threads, deterministic, cache,
@@ -111,15 +112,18 @@ def function(
 
 
 def _advanced(
-    pairs: list[tuple[Shared, Variable]], targets: list[Variable], given: frozenset[Variable]
-) -> tuple[list[tuple[Shared, Variable]], list[Variable]]:
-    """Updates and targets with those of random streams: what draws advances its generator."""
-    if not any([isinstance(v, Stream) and v not in given for v in walk.leaves(targets, given)]):
-        return pairs, targets
+    pairs: list[tuple[Shared, Variable]], targets: list[Variable], leaves: list[Variable],
+    given: frozenset[Variable],
+) -> tuple[list[tuple[Shared, Variable]], list[Variable], list[Variable]]:  # fmt: skip
+    """Updates and targets with those of random streams: what draws advances its generator; and
+    the leaves of the targets."""
+    if not any([isinstance(v, Stream) and v not in given for v in leaves]):
+        return pairs, targets, leaves
     targets, last = advance(targets, given)
     own = {*given, *[s for s, _ in pairs]}
     further = [(stream, state) for stream, state in last.items() if stream not in own]
-    return [*pairs, *further], [*targets, *[state for _, state in further]]
+    targets = [*targets, *[state for _, state in further]]
+    return [*pairs, *further], targets, walk.leaves(targets, given)
 
 
 def _donated(donate: Sequence[Variable], flat: Sequence[Variable]) -> frozenset[int]:
@@ -185,14 +189,13 @@ def _arguments(inputs: Any) -> list[tuple[str, Any]]:
 
 
 def _close(
-    flat: Sequence[Variable], labels: Sequence[str], targets: Sequence[Variable], unused: str,
+    flat: Sequence[Variable], labels: Sequence[str], leaves: Sequence[Variable], unused: str,
     replaced: bool,
 ) -> list[Shared]:  # fmt: skip
-    """The shared variables the targets read; errors for missing and unused inputs by name."""
+    """The shared variables among the leaves; errors for missing and unused inputs by name."""
     if unused not in ("raise", "ignore"):
         raise UseError(f"unused={unused!r}", remedy='choose "raise" or "ignore"')
     known = set(flat)
-    leaves = walk.leaves(targets, known)
     shared = [v for v in leaves if isinstance(v, Shared) and v not in known]
     missing = [v for v in leaves if v not in known and not isinstance(v, Constant | Shared)]
     if missing:

@@ -89,7 +89,7 @@ class Writer:
         self.bound: dict[str, Any] = {}
         self._constants: dict[int, str] = {}
         self._numbers: dict[tuple[str, bytes], str] = {}
-        self._sites: dict[Any, Any] = {}
+        self._places: dict[Any, str] = {}
         self._kernel_names: dict[int, str] = {}
         self._scatter = ""
         self._fused: set[int] = set()
@@ -255,8 +255,9 @@ class Writer:
         """The text of one call; the flag says that it is a statement."""
         function, arguments = instruction.function, instruction.arguments
         keywords = instruction.keywords
-        named = [a for a in (*arguments, *keywords.values()) if isinstance(a, np.dtype)]
-        self.imports.update([dtype_name(dtype) for dtype in named])
+        for given in (*arguments, *keywords.values()) if keywords else arguments:
+            if isinstance(given, np.dtype):
+                self.imports.add(dtype_name(given))
         if function == "add.at" and self.kernels:
             return f"{self._bound_scatter()}({', '.join(map(literal, arguments))})", True
         if function in STATEMENTS:
@@ -272,10 +273,12 @@ class Writer:
             function, arguments, keywords
         )  # fmt: skip
         head = text.split("(", 1)[0].split(".", 1)[0]
-        if hasattr(np, head):
+        if head not in self.imports and hasattr(np, head):
             self.imports.add(head)
-        self.imports.update({"dtype"} if "dtype(" in text else ())
-        self.imports.update(re.findall(r"\b(?:inf|nan)\b", text))
+        if "dtype(" in text:
+            self.imports.add("dtype")
+        if "inf" in text or "nan" in text:
+            self.imports.update(re.findall(r"\b(?:inf|nan)\b", text))
         return text, False
 
     # -- the whole -----------------------------------------------------------------------------
@@ -287,7 +290,7 @@ class Writer:
         lines: list[str] = []
         place = ""
         for step in steps:
-            here = _place(step, self._sites)
+            here = _place(step, self._places)
             if here != place:
                 lines.append(f"# {here}")
                 place = here
@@ -329,10 +332,12 @@ def _call_op(op: Op, *arrays: Any) -> Any:
     return result if isinstance(result, tuple) else result[()]
 
 
-def _place(step: Step, sites: dict[Any, Any]) -> str:
+def _place(step: Step, places: dict[Any, str]) -> str:
     node = step.node
-    raw = node.raw_site
-    return place_of(node, sites[raw] if raw in sites else sites.setdefault(raw, node.site))
+    key = (node.raw_site, node.scope, node.origin is None)
+    if key not in places:
+        places[key] = place_of(node, node.site)
+    return places[key]
 
 
 def generate(

@@ -19,6 +19,10 @@ def inline(
     instructions: Sequence[Instruction], write: Callable[[Instruction], tuple[str, bool]]
 ) -> tuple[list[str], dict[str, str]]:
     """(statements, text of each temporary): a temporary that is read once is written in place."""
+    if len(instructions) == 1:
+        (only,) = instructions
+        text, statement = write(only)
+        return ([text], {}) if statement else ([], {only.target: text})
     reads: dict[str, int] = {}
     for instruction in instructions:
         for traced in _traced(instruction.arguments):
@@ -52,13 +56,15 @@ def in_place(instructions: list[Instruction], result: Traced, operand: Traced) -
 
 
 def _traced(value: Any) -> list[Traced]:
-    if isinstance(value, Traced):
-        return [value]
-    if isinstance(value, tuple | list):
-        return [t for item in value for t in _traced(item)]
-    if isinstance(value, slice):
-        return [t for item in (value.start, value.stop, value.step) for t in _traced(item)]
-    return []
+    found: list[Traced] = []
+    for item in value:
+        if type(item) is Traced:
+            found.append(item)
+        elif isinstance(item, tuple | list):
+            found += _traced(item)
+        elif isinstance(item, slice):
+            found += _traced((item.start, item.stop, item.step))
+    return found
 
 
 def is_mixed(step: Step) -> bool:

@@ -20,7 +20,7 @@ Writer = Callable[..., str]
 
 def literal(value: Any) -> str:
     """An argument as source text."""
-    if isinstance(value, Traced):
+    if type(value) is Traced:
         return value.text
     if isinstance(value, np.dtype):
         return dtype_name(value)

@@ -40,7 +40,9 @@ class Graph:
         if len(known) != len(self.inputs):
             twice = next(v for v in self.inputs if sum(v is w for w in self.inputs) > 1)
             raise GraphError(f"{describe(twice)} is listed twice among the inputs")
-        for leaf in walk.leaves(self.outputs, known):
+        # the applications, each after those whose results it uses
+        self.nodes: tuple[Apply, ...] = tuple(walk.toposort(self.outputs, known))
+        for leaf in walk.leaves_of(self.nodes, self.outputs, known):
             if leaf not in known and not isinstance(leaf, Constant):
                 users = [n for n in self.nodes if any(v is leaf for v in n.inputs)]
                 raise GraphError(
@@ -54,11 +56,6 @@ class Graph:
         """The graph of `outputs` whose inputs are all its leaves, in order of use."""
         outputs = list(outputs)
         return cls(walk.inputs(outputs), outputs)
-
-    @cached_property
-    def nodes(self) -> tuple[Apply, ...]:
-        """The applications, each after those whose results it uses."""
-        return tuple(walk.toposort(self.outputs, frozenset(self.inputs)))
 
     @cached_property
     def clients(self) -> dict[Variable, list[tuple[Apply, int]]]:
@@ -99,7 +96,11 @@ class Graph:
         return self is other or (isinstance(other, Graph) and self.content == other.content)
 
     def __hash__(self) -> int:
-        return hash(self.content_hash)
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self.content)
 
     def __len__(self) -> int:
         return len(self.nodes)

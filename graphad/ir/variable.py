@@ -209,7 +209,8 @@ class Apply:
     def outputs(self) -> tuple[Variable, ...]:
         """The variables that this node computes; made anew if nobody holds them."""
         if len(self.types) == 1:
-            return (self.output(0),)
+            found = None if self._outputs is None else self._outputs()
+            return (self.output(0) if found is None else found,)
         return tuple([self.output(index) for index in range(len(self.types))])
 
     def output(self, index: int) -> Variable:

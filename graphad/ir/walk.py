@@ -16,25 +16,27 @@ def toposort(outputs: Iterable[Variable], stop: Collection[Variable] = frozenset
     barrier = stop if isinstance(stop, Set) else frozenset(stop)
     order: list[Apply] = []
     done: set[Apply] = set()
+    waiting: set[Apply] = set()  # for what they use, which is above them on the stack
     stack = [v.owner for v in outputs if v.owner is not None and v not in barrier]
     stack.reverse()
     while stack:
-        node = stack[-1]
+        node = stack.pop()
         if node in done:
-            stack.pop()
             continue
-        pending = []
-        for variable in node.inputs:
-            owner = variable.owner
-            if owner is not None and owner not in done and variable not in barrier:
-                pending.append(owner)
-        if pending:
-            pending.reverse()
-            stack += pending
-        else:
-            stack.pop()
-            done.add(node)
-            order.append(node)
+        if node not in waiting:
+            pending = []
+            for variable in node.inputs:
+                owner = variable.owner
+                if owner is not None and owner not in done and variable not in barrier:
+                    pending.append(owner)
+            if pending:
+                waiting.add(node)
+                stack.append(node)
+                pending.reverse()
+                stack += pending
+                continue
+        done.add(node)
+        order.append(node)
     return order
 
 
@@ -77,15 +79,22 @@ def leaves(
 ) -> list[Variable]:
     """Inputs, constants, shared variables of `outputs` (and those in `stop`), in order of use."""
     outputs = list(outputs)
-    barrier = frozenset(stop)
+    barrier = stop if isinstance(stop, Set) else frozenset(stop)
+    return leaves_of(toposort(outputs, barrier), outputs, barrier)
+
+
+def leaves_of(
+    order: Iterable[Apply], outputs: Iterable[Variable], stop: Set[Variable]
+) -> list[Variable]:
+    """The `leaves` of outputs whose sorted nodes are `order`."""
     found: dict[Variable, None] = {}
-    for node in toposort(outputs, barrier):
+    for node in order:
         for variable in node.inputs:
-            if variable.owner is None or variable in barrier:
-                found.setdefault(variable)
+            if variable.owner is None or variable in stop:
+                found[variable] = None
     for variable in outputs:
-        if variable.owner is None or variable in barrier:
-            found.setdefault(variable)
+        if variable.owner is None or variable in stop:
+            found[variable] = None
     return list(found)
 
 

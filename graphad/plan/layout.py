@@ -8,20 +8,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from graphad.ir.types import Shape
 from graphad.ir.variable import Apply, Variable
 
 
-@dataclass
 class _Axis:
     """An axis of a view: which axis of the base it runs along (None: inserted), whether along all
     of it, and in steps of one."""
 
-    base: int | None
-    whole: bool = True
-    unit: bool = True
+    __slots__ = ("base", "unit", "whole")
+
+    def __init__(self, base: int | None, whole: bool = True, unit: bool = True) -> None:
+        self.base, self.whole, self.unit = base, whole, unit
 
 
 def base_of(variable: Variable) -> Variable:

@@ -126,7 +126,9 @@ class Rewriter:
 
     def settle(self, node: Apply, depth: int) -> tuple[Variable, ...]:
         """The outputs of `node` in final form: operands replaced, rules applied, merged."""
-        operands = tuple([self.current(v) for v in node.inputs])
+        new = self.new
+        operands = tuple([self.current(v) if v.owner is None else new.get(v, v)
+                          for v in node.inputs])  # fmt: skip
         if any([a is not b for a, b in zip(operands, node.inputs, strict=True)]):
             changed = rebuild(node, operands)
             if changed.types != node.types:
@@ -155,17 +157,20 @@ class Rewriter:
     def _apply_rules(self, node: Apply, depth: int) -> Variable | None:
         if len(node.types) != 1 or self.report.stopped:
             return None
+        kinds = operand_kinds(node)
+        rules = [rule for rule in self._rules_for(node.op.name) if rule.needs <= kinds]
+        if not rules:
+            return None
         token = surroundings.set(Surroundings(node.scope, node.origin, node.raw_site))
         try:
-            made = self._first_that_fires(node)  # new nodes take over site, scope and origin
+            made = self._first_that_fires(node, rules)  # new nodes take over site, scope, origin
         finally:
             surroundings.reset(token)
         return None if made is None else self._settle_new(made, depth + 1)
 
-    def _first_that_fires(self, node: Apply) -> Variable | None:
-        kinds = operand_kinds(node)
-        for rule in self._rules_for(node.op.name):
-            made = rule.apply(node, self) if rule.needs <= kinds else None
+    def _first_that_fires(self, node: Apply, rules: Sequence[Rule]) -> Variable | None:
+        for rule in rules:
+            made = rule.apply(node, self)
             if made is None:
                 continue
             if made.type is node.types[0]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphad.ir.variable import Apply, Constant, Variable
-from graphad.rewrite.pattern import NUMBER_BYTES, Rule
+from graphad.rewrite.pattern import CONSTANT, NUMBER_BYTES, Rule
 
 
 def _fold(node: Apply, context: Any) -> Variable | None:
@@ -25,4 +25,4 @@ def _fold(node: Apply, context: Any) -> Variable | None:
     return Constant(np.asarray(value, dtype=kind.dtype))
 
 
-FOLD = [Rule("f(constants) -> constant", "*", _fold, "exact")]
+FOLD = [Rule("f(constants) -> constant", "*", _fold, "exact", frozenset({CONSTANT}))]

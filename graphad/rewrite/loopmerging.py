@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace as changed
 from typing import Any
 
 from graphad.ir.families.looprun import layout_of
@@ -106,8 +105,7 @@ def _join(first: Apply, second: Apply) -> tuple[list[Variable], list[Variable]]:
     a, b = parts_of(first), parts_of(second)
     fresh = {v: Variable(v.type, name=v.name) for v in b.inputs}
     moved = b.with_outputs(replace(b.outputs, fresh))
-    both = changed(
-        a,
+    both = a._replace(
         carries=(*a.carries, *[(fresh[v], o, new) for v, o, new in moved.carries]),
         rows=(*a.rows, *[(fresh[v], o) for v, o in b.rows]),
         captured=(*a.captured, *[(fresh[v], o) for v, o in b.captured]),

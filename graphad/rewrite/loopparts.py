@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from dataclasses import replace as changed
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphad.ir.families.loopflows import build
 from graphad.ir.families.looprun import Layout, layout_of
@@ -14,8 +12,7 @@ from graphad.ir.graph import Graph, replace
 from graphad.ir.variable import Apply, Constant, Variable, rebuild
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(NamedTuple):
     """A scan by roles: (variable of the body, operand) pairs, and outputs."""
 
     layout: Layout
@@ -35,7 +32,7 @@ class Parts:
         """The same inputs with other outputs."""
         c, s = len(self.carries), len(self.stacked)
         carries = [(v, o, new) for (v, o, _), new in zip(self.carries, outputs, strict=False)]
-        return changed(self, carries=tuple(carries), stacked=tuple(outputs[c : c + s]),
+        return self._replace(carries=tuple(carries), stacked=tuple(outputs[c : c + s]),
                        going=tuple(outputs[c + s :]))  # fmt: skip
 
     @property
@@ -50,7 +47,7 @@ class Parts:
 
     def rebuilt(self, family: Any) -> list[Variable]:
         """The results of a scan made of these parts."""
-        layout = changed(self.layout, carries=len(self.carries), rows=len(self.rows),
+        layout = self.layout.changed(carries=len(self.carries), rows=len(self.rows),
                          outputs=len(self.stacked))  # fmt: skip
         operands = [o for _, o, _ in self.carries] + [o for _, o in (*self.rows, *self.captured)]
         return list(build(family, layout, self.body(), [*self.head, *operands]))
@@ -62,7 +59,7 @@ def parts_of(node: Apply) -> Parts:
     c, r = layout.carries, layout.rows
     pairs = list(zip(graph.inputs, node.inputs[layout.first :], strict=True))
     if layout.count is None:
-        layout = changed(layout, count=pairs[c][1].type.shape[0])
+        layout = layout.changed(count=pairs[c][1].type.shape[0])
     carries = [(v, o, new) for (v, o), new in zip(pairs[:c], graph.outputs, strict=False)]
     return Parts(
         layout, node.inputs[: layout.first], tuple(carries), tuple(pairs[c : c + r]),

@@ -15,14 +15,13 @@ the sizes of the factors, instead of a matrix that is added up at every step.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import replace as changed
 from typing import Any
 
-from graphad.batching.stacking import NoRule, batch
 from graphad.ir import walk
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.families.stacks import spread
 from graphad.ir.graph import replace
+from graphad.ir.hooks import hooks
 from graphad.ir.op import OPS
 from graphad.ir.variable import Variable
 from graphad.rewrite.loopmaps import maps_after
@@ -55,7 +54,7 @@ def rows_first(parts: Parts) -> Parts:
     for old, (x, w) in found.items():
         row = Variable(old.type)
         made[old] = row
-        parts = changed(parts, rows=(*parts.rows, (row, _all_rows(x, w))))
+        parts = parts._replace(rows=(*parts.rows, (row, _all_rows(x, w))))
     return parts.with_outputs(replace(parts.outputs, made))
 
 
@@ -211,9 +210,10 @@ def in_one(parts: Parts) -> list[Variable] | None:
     least = sum([v.type.nbytes() for v in (*given, *parts.stacked)])
     if sum([v.type.nbytes() for v in made]) > ROOM * least:
         return None
+    stacking = hooks.load("batching.stacking")  # few loops come to this
     try:
-        found = batch(parts.stacked, dict((*parts.rows, *parts.captured)), rows=False)
-    except NoRule:
+        found = stacking.batch(parts.stacked, dict((*parts.rows, *parts.captured)), rows=False)
+    except stacking.NoRule:
         return None
     rows = parts.rows[0][1].shape[0]
     return [new if new.ndim > old.ndim else spread(new, rows)

@@ -16,7 +16,6 @@ All but the last are exact. The forward scan and the one that records for the gr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace as changed
 from typing import Any
 
 import numpy as np
@@ -154,7 +153,7 @@ class Smaller:
                 continue
             carry = Variable(y.type)
             start = Constant(np.zeros(y.type.shape, y.dtype))
-            self.parts = changed(self.parts, carries=(*self.parts.carries, (carry, start, y)))
+            self.parts = self.parts._replace(carries=(*self.parts.carries, (carry, start, y)))
             self.last |= {user.output(0): carry for user in users}
             self.used.discard(i)
 
@@ -180,7 +179,7 @@ class Smaller:
         scalars = {v: o for v, o in captured if isinstance(o, Constant) and not o.ndim}
         new = {v: scalars.get(same, same) for v, same in new.items()} | scalars
         captured = [(v, o) for v, o in captured if v not in scalars]
-        self.parts = changed(self.parts, rows=tuple(rows), captured=tuple(captured))
+        self.parts = self.parts._replace(rows=tuple(rows), captured=tuple(captured))
         self._substitute(new)
 
     def _substitute(self, new: dict[Variable, Variable]) -> None:
@@ -203,8 +202,8 @@ class Smaller:
             if v in inside:
                 self.fixed[i] = inside[v]
                 del self.carry_of[i]
-        self.parts = changed(
-            self.parts, carries=tuple(left), captured=(*self.parts.captured, *same)
+        self.parts = self.parts._replace(
+            carries=tuple(left), captured=(*self.parts.captured, *same)
         )
         return True
 
@@ -230,8 +229,8 @@ class Smaller:
         new = {v: g[0][0] for g in groups for v, _, _ in g[1:]}
         if not new:
             return False
-        self.parts = changed(
-            self.parts, carries=tuple([c for c in self.parts.carries if c[0] not in new])
+        self.parts = self.parts._replace(
+            carries=tuple([c for c in self.parts.carries if c[0] not in new])
         )
         self._substitute(new)
         self.carry_of = {i: new.get(v, v) for i, v in self.carry_of.items()}
@@ -253,7 +252,7 @@ class Smaller:
         moved = [v for v in border if v.owner is not None]
         outside = replace(moved, dict(parts.captured))
         inside = [Variable(v.type, name=v.name) for v in moved]
-        self.parts = changed(parts, captured=(*parts.captured, *zip(inside, outside, strict=True)))
+        self.parts = parts._replace(captured=(*parts.captured, *zip(inside, outside, strict=True)))
         self._substitute(dict(zip(moved, inside, strict=True)))
 
     def _after_the_loop(self) -> Sums:
@@ -273,8 +272,8 @@ class Smaller:
         gone = set(sums.later)
         carries = tuple([c for c in self.parts.carries if c[0] not in gone])
         first = len(self.parts.stacked)
-        self.parts = changed(
-            self.parts, carries=carries, stacked=(*self.parts.stacked, *sums.wanted)
+        self.parts = self.parts._replace(
+            carries=carries, stacked=(*self.parts.stacked, *sums.wanted)
         )
         for k, u in enumerate(sums.wanted):
             self.stacked_of[u] = first + k
@@ -300,8 +299,7 @@ class Smaller:
             fresh = [v for v in after if v in read and v not in live]
             live.update(fresh)
             pending = [after[v] for v in fresh]
-        self.parts = changed(
-            parts,
+        self.parts = parts._replace(
             carries=tuple([c for c in parts.carries if c[0] in live]),
             rows=tuple([p for p in parts.rows if p[0] in read]),
             captured=tuple([p for p in parts.captured if p[0] in read]),

@@ -48,8 +48,9 @@ _SEEN_THROUGH = ("broadcast_to", "expand_dims")  # between a constant and its us
 
 
 def operand_kinds(node: Apply) -> set[str]:
-    """The names of the ops that the operands come from, and CONSTANT if one is a number."""
-    found = set()
+    """The names of the ops that the operands come from, and CONSTANT if one is a number, or if
+    there are none."""
+    found = set() if node.inputs else {CONSTANT}
     for variable in node.inputs:
         if variable.owner is not None:
             found.add(variable.owner.op.name)

@@ -56,13 +56,13 @@ class Tiers:
 
     # -- calls ---------------------------------------------------------------------------------
     def counted(self, *arguments: Any) -> Sequence[Any]:
-        """The first tier, as long as it is alone."""
-        start = time.perf_counter()
-        results = self.first(*arguments)
-        self.spent += time.perf_counter() - start
+        """The first tier, as long as it is alone; a single call never asks for another."""
         if self.spent > WORTH * self.length and not self._asked:
             self.shapes = [getattr(a, "shape", ()) for a in arguments]
             self.ask()
+        start = time.perf_counter()
+        results = self.first(*arguments)
+        self.spent += time.perf_counter() - start
         return results
 
     def refusing(self, *arguments: Any) -> Sequence[Any]:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace as changed
 from typing import Any
 
 import numpy as np
@@ -113,7 +112,7 @@ def backward(
     layout, count, steps = pull.layout, len(node.inputs), Dim.anonymous()
     rows = range(layout.first + layout.carries, layout.first + layout.carries + layout.rows)
     inputs = [_stand_in(v, steps if i in rows else None) for i, v in enumerate(node.inputs)]
-    some = changed(layout, strict=False, count=None if rows and not layout.until else steps)
+    some = layout.changed(strict=False, count=None if rows and not layout.until else steps)
     graph = Graph(pull.graph.inputs, silent(pull.graph.outputs))  # effects have happened
     inner = build(node.op.family, some, graph, inputs)[0].owner
     assert inner is not None

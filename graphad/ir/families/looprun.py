@@ -7,7 +7,6 @@ loop around the body's own statements, see `codegen.scanned`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,6 @@ Run = Callable[[Sequence[Any]], Sequence[Any]]
 ENDLESS = 2**62  # the length of a loop that only its condition ends
 
 
-@dataclass(frozen=True)
 class Layout:
     """How the operands and results of a scan are divided.
 
@@ -35,14 +33,17 @@ class Layout:
     keep: what reverse mode keeps of the forward pass: "all", or a policy (see `policies`).
     """
 
-    carries: int
-    rows: int
-    outputs: int
-    until: bool = False
-    backward: bool = False
-    strict: bool = False
-    count: Size | None = None
-    keep: Any = "all"
+    def __init__(
+        self, carries: int, rows: int, outputs: int, until: bool = False, backward: bool = False,
+        strict: bool = False, count: Size | None = None, keep: Any = "all",
+    ) -> None:  # fmt: skip
+        self.carries, self.rows, self.outputs = carries, rows, outputs
+        self.until, self.backward, self.strict = until, backward, strict
+        self.count, self.keep = count, keep
+
+    def changed(self, **parts: Any) -> Layout:
+        """The same with some parts replaced."""
+        return Layout(**{**self.params(), **parts})
 
     @property
     def first(self) -> int:

@@ -9,7 +9,6 @@ than it was asked for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from graphad.ir.families.inner import Batch, InnerFamily
@@ -109,7 +108,7 @@ def _until_the_last(
     given += rest[count + layout.rows :]
     body = Graph([*inside[:count], active, steps, *inside[count:]], outputs)
     body = settled(body, count + 2, given[layout.first :])
-    results = build(node.op.family, replace(layout, carries=count + 2), body, given)
+    results = build(node.op.family, layout.changed(carries=count + 2), body, given)
     return [*results[:count], results[count + 1]]
 
 

@@ -10,8 +10,7 @@ K. Chellapilla et al., "High performance convolutional neural networks for docum
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,8 +25,7 @@ from graphad.ops.signal.placing import embed
 from graphad.ops.signal.windows import count, extent, overlap_add, slide
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """How a kernel moves over the axes of space, and how channels are grouped."""
 
     name: str
