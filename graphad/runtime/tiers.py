@@ -23,6 +23,7 @@ from graphad.codegen.lock import compiling
 WORTH = 0.05  # seconds of running after which machine code is worth its compilation,
 STEPS = 100  # for programs of up to so many steps; for longer ones in proportion
 ENOUGH = (3, 0.002, 30)  # a tier is known after so many calls, if they took as long, or so many
+PAUSE = 0.001  # seconds in which the call that asks for machine code goes on and returns
 
 Run = Callable[..., Sequence[Any]]
 _queue: list[Tiers] = []
@@ -56,13 +57,13 @@ class Tiers:
 
     # -- calls ---------------------------------------------------------------------------------
     def counted(self, *arguments: Any) -> Sequence[Any]:
-        """The first tier, as long as it is alone; a single call never asks for another."""
-        if self.spent > WORTH * self.length and not self._asked:
-            self.shapes = [getattr(a, "shape", ()) for a in arguments]
-            self.ask()
+        """The first tier, as long as it is alone."""
         start = time.perf_counter()
         results = self.first(*arguments)
         self.spent += time.perf_counter() - start
+        if self.spent > WORTH * self.length and not self._asked:
+            self.shapes = [getattr(a, "shape", ()) for a in arguments]
+            self.ask()
         return results
 
     def refusing(self, *arguments: Any) -> Sequence[Any]:
@@ -175,6 +176,7 @@ def _bytes(arguments: Sequence[Any]) -> int:
 def _work() -> None:
     """Compile what is asked for; the thread ends when nothing is left, so it delays no exit."""
     global _worker
+    time.sleep(PAUSE)
     while True:
         with _lock:
             if not threading.main_thread().is_alive():  # the interpreter is about to end
