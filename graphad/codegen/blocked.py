@@ -21,7 +21,7 @@ from graphad.codegen.naming import Names, is_plain
 from graphad.codegen.recording import Instruction, Traced
 from graphad.codegen.roles import view_source
 from graphad.codegen.scalars import recorded
-from graphad.codegen.statements import place_of, takes_out
+from graphad.codegen.statements import place_among, takes_out
 from graphad.ir.families.reduction import Reduction, Scan
 from graphad.ir.variable import Apply, Constant, Variable
 from graphad.plan.group import Axes, Group, Operand
@@ -44,7 +44,7 @@ class BodyWriter:
         self.frame = tuple(range(2, 2 + len(group.frame)))  # sizes of samples, all different
         self.bound: dict[str, Any] = {}
         self.numbers: dict[Any, Val] = {}
-        self.sites: dict[Any, Any] = {}
+        self.places: dict[Any, str] = {}
         self.values: dict[Variable, Val] = {}
         self.operands: dict[Operand, Val] = {}
         self.lines: list[Line] = []
@@ -140,10 +140,7 @@ class BodyWriter:
         if isinstance(node.op.family, Reduction | Scan):
             self._check_whole(node, operands[0])
         calls, result = recorded(node.op, tuple([v.type for v in node.inputs]))
-        raw = node.raw_site  # the same for many nodes, and slow to resolve
-        if raw not in self.sites:
-            self.sites[raw] = node.site
-        place = place_of(node, self.sites[raw])
+        place = place_among(self.places, node)
         try:
             lines, made = self._called(patched(calls), result, operands, place)
         except _Unpatched:

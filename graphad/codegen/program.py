@@ -20,7 +20,7 @@ import numpy as np
 from graphad.codegen.masking import masked_lines
 from graphad.codegen.naming import Names, is_plain
 from graphad.codegen.recording import Instruction, Recorder, Traced, Unrecordable
-from graphad.codegen.statements import in_place, inline, is_mixed, place_of, takes_out
+from graphad.codegen.statements import in_place, inline, is_mixed, place_among, takes_out
 from graphad.codegen.vocabulary import (
     ARRAY,
     OPERATORS,
@@ -290,7 +290,7 @@ class Writer:
         lines: list[str] = []
         place = ""
         for step in steps:
-            here = _place(step, self._places)
+            here = place_among(self._places, step.node)
             if here != place:
                 lines.append(f"# {here}")
                 place = here
@@ -330,14 +330,6 @@ def _number(option: Any) -> Any:
 def _call_op(op: Op, *arrays: Any) -> Any:
     result = op.evaluate(np, [np.asarray(a) for a in arrays])
     return result if isinstance(result, tuple) else result[()]
-
-
-def _place(step: Step, places: dict[Any, str]) -> str:
-    node = step.node
-    key = (node.raw_site, node.scope, node.origin is None)
-    if key not in places:
-        places[key] = place_of(node, node.site)
-    return places[key]
 
 
 def generate(

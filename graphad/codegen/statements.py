@@ -87,3 +87,11 @@ def place_of(node: Apply, site: Site | None) -> str:
     if text.isprintable():
         return text
     return "".join([c if c.isprintable() else "?" for c in text])
+
+
+def place_among(known: dict[Any, str], node: Apply) -> str:
+    """The same, remembered: many nodes have one place."""
+    key = (node.raw_site, node.scope, node.origin is None)
+    if key not in known:
+        known[key] = place_of(node, node.site)
+    return known[key]
