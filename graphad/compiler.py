@@ -164,8 +164,10 @@ class Compiled:
     @property
     def _may_loop(self) -> bool:
         """Are there loops that become machine code, in a program that has none yet?"""
-        loops = any(node.op.name == "scan" for node in self.graph.nodes)
-        return loops and self.options.backend == "auto"
+        inner = {node.op.name for node in self.graph.nodes}
+        if any(v.ndim for v in self.graph.inputs):
+            return "scan" in inner and self.options.backend == "auto"
+        return "scan" in inner or "switch" in inner  # of single numbers it may be one function
 
     @property
     def large(self) -> Large | None:

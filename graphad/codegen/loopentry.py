@@ -257,7 +257,7 @@ class LoopEntry:
         t.do(f"%sofar = add i64 %before, {made}")
         self._set(0, "%sofar", "i64")
         unfinished = t.put(f"icmp ult i64 %sofar, {steps}")
-        goes_on = t.put(f"icmp ne i64 {going}, 0")
+        goes_on = t.put(f"icmp eq i64 {going}, 1")  # 0: it has ended, 2 and more: it is wrong
         more = t.put(f"and i1 {unfinished}, {goes_on}")
         t.do(f"br i1 {more}, label %look, label %ran")
         t.label("look")

@@ -1,8 +1,8 @@
 """Loops and branches inside the step of a loop, as machine code of the same function.
 
 An inner loop has its carries in memory of its own, which the next round of the outer loop uses
-again. Of a branch only what is chosen runs. What needs memory of a size that is known only when
-the loop runs has no translation.
+again. Of a branch only what is chosen runs. What an inner loop of unknown length stacks may be
+read by other inner loops; there is room for `ROOM` steps, and Python runs what takes more.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from graphad.codegen.movements import At, Value
 from graphad.codegen.places import Number, Place
 from graphad.codegen.recording import Unrecordable
 from graphad.codegen.scalars import BOOL, DTYPES
+from graphad.codegen.steps import concrete
 from graphad.ir.dims import Atom
 from graphad.ir.evaluate import match_sizes
 from graphad.ir.families.looprun import Layout, layout_of
@@ -27,24 +28,48 @@ from graphad.plan.plan import Step
 from graphad.rewrite.passes import simplify
 
 INT = np.dtype("int64")
+ROOM = 256  # rows of a stack of unknown length
+MOST = 1 << 20  # steps of an inner loop that ends by its condition: Python can be interrupted
+
+
+class Rows:
+    """A stack of which `count`, an i64 in a register, says how many rows there are."""
+
+    __slots__ = ("count", "place")
+
+    def __init__(self, place: Place, count: str) -> None:
+        self.place, self.count = place, count
 
 
 class Nested(WithLibrary):
     """Steps that may hold scans and switches."""
 
-    def inner(self, step: Step) -> Sequence[Value]:
-        given = [self._held(self.values[n], self.type(n)) for n in step.inputs]
+    inners = 0  # how many there are
+
+    def inner(self, step: Step) -> Sequence[Any]:
+        given = [self._held(n) for n in step.inputs]
         if step.node.op.name == "scan":
             return self._scan(step, given)
-        if step.node.op.name == "switch":
+        if step.node.op.name == "switch" and not any(isinstance(v, Rows) for v in given):
             return self._switch(step, given)
         raise Unrecordable(step.node.op.name)
 
     def later(self, value: Any) -> At:
         return At(self.number(self._as(value, INT)).name)
 
-    def _held(self, value: Any, kind: TensorType) -> Place | Number:
+    def step(self, step: Step) -> Any:
+        rows = self.values.get(step.inputs[0]) if step.inputs else None
+        op = step.node.op
+        if isinstance(rows, Rows) and op.name == "dim_size" and op.params["axis"] == 0:
+            return Number(rows.count, INT)
+        return super().step(step)
+
+    def _held(self, number: int) -> Any:
         """An operand that an inner graph reads: computed before it begins."""
+        value = self.values[number]
+        if isinstance(value, Rows):
+            return value
+        kind = self.type(number)
         if kind.dtype not in DTYPES:
             raise Unrecordable("a dtype")
         return self.place(self.cast(value, kind)) if kind.ndim else self.number(value)
@@ -59,6 +84,7 @@ class Nested(WithLibrary):
         child = type(self)(plan, sizes, self.text)
         child.fixed, child.globals, child.scratch = self.fixed, self.globals, self.scratch
         child.values = dict(enumerate(given))
+        self.inners += 1
         return child
 
     def _results(self, child: Nested) -> list[Any]:
@@ -110,18 +136,21 @@ class Nested(WithLibrary):
         return [self._loaded(own) for own in owns]
 
     # -- loops ---------------------------------------------------------------------------------
-    def _scan(self, step: Step, given: Sequence[Place | Number]) -> list[Value]:
+    def _scan(self, step: Step, given: Sequence[Any]) -> list[Any]:
         t, layout = self.text, layout_of(step.node.op.params)
         carries, rows, captured = layout.divide(given)
+        if any(isinstance(v, Rows) for v in (*carries, *captured)):
+            raise Unrecordable("a stack of unknown length")
         length, steps = self._length(step, given[0], rows)
-        if layout.outputs and (steps is None or layout.until):
-            raise Unrecordable("an inner loop that stacks results of unknown number")
-        kinds = [self.type(n) for n in step.outputs]
-        owns = [self._memory(kind) for kind in kinds[: layout.carries]]
+        last = layout.carries + layout.outputs
+        is_open = bool(layout.outputs) and (steps is None or layout.until)
+        if is_open and layout.until and layout.backward:
+            raise Unrecordable("a stack that is written from an end that is not known")
+        owns = [self._memory(self.type(n)) for n in step.outputs[: layout.carries]]
         for value, own in zip(carries, owns, strict=True):
             self._store(self, value, own)
-        last = layout.carries + layout.outputs
-        stacks = [self._memory(kind) for kind in kinds[layout.carries : last]]
+        stacks = [self._rows_of(n, ROOM if is_open else steps)
+                  for n in step.outputs[layout.carries : last]]  # fmt: skip
         counter = t.reserve("i64")
         t.do(f"store i64 0, ptr {counter}")
         going = t.reserve("i8") if layout.until else ""
@@ -135,16 +164,31 @@ class Nested(WithLibrary):
         more = t.put(f"icmp slt i64 {i}, {length}")
         if layout.until:
             more = t.put(f"and i1 {more}, {t.read(going, BOOL)}")
-        t.do(f"br i1 {more}, label %{body}, label %{done}")
+        enters = more
+        if is_open or layout.until:
+            room = t.put(f"icmp slt i64 {i}, {ROOM if is_open else MOST}")
+            enters = t.put(f"and i1 {more}, {room}")
+        t.do(f"br i1 {enters}, label %{body}, label %{done}")
         t.label(body)
         self._body(step, layout, owns, rows, captured, stacks, going, i, length)
         t.do(f"store i64 {t.put(f'add i64 {i}, 1')}, ptr {counter}")
         t.do(f"br label %{check}")
         t.label(done)
+        if enters != more:
+            self.fail(more)
         if layout.strict:
             self.fail(t.read(going, BOOL))
-        found: list[Value] = [self._loaded(own) for own in owns]
-        return [*found, *stacks, *([Number(i, INT)] if layout.until else [])]
+        found: list[Any] = [self._loaded(own) for own in owns]
+        found += [Rows(stack, i) for stack in stacks] if is_open else stacks
+        return [*found, *([Number(i, INT)] if layout.until else [])]
+
+    def _rows_of(self, number: int, steps: int | None) -> Place:
+        """Memory for the rows of a result."""
+        kind = self.plan.values[number].type
+        row = concrete(kind.with_shape(kind.shape[1:]), self.sizes)
+        if row.dtype not in DTYPES or steps is None:
+            raise Unrecordable("a dtype")
+        return self._memory(row, steps)
 
     def _length(self, step: Step, length: Any, rows: Sequence[Place]) -> tuple[str, int | None]:
         """(the number of steps in the code, the same if it is known now)."""
@@ -153,17 +197,21 @@ class Nested(WithLibrary):
         if known is None:
             self.fail(t.put(f"icmp slt i64 {name}, 0"))
         for row in rows:
+            if isinstance(row, Rows):
+                self.fail(t.put(f"icmp ne i64 {name}, {row.count}"))
+                continue
             steps = row.shape[0]
             if known is None:
                 self.fail(t.put(f"icmp ne i64 {name}, {steps}"))
             elif steps != known:
                 raise Unrecordable("sequences of another length")
-        if rows:
-            return str(rows[0].shape[0]), rows[0].shape[0]
+        for row in rows:
+            if not isinstance(row, Rows):
+                return str(row.shape[0]), row.shape[0]
         return name, known
 
     def _body(
-        self, step: Step, layout: Layout, owns: Sequence[Place], rows: Sequence[Place],
+        self, step: Step, layout: Layout, owns: Sequence[Place], rows: Sequence[Any],
         captured: Sequence[Any], stacks: Sequence[Place], going: str, i: str, length: str,
     ) -> None:  # fmt: skip
         """One step of an inner loop."""
@@ -194,5 +242,6 @@ class Nested(WithLibrary):
         base = self.text.at(whole.base, whole.dtype, whole.offset, [(index, whole.strides[0])])
         return Place(base, whole.dtype, whole.shape[1:], "row", whole.strides[1:])
 
-    def _row(self, whole: Place, index: str) -> Place | Number:
+    def _row(self, whole: Any, index: str) -> Place | Number:
+        whole = whole.place if isinstance(whole, Rows) else whole
         return self._loaded(self._row_place(whole, index))

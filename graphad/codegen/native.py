@@ -16,6 +16,7 @@ import numpy as np
 
 from graphad.codegen import kernels
 from graphad.codegen.kernels import Kernels
+from graphad.codegen.looped import looped_program
 from graphad.codegen.program import Program, Run, generate
 from graphad.codegen.roles import roles
 from graphad.codegen.unfit import Unfit
@@ -48,6 +49,7 @@ class Native:
         kinds = [v.type for v in plan.graph.inputs]
         self._is_static = all(kind.is_static for kind in kinds)
         self._eager = eager and not self._is_static
+        self._looped: Program | None = None
         static: Any = [kind.shape for kind in kinds]
         whole = self.prepare(static) if self._is_static else None
         self.current = whole or self.with_kernels
@@ -57,7 +59,10 @@ class Native:
         possible, or does not pay."""
         key = tuple(shapes)
         if key not in self._whole and len(self._whole) < VARIANTS:
-            self._whole[key] = whole_program(self.plan, key, self.name, self._cache)
+            made = whole_program(self.plan, key, self.name, self._cache)
+            if made is None:
+                made = self._looped = looped_program(self.plan.graph, key, self.name, self._cache)
+            self._whole[key] = made
         return self._whole.get(key)
 
     @functools.cached_property
@@ -88,6 +93,9 @@ class Native:
         try:
             return program.run(*arrays)
         except Unfit:
+            if program is self._looped:  # its loops are longer than it has room for
+                self.current = self.with_kernels
+                return self.run(*arrays)
             return self._otherwise(program, arrays)
 
     def _for(self, arrays: Sequence[Any]) -> Program:

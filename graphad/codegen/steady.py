@@ -19,7 +19,7 @@ import numpy as np
 from graphad.codegen import kernels, llvm
 from graphad.codegen.arrays import layout as offsets
 from graphad.codegen.loopdriver import Entered, driver
-from graphad.codegen.loopentry import LoopEntry, symbol
+from graphad.codegen.loopentry import RELEASE, LoopEntry, symbol
 from graphad.codegen.loopinner import Nested
 from graphad.codegen.looptext import LoopText
 from graphad.codegen.places import Number, Place
@@ -36,6 +36,7 @@ from graphad.plan.plan import Plan
 
 VARIANTS = 8  # shapes for which code is kept
 MOST_STEPS = 400  # of a body
+MOST_FAILURES = 8
 MOST_BYTES = 1 << 22  # of temporaries: larger arrays gain nothing here
 
 
@@ -49,6 +50,7 @@ class Steady:
         self.layout, self.graph, self.plan, self.cache = layout, graph, plan, cache
         self.variants: dict[Any, Code | None] = {}
         self.latest: Code | None = None
+        self.failures = 0
 
     def run(self, operands: Sequence[Any]) -> Any:
         """The results of a scan; None: not by this code."""
@@ -74,6 +76,9 @@ class Steady:
         try:
             return code.run([*operands[: layout.first], *ordered])
         except Unfit:
+            self.failures += 1
+            if self.failures > MOST_FAILURES:  # an inner loop is longer than there is room for
+                self.variants[shapes] = self.latest = None
             return None
 
     def _code(self, given: Sequence[Any]) -> Code | None:
@@ -110,6 +115,8 @@ class Code:
             raise Unrecordable("large arrays")
         self.fixed = writer.steps.fixed
         weight = sum([_size(t) for t in (*self.types, *self.stacked)]) + scratch // 8
+        if writer.steps.inners:  # which may take any time
+            weight = max(weight, RELEASE)
         entry = LoopEntry(
             layout, self.types, len(stacked), len(self.fixed), scratch, weight, offsets() or {}
         )
@@ -118,9 +125,9 @@ class Code:
         heads = [*entry.globals(), *writer.steps.globals]
         self.text = llvm.module_text(functions, declared, heads)
         self._link(declared, entry, cache)
-        made = Entered(layout, len(self.types), self.enter, entry.memory,
-                       [(t.shape, t.dtype) for t in self.stacked], self.fixed)  # fmt: skip
-        self.run = driver(made)
+        self.entered = Entered(layout, len(self.types), self.enter, entry.memory,
+                               [(t.shape, t.dtype) for t in self.stacked], self.fixed)  # fmt: skip
+        self.run = driver(self.entered)
 
     def _link(self, declared: dict[str, str], entry: LoopEntry, cache: bool | str) -> None:
         """Make the code, and the function that enters it."""

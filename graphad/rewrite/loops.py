@@ -10,7 +10,8 @@
     numbers that no step reads                  → after the loop, see `loopmaps`
     a loop without carries                      → its ops on all rows at once
 
-All but the last are exact. The forward scan and the one that records for the gradient become one.
+All but the last three are exact. The forward scan and the one that records for the gradient become
+one.
 """
 
 from __future__ import annotations

@@ -131,3 +131,52 @@ def test_errors_are_those_of_python() -> None:
     f = ga.function([a, xs], y, backend="llvm", unused="ignore")
     with pytest.raises(ga.errors.ConvergenceError, match="max_steps=2"):
         f(1.0, X)
+
+
+# ---- programs of single numbers ----------------------------------------------------------------
+def newton(x: Any) -> Any:
+    return ga.while_loop(
+        lambda r: abs(r**3 - x) > 1e-10, lambda r: r - (r**3 - x) / (3 * r * r), x
+    )
+
+
+def growing(x: Any) -> Any:
+    return ga.while_loop(lambda c: c < 10.0, lambda c: c * 1.002 + ga.sin(c * x) * 1e-4, x)
+
+
+def power(x: Any) -> Any:
+    k = ga.clip((x * 2).astype("int64"), 0, 6)
+    return ga.fori_loop(0, k, lambda i, c: c * x + i, 1.0)
+
+
+def chosen(x: Any) -> Any:
+    return ga.cond(x > 1, lambda: ga.sqrt(x), lambda: ga.scan(
+        lambda c, _: (ga.sin(c), c), x, length=5)[1].sum())  # fmt: skip
+
+
+@pytest.mark.parametrize("program", [newton, growing, power, chosen])
+def test_numbers_and_loops_are_one_function(program: Any) -> None:
+    x = ga.scalar("x")
+    y = program(x)
+    slope = ga.grad(y, x)
+    outputs = [y, slope, ga.jvp(y, [x], [2.0]), y > 2]
+    f = ga.function([x], outputs, backend="llvm")
+    g = ga.function([x], outputs, backend="interpreter")
+    assert "in one native function" in f.source
+    for value in (9.5, 0.7, 2.0, 9.99, 3.0):
+        ours, theirs = f(value), g(value)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+        assert [type(v) for v in ours] == [type(v) for v in theirs]
+    # where a loop was longer than there was room for, loops are functions of their own since
+    assert ("in one native function" in f.source) == (program is not growing)
+
+
+def test_errors_of_programs_of_numbers() -> None:
+    x = ga.scalar("x")
+    y = ga.while_loop(lambda c: c < 10.0, lambda c: c * 2.0, x, max_steps=3)
+    f = ga.function([x], [y, ga.grad(y, x)], backend="llvm")
+    assert f(3.0) == [12.0, 4.0]
+    for _ in range(2):
+        with pytest.raises(ga.errors.ConvergenceError, match="max_steps=3"):
+            f(0.1)
+    assert f(3.0) == [12.0, 4.0]
