@@ -12,6 +12,7 @@ import numpy as np
 
 from graphad.codegen import llvm
 from graphad.codegen.places import Place
+from graphad.codegen.products import Product, write_tiles
 from graphad.codegen.steps import Steps
 from graphad.errors import MissingLibraryError
 from graphad.libraries import scipy
@@ -27,6 +28,33 @@ class WithLibrary(Steps):
         self.globals: list[str] = []
 
     def product(self, first: Place, second: Place) -> Place | None:
+        made = self._tiled(first, second)
+        return self._called(first, second) if made is None else made
+
+    def _tiled(self, first: Place, second: Place) -> Place | None:
+        """A small product, with the sums in registers, where columns lie side by side."""
+        vector = len(first.shape) == 1
+        if len(second.shape) == 1:  # a b = b aᵀ
+            if vector or first.strides[0] != 1:
+                return None
+            first, second, vector = (
+                second,
+                first.view(first.shape[::-1], first.strides[::-1]),
+                True,
+            )
+        if vector:
+            first = first.view((1, *first.shape), (0, *first.strides))
+        (m, k), n = first.shape, second.shape[1]
+        if n == 1 or second.strides[1] != 1 or m * n * k >= BLAS:
+            return None
+        t, dtype = self.text, first.dtype
+        made = self.temporary(dtype, (m, n))
+        product = Product(m, n, k, (first.strides[0], first.strides[1]), second.strides[0], dtype)
+        places = [t.at(p.base, dtype, p.offset, []) for p in (first, second, made)]
+        write_tiles(t, product, llvm.width(), places)
+        return Place(made.base, dtype, (n,), "temporary") if vector else made
+
+    def _called(self, first: Place, second: Place) -> Place | None:
         """Row-major c = a b is column-major cᵀ = bᵀ aᵀ."""
         if len(first.shape) != 2 or len(second.shape) != 2:
             return None

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from graphad.codegen.looptext import Loops
-from graphad.codegen.places import Formula, Place, aligned, contiguous
+from graphad.codegen.looptext import UNROLLED, Loops
+from graphad.codegen.places import Formula, Place, aligned, contiguous, pieces
 from graphad.codegen.vectors import identity
 
 
@@ -50,7 +50,28 @@ class Reductions(Loops):
         """Vectors along the last axis that is kept; every lane adds up by itself."""
         t = self.text
 
+        def simple(index: list[str], inner: str | int, lanes: int) -> None:
+            """Over one axis: the sums stay in a register."""
+            t.lanes = lanes
+            vector, first = t.type(dtype), t.constant(identity(kind, dtype))
+            t.lanes = 1
+
+            def add(i: str, before: str) -> str:
+                t.lanes = lanes
+                where = self._mixed(index, inner, [i], split, strides)
+                after = t.combine(kind, before, self.value(formula.root, where), dtype)
+                t.lanes = 1
+                return after
+
+            found = t.folded(sizes[-1], first, vector, add)
+            t.lanes = lanes
+            t.store(found, self._address(target, own, index, inner), dtype)
+            t.lanes = 1
+
         def emit(index: list[str], inner: str | int, lanes: int) -> None:
+            if split == len(sizes) - 1:
+                simple(index, inner, lanes)
+                return
             t.lanes = lanes
             total = t.reserve(t.type(dtype))
             self._start(kind, total, dtype)
@@ -108,7 +129,46 @@ class Reductions(Loops):
         while width > sizes[-1]:
             width //= 2
 
+        def simple(index: list[str], inner: str | int) -> None:
+            """Over one axis: the sums stay in registers."""
+            outer = [*index, *([inner] if isinstance(inner, str) else [])]
+            fixed = inner if isinstance(inner, int) else 0
+
+            def add(before: str, spot: str | int, n: int) -> str:
+                t.lanes = n
+                where = self._inner(outer, fixed, [], spot, split, strides)
+                after = t.combine(kind, before, self.value(formula.root, where), dtype)
+                t.lanes = 1
+                return after
+
+            full, left = pieces(sizes[-1], width)
+            single = t.constant(identity(kind, dtype))
+            t.lanes = width
+            vector, total = t.type(dtype), t.constant(identity(kind, dtype))
+            t.lanes = 1
+            if full > UNROLLED:
+
+                def one(i: str, before: str) -> str:
+                    spot = i if width == 1 else t.put(f"mul i64 {i}, {width}")
+                    return add(before, spot, width)
+
+                total = t.folded(full, total, vector, one)
+            else:
+                for k in range(full):
+                    total = add(total, k * width, width)
+            for start, n in left:
+                for shift in range(n):
+                    single = add(single, start + shift, 1)
+            t.lanes = width
+            whole = t.extract(t.fold(kind, total, dtype), dtype)
+            t.lanes = 1
+            t.store(t.combine(kind, whole, single, dtype),
+                    self._address(target, own, index, inner), dtype)  # fmt: skip
+
         def emit(index: list[str], inner: str | int, lanes: int) -> None:
+            if split == len(sizes) - 1:
+                simple(index, inner)
+                return
             t.lanes = width
             total = t.reserve(t.type(dtype))
             self._start(kind, total, dtype)

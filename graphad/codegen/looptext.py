@@ -65,6 +65,26 @@ class LoopText(Text):
         self.do(f"br i1 {more}, label %{head}, label %{done}")
         self.label(done)
 
+    def folded(
+        self, count: int, first: str, kind: str, emit: Callable[[str, str], str]
+    ) -> str:  # fmt: skip
+        """``for i in range(count): first = emit(i, first)``, in a register of type `kind`."""
+        head, done = self.new_label("loop"), self.new_label("done")
+        before, index, following, total = self.block, self.fresh(), self.fresh(), self.fresh()
+        self.do(f"br label %{head}")
+        self.label(head)
+        place = len(self.lines)
+        made = emit(index, total)
+        self.do(f"{following} = add i64 {index}, 1")
+        more = self.put(f"icmp ult i64 {following}, {count}")
+        self.lines[place:place] = [
+            f"  {index} = phi i64 [ 0, %{before} ], [ {following}, %{self.block} ]",
+            f"  {total} = phi {kind} [ {first}, %{before} ], [ {made}, %{self.block} ]",
+        ]
+        self.do(f"br i1 {more}, label %{head}, label %{done}")
+        self.label(done)
+        return made
+
     def _call(self, function: str, args: Sequence[str], dtype: np.dtype) -> str:
         """Of a single number the C library's function, as NumPy's programs on floats call it; in
         single precision a lane of a vector."""

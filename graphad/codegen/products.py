@@ -36,18 +36,18 @@ def write_product(t: LoopText, product: Product, bits: int) -> None:
     """The loops of a product, of the arrays %p0 and %p1 into %p2, in registers of `bits`."""
     count, *steps = product.stack
     if count == 1:
-        _tiles(t, product, bits, ["%p0", "%p1", "%p2"])
+        write_tiles(t, product, bits, ["%p0", "%p1", "%p2"])
         return
 
     def one(i: str) -> None:
-        _tiles(t, product, bits, [
+        write_tiles(t, product, bits, [
             t.at(f"%p{j}", product.dtype, 0, [(i, step)]) for j, step in enumerate(steps)
         ])  # fmt: skip
 
     t.loop(count, one)
 
 
-def _tiles(t: LoopText, product: Product, bits: int, bases: Sequence[str]) -> None:
+def write_tiles(t: LoopText, product: Product, bits: int, bases: Sequence[str]) -> None:
     """All columns, a few vectors at a time."""
     dtype = product.dtype
     width = bits // (8 * dtype.itemsize)
