@@ -15,7 +15,6 @@ import numpy
 
 import graphad.numpy as np
 from graphad import tree
-from graphad.autograd import proved
 from graphad.derivatives import higher, reverse
 from graphad.derivatives.checkpoint import checkpoint as _checkpoint
 from graphad.derivatives.forward import jvp
@@ -50,15 +49,11 @@ def _as_float(leaf: Any) -> Any:
 def _operator(fun: Function, kind: str, rule: Any, argnum: Argnum, has_aux: bool = False) -> Any:
     """The function of the same arguments that gives ``rule(result, chosen arguments)``."""
     made = derivative(fun, f"autograd.{kind}", rule, argnum, has_aux=has_aux)
-    root = getattr(fun, "user_function", fun)  # a derivative of a derivative of it
-    places = argnum if isinstance(argnum, int) else tuple(argnum)
-    tag = (kind, places, getattr(fun, "transformation", None))
 
-    @functools.wraps(fun)
+    @functools.wraps(made)
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        return proved.call(root, tag, made, with_floats(args, argnum), kwargs)
+        return made(*with_floats(args, argnum), **kwargs)
 
-    transformed.user_function, transformed.transformation = root, tag  # type: ignore[attr-defined]
     transformed.__name__ = f"{kind}_of_{name_of(fun)}_wrt_argnum_{argnum}"
     transformed.__doc__ = f"{kind} of {name_of(fun)} with respect to argument number {argnum}."
     return transformed

@@ -10,6 +10,7 @@ import numpy as np
 
 from graphad import tree
 from graphad.errors import GradientError, UseError
+from graphad.functional import proved
 from graphad.functional.calls import LARGE, call
 from graphad.functional.choosing import NUMBERS, Choice, check_callable, name_of
 from graphad.functional.replay import Replays
@@ -40,8 +41,7 @@ def derivative(
     tag = (kind, options, has_aux)
     replays = Replays(form.name, fun, form.whole)
 
-    @functools.wraps(fun)
-    def transformed(*args: Any, **keywords: Any) -> Any:
+    def run(*args: Any, **keywords: Any) -> Any:
         chosen, places = form.choice.of(args, keywords)
         leaves, structure = tree.flatten(chosen)
         where, others = (places, structure), tree.flatten((args, keywords))[0]
@@ -64,7 +64,16 @@ def derivative(
 
         return replays.watched(rest, where, arrays, trace)
 
-    transformed.replays = replays  # type: ignore[attr-defined]
+    root = getattr(fun, "user_function", fun)  # a derivative of a derivative of it
+    mark = (tag, form.choice.keys, getattr(fun, "transformation", None))
+
+    @functools.wraps(fun)
+    def transformed(*args: Any, **keywords: Any) -> Any:
+        return proved.call(root, mark, run, args, keywords)
+
+    run.__name__ = form.name
+    transformed.user_function, transformed.transformation = root, mark  # type: ignore[attr-defined]
+    run.replays, transformed.unproved = replays, run  # type: ignore[attr-defined]
     transformed.__name__ = f"{kind}_of_{form.name}"
     transformed.__doc__ = (
         f"{kind} of {form.name}, by {form.choice.keys}; takes the arguments of {form.name}."

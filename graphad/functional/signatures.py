@@ -47,6 +47,7 @@ class Jit:
         options: dict[str, Any],
         maxsize: int,
         max_paths: int,
+        quiet: bool = False,
     ) -> None:
         functools.update_wrapper(self, fun)
         self.fun, self.name = fun, name_of(fun)
@@ -57,6 +58,7 @@ class Jit:
         self._dims = {**dims, **{names.index(k): v for k, v in dims.items() if k in names}}
         self._dims |= {names[k]: v for k, v in dims.items() if k in range(len(names))}
         self._options, self._maxsize, self._max_paths = options, maxsize, max_paths
+        self._quiet = quiet  # no warning where it decides in too many ways
         self._cache: OrderedDict[Any, Paths] = OrderedDict()
         self._plain: dict[Any, Paths] = {}  # by arguments without containers, found faster
         self._lock = threading.RLock()
@@ -182,7 +184,9 @@ class Jit:
             return Run(self.fun, given, arrays, shown, fill, evaluate)
 
         self._misses += 1
-        paths = self._cache[key] = Paths(self.name, retrace, self._options, self._max_paths)
+        paths = self._cache[key] = Paths(
+            self.name, retrace, self._options, self._max_paths, self._quiet
+        )
         while len(self._cache) > self._maxsize:
             self._cache.popitem(last=False)
             self._plain = {}  # from here on, the order of use is kept
@@ -220,6 +224,11 @@ class Jit:
         """How often a program was found, how many are kept."""
         paths = sum(p.count for p in self._cache.values())
         return CacheInfo(self._hits, self._misses, self._maxsize, len(self._cache), paths)
+
+    @property
+    def gave_up(self) -> bool:
+        """Does it run node by node for some signature, having decided in too many ways?"""
+        return any([paths.gave_up for paths in self._cache.values()])
 
     def cache_clear(self) -> None:
         """Forget all programs."""

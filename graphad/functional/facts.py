@@ -24,7 +24,7 @@ import numpy as np
 
 from graphad.ir.variable import Constant, Variable
 
-LARGEST = 1 << 24  # bytes of arrays of which copies are kept and compared
+LARGEST = 1 << 20  # bytes of arrays of which copies are kept, and compared at each call
 DEEPEST = 20  # containers in containers
 MOST = 20_000  # instructions and values that one proof looks at
 

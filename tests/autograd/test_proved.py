@@ -11,9 +11,9 @@ import pytest
 import graphad.autograd.numpy as np
 from graphad.autograd import elementwise_grad, grad, jacobian, value_and_grad
 from graphad.autograd.extend import notrace_primitive, primitive, vspace
-from graphad.autograd.facts import prove, same, unused_parameters
-from graphad.autograd.proved import known_of
 from graphad.autograd.tracer import getval
+from graphad.functional.facts import prove, same, unused_parameters
+from graphad.functional.proved import known_of
 
 SCALE = 2.0
 TABLE = {"a": [1.0, 2.0], "b": numpy.arange(3.0)}

@@ -1,9 +1,9 @@
 """Transformed functions that may skip the run of the user's function, while it is proved pure.
 
-The first call runs the function. At the second call of the same form, if `facts.prove` finds a
-proof, the transformation is compiled as by `jit`, decisions on values included; before each call
-the facts of the proof are compared. Where they have changed, or there is no proof, the function
-runs again.
+The first call of a form, types of arrays included, runs the function. At the second, if
+`facts.prove` finds a proof in its code alone, the transformation is compiled as by `jit`,
+decisions on values included; before each call the facts of the proof are compared. Where they
+have changed, or there is no proof, the function runs again, and is watched (`replay`).
 """
 
 from __future__ import annotations
@@ -12,22 +12,30 @@ import threading
 import types
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from graphad import tree
-from graphad.autograd.facts import Proof, prove, unused_parameters
 from graphad.errors import GraphadError
-from graphad.functional.signatures import Jit, jit
+from graphad.functional.facts import Proof, prove, unused_parameters
+from graphad.functional.numbers import signature
+from graphad.functional.signatures import Jit
 from graphad.ir.op import freeze
 from graphad.ir.variable import Variable
 
 FUNCTIONS = 256  # of which something is kept
-FORMS = 8  # ways to call one function that have a program, and that may be seen only once
+FORMS = 8  # ways to call one function that may be seen only once, but for types of arrays
+TYPES = 64  # forms with types of arrays that are kept
 CHANGES = 4  # times that facts may change before nothing is expected any more
 PATHS = 16  # ways of deciding on values
 DATA = (np.ndarray, float, complex, np.floating, np.complexfloating)
+
+
+class Data(NamedTuple):
+    """Stands for an argument that is data: its type is what matters."""
+
+    type: Any
 
 
 class Known:
@@ -40,9 +48,9 @@ class Known:
         self.proof: Proof | None = None
         self.changes = 0
         self.hopeless = False
-        self.first: Any = None  # the form of the first call, not yet looked at
-        self.once: set[Any] = set()  # forms that were called once
-        self.programs: dict[Any, Jit] = {}  # by transformation and form of the arguments
+        self.first: Any = None  # the first call, of which the form is not yet known
+        self.once: dict[Any, set[Any]] = {}  # forms that were called once: types of their data
+        self.programs: dict[Any, Jit] = {}  # by form and types
         self.lock = threading.RLock()
 
     def give_up(self) -> None:
@@ -50,6 +58,24 @@ class Known:
         self.hopeless, self.proof = True, None
         self.programs.clear()
         self.once.clear()
+
+    def repeats(self, form: Any, types: Any) -> bool:
+        """Was it called in this way before? Notes that it was."""
+        seen = self.once.setdefault(form, set())
+        if types in seen:
+            return True
+        if len(seen) < TYPES:
+            seen.add(types)
+        if len(self.once) > FORMS + len({form for form, _ in self.programs}):
+            self.give_up()  # each call has another value of what is no data
+        return False
+
+    def keep(self, key: Any, program: Jit) -> Jit:
+        """Keep a program, in the place of the oldest if there are many."""
+        self.programs[key] = program
+        if len(self.programs) > TYPES:
+            del self.programs[next(iter(self.programs))]
+        return program
 
     def valid(self, fun: Any) -> bool:
         """Is there a proof, and does it hold? It is looked for anew where facts have changed."""
@@ -94,47 +120,47 @@ def call(
     leaves, structure = tree.flatten((tuple(args), kwargs))
     if any([isinstance(leaf, Variable) for leaf in leaves]):
         return made(*args, **kwargs)
-    if known.first is None:  # many functions are called once only
-        known.first = tag, structure, [DATA if isinstance(v, DATA) else v for v in leaves]
+    if any([isinstance(v, np.ndarray) and v.dtype.kind not in "biufc" for v in leaves]):
         return made(*args, **kwargs)
-    key, slots, fixed = _form(fun, tag, structure, leaves)
+    seen = [Data(signature(v)) if isinstance(v, DATA) else v for v in leaves]
+    if known.first is None:  # many functions are called once only
+        known.first = tag, structure, seen
+        return made(*args, **kwargs)
+    form, types, slots = _form(fun, tag, structure, seen)
+    key = form, types
     with known.lock:
-        if not known.once and not known.programs:
-            known.once.add(_form(fun, *known.first)[0])
+        if not known.once:
+            known.repeats(*_form(fun, *known.first)[:2])
         program = known.programs.get(key)
         fresh = program is None
-        if program is None and key not in known.once:
-            known.once.add(key)
-            if len(known.once) > FORMS:  # each call has another value of what is no data
-                known.give_up()
-            return made(*args, **kwargs)
-        if not known.valid(fun):
+        if (fresh and not known.repeats(form, types)) or not known.valid(fun):
             return made(*args, **kwargs)
         program = known.programs.get(key)
         if program is None:
-            program = known.programs[key] = _compiled(made, structure, slots, fixed)
-            known.once.discard(key)
+            taken = [None if type(v) is Data else v for v in seen]
+            program = known.keep(key, _compiled(made, structure, slots, taken))
     try:
         result = program(*[leaves[i] for i in slots])
     except GraphadError:  # what is wrong with the function comes out again
         known.give_up()
         return made(*args, **kwargs)
-    if fresh and not (known.proof is not None and known.proof.holds(fun)):
-        known.give_up()  # it changes what it reads
+    if program.gave_up or (
+        fresh and not (known.proof is not None and known.proof.holds(fun))
+    ):  # it decides in too many ways, or changes what it reads
+        known.give_up()
     return result
 
 
 def _form(
-    fun: Any, tag: Any, structure: tree.Structure, leaves: Sequence[Any]
-) -> tuple[Any, list[int], list[Any]]:
-    """A way to call a function: (as a key, which leaves are data, the others)."""
+    fun: Any, tag: Any, structure: tree.Structure, seen: Sequence[Any]
+) -> tuple[Any, Any, list[int]]:
+    """A way to call a function: (all but its data as a key, types of the data, where they are)."""
     ignored = _ignored(fun, structure)
-    slots = [
-        i for i, v in enumerate(leaves) if (v is DATA or isinstance(v, DATA)) and i not in ignored
-    ]
+    slots = [i for i, v in enumerate(seen) if type(v) is Data and i not in ignored]
     taken = {*slots, *ignored}
-    fixed = [None if i in taken else v for i, v in enumerate(leaves)]
-    return (tag, structure, tuple(slots), _frozen(fixed)), slots, fixed
+    fixed = [None if i in taken else v for i, v in enumerate(seen)]
+    types = tuple([seen[i].type for i in slots])
+    return (tag, structure, tuple(slots), _frozen(fixed)), types, slots
 
 
 def _frozen(fixed: Sequence[Any]) -> Any:
@@ -177,5 +203,4 @@ def _compiled(
         return made(*args, **kwargs)
 
     on_data.__name__ = getattr(made, "__name__", "function")
-    found: Jit = jit(on_data, max_paths=PATHS)
-    return found
+    return Jit(on_data, (), (), {}, {"backend": "auto"}, 1, PATHS, quiet=True)
