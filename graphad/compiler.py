@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphad.codegen.floats import generate_floats, is_scalar_plan
-from graphad.codegen.large import Large
+from graphad.codegen.large import PATIENCE, Large
 from graphad.codegen.program import Program, generate
 from graphad.errors import UseError
 from graphad.ir.check import check
@@ -111,7 +111,9 @@ class Compiled:
         inner = inner_compiler(self.options)
         if self.options.memory_budget is not None:
             return generate(self.plan, self.name, inner)  # blocks hold other values
-        large = Large(self.graph, self.name, inner, self.options.threads)
+        waits = self.options.backend == "auto" and not self.options.deterministic
+        patience = PATIENCE if waits else 0  # blocks may add up in another order
+        large = Large(self.graph, self.name, inner, self.options.threads, patience)
         return generate(self.plan, self.name, inner, large=large)
 
     def _once(self, name: str, make: Callable[[], Any]) -> Any:

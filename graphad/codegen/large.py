@@ -1,14 +1,16 @@
 """The program for large arrays: the plan with fused groups, which run block by block.
 
 The straight-line program asks at its start whether arrays are large, and if so calls `Large`,
-which makes its program at the first such call. Where blocks do not fit (arguments in another
-order, sizes that broadcast only now) it gives None, and the straight-line program goes on. What
-makes and runs blocks (`grouping`) loads when it is first needed.
+which makes its program at the first such call, or, if it has patience, when the calls together
+were enough work for that to pay. Where blocks do not fit (arguments in another order, sizes that
+broadcast only now) it gives None, and the straight-line program goes on. What makes and runs
+blocks (`grouping`) loads when it is first needed.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,20 +26,25 @@ from graphad.ir.types import Shape
 from graphad.plan import Plan
 
 FROM = 1 << 16  # elements from which an array counts as large
+PATIENCE = 1 << 23  # elements computed without blocks that take as long as making blocks
 
 
 class Large:
     """`large(*arrays)`: the results, computed block by block, or None where that does not fit."""
 
-    __slots__ = ("_made", "compile_inner", "graph", "name", "test", "threads")
+    __slots__ = (
+        "_made", "compile_inner", "graph", "name", "patience", "test", "threads", "work",
+    )  # fmt: skip
 
     def __init__(
         self, graph: Graph, name: str, compile_inner: Callable[[Op], Run],
-        threads: int | None, test: str | None = None,
+        threads: int | None, patience: int = 0, test: str | None = None, work: str | None = None,
     ) -> None:  # fmt: skip
         self.graph, self.name, self.threads = graph, name, threads
         self.compile_inner = compile_inner
+        self.patience = patience  # elements that calls may compute before there are blocks
         self.test = test  # what the program asks, as source of a function of its inputs
+        self.work = work  # how many elements a call computes, as such a source
         self._made: tuple[Program | None, Plan | None] | None = None
 
     @property
@@ -69,6 +76,7 @@ class Large:
         if text is None:
             return []
         self.test = f"lambda {', '.join(inputs)}: {text}"
+        self.work = f"lambda {', '.join(inputs)}: {_work(writer.plan, writer.names)}"
         name, found = writer.names.unique("large"), writer.names.unique("found")
         writer.bound[name] = self
         several = f"({text})" if " or " in text else text
@@ -94,13 +102,18 @@ class Large:
         )
 
     def __call__(self, *arrays: Any) -> Sequence[Any] | None:
+        if self._made is None and self.patience > 0 and self.work is not None:
+            self.patience -= eval(self.work)(*arrays)
+            if self.patience > 0:
+                return None
         if self.program is None:
             return None
         found: Sequence[Any] | None = hooks.load("codegen.grouping").run(self.program, arrays)
         return found
 
     def __reduce__(self) -> tuple:
-        return Large, (self.graph, self.name, self.compile_inner, self.threads, self.test)
+        return Large, (self.graph, self.name, self.compile_inner, self.threads, self.patience,
+                       self.test, self.work)  # fmt: skip
 
 
 # ---- when ------------------------------------------------------------------------------------
@@ -121,6 +134,23 @@ def condition(plan: Plan, names: Names) -> str | None:
         text = _elements(shape, [(names.value(v), v.type.shape) for v in inputs])
         texts.update({} if text is None else {f"{text} >= {FROM}": None})
     return " or ".join(texts) if 0 < len(texts) <= 4 else None
+
+
+def _work(plan: Plan, names: Names) -> str:
+    """How many elements the steps compute that blocks could take over; an expression."""
+    inputs = [(names.value(v), v.type.shape) for v in plan.values[: len(plan.graph.inputs)]]
+    counts: Counter[Shape] = Counter()
+    for step in plan.steps:
+        if isinstance(step.node.op.family, Elementwise | Reduction | Scan):
+            numbers = (*step.inputs, *step.outputs)
+            counts[max([plan.values[n].type.shape for n in numbers], key=len)] += 1
+    fixed, terms = 0, []
+    for shape, count in counts.items():
+        static = [size for size in shape if isinstance(size, int)]
+        text = None if len(static) == len(shape) else _elements(shape, inputs)
+        fixed += count * math.prod(static) if len(static) == len(shape) else 0
+        terms += [] if text is None else [f"{count} * {text}"]
+    return " + ".join([str(fixed), *terms])
 
 
 def _is_part(shape: Shape, other: Shape) -> bool:

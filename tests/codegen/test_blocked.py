@@ -248,3 +248,18 @@ def test_random_programs(numbers: list[int]) -> None:
     for a, b in zip(found, map(np.asarray, expected), strict=True):
         assert (a.dtype, a.shape) == (b.dtype, b.shape)
         np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11)
+
+
+def test_blocks_are_made_when_calls_were_enough_work() -> None:
+    x = ga.matrix("x", shape=("n", "m"))
+    total = ga.sum(ga.exp(x) * x - ga.tanh(x))  # five steps
+    f, same = (ga.function([x], total, deterministic=d) for d in (False, True))
+    array = np.linspace(-3, 3, 512 * 512).reshape(512, 512)
+    calls = -(-large.PATIENCE // (5 * array.size))
+    expected = same(array)
+    assert large_program(same).is_made
+    for _ in range(calls - 1):
+        f(array)
+    assert not large_program(f).is_made
+    assert f(array) == pytest.approx(expected, rel=1e-13)
+    assert large_program(f).is_made
