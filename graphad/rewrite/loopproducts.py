@@ -2,7 +2,7 @@
 
     x_t @ W,  x_t a row of a sequence     →  X @ W before the loop, its rows inside
     sum over t of A_t @ B_t               →  one product of the stacked A and B after the loop
-    sum over t of a_t ⊗ b_t               →  the same for outer products
+    sum over t of a_t ⊗ b_t               →  the same for outer products; strong zeros stay strong
     sum over t of sums of A_t             →  one sum, where A is stacked anyway
     a stacked A_t @ W that no step reads  →  A is stacked, and multiplied after the loop
     sum over t of f(x_t)                  →  the sum of what is stacked, where f reads no carry
@@ -23,7 +23,7 @@ from graphad.ir.families.stacks import spread
 from graphad.ir.graph import replace
 from graphad.ir.hooks import hooks
 from graphad.ir.op import OPS
-from graphad.ir.variable import Variable
+from graphad.ir.variable import Variable, apply
 from graphad.rewrite.loopmaps import maps_after
 from graphad.rewrite.loopparts import Parts
 
@@ -119,27 +119,30 @@ class Sums:
         factors = self._factors(term)
         if factors is None:
             return
-        (a, along), (b, down) = factors
+        (a, along), (b, down), strong = factors
         if not all(self._can_stack(u) for u in (a, b)):
             return
         self._want(a, b)
         axes = ((0, *[i + 1 for i in along]), (0, *[i + 1 for i in down]))
         start = carry[1]
-        self.later[carry[0]] = lambda stack: start + OPS["tensordot"](stack(a), stack(b), axes)
+        self.later[carry[0]] = lambda stack: start + _contracted(stack(a), stack(b), axes, strong)
 
     def _factors(self, term: Variable) -> Any:
-        """((a, its axes that are summed), (b, its axes)) of a product."""
+        """((a, its axes that are summed), (b, its axes), the sides with strong zeros)."""
         node = term.owner
         if node is None:
             return None
         if node.op.name == "matmul" and all([v.ndim == 2 for v in node.inputs]):
             (a, a_turned), (b, b_turned) = (_untransposed(v) for v in node.inputs)
-            return (a, (0 if a_turned else 1,)), (b, (1 if b_turned else 0,))
-        if node.op.name == "multiply" and term.ndim == 2:
-            for a, b in (node.inputs, node.inputs[::-1]):
+            strong = node.op.params.get("strong", ())
+            return (a, (0 if a_turned else 1,)), (b, (1 if b_turned else 0,)), strong
+        if node.op.name in ("multiply", "strong_multiply") and term.ndim == 2:
+            sides = (0,) if node.op.name == "strong_multiply" else ()
+            for turned in (False, True):
+                a, b = node.inputs[::-1] if turned else node.inputs
                 column = _column(a)
                 if column is not None and b.ndim == 1 and b.type.shape[0] == term.type.shape[1]:
-                    return (column, ()), (b, ())
+                    return (column, ()), (b, ()), tuple([1 - k if turned else k for k in sides])
         return None
 
     def _sum_of_sums(self, carry: Any, term: Variable) -> None:
@@ -222,6 +225,23 @@ def in_one(parts: Parts) -> list[Variable] | None:
 
 def _nodes(parts: Parts) -> Any:
     return parts.body().nodes
+
+
+def _contracted(a: Variable, b: Variable, axes: Any, strong: tuple[int, ...]) -> Variable:
+    """The sum over axes of a and of b, in which zeros of the strong sides count as zeros."""
+    if not strong:
+        found: Variable = OPS["tensordot"](a, b, axes)
+        return found
+    kept = [
+        [i for i in range(v.ndim) if i not in own] for v, own in zip((a, b), axes, strict=True)
+    ]
+    left = OPS["transpose"](a, (*kept[0], *axes[0]))  # (m, steps, …)
+    right = OPS["transpose"](b, (*axes[1], *kept[1]))  # (steps, …, n)
+    if len(axes[0]) > 1:
+        left = OPS["reshape"](left, (left.shape[0], -1))
+        right = OPS["reshape"](right, (-1, right.shape[-1]))
+    product: Variable = apply(OPS.families["matmul"].op(strong=strong), (left, right))  # type: ignore[attr-defined]
+    return product
 
 
 def _untransposed(v: Variable) -> tuple[Variable, bool]:

@@ -237,3 +237,27 @@ def test_many_loops_cost_what_they_are() -> None:
 
     found = improve(graph, counted)
     assert len(loops(found)) <= 2 * len(ws) and len(calls) <= 8 * len(ws)
+
+
+def test_sums_of_products_keep_strong_zeros() -> None:
+    """Rows with an infinity that the loss does not look at."""
+    w = ga.matrix("w", (3, 3))
+    for shape in ((6, 3), (6, 2, 3)):
+        xs = ga.tensor("xs", shape)
+        start = np.ones(shape[1:])
+
+        def body(c: Any, x: Any) -> Any:
+            return ga.where(x.sum() > 0, ga.tanh(c + (1 / x) @ w), c), None
+
+        last, _ = ga.scan(body, start, xs)
+        slope = ga.grad((last**2).sum(), w)
+        rows = np.random.default_rng(1).uniform(0.5, 2, size=shape)
+        wanted = None
+        for bad in (False, True):
+            rows[2] = -1.0
+            if bad:
+                rows[2, ..., 1] = 0.0  # 1 / 0 in a row that is not taken
+            for backend in ("interpreter", "numpy", "llvm"):
+                found = ga.function([w, xs], slope, backend=backend)(np.eye(3) / 2, rows)
+                wanted = found if wanted is None else wanted
+                np.testing.assert_allclose(found, wanted, rtol=1e-10)
