@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -147,7 +148,10 @@ def _measure(function: str, n: int, *more: str) -> dict[str, float]:
     given = ", ".join([str(n), *map(repr, more)])
     program = f"from benchmarks import scaling; scaling.emit(scaling.{function}({given}))"
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    environment = {**os.environ, "GRAPHAD_CACHE_DIR": ""}  # nothing that was compiled before
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
     result: dict[str, float] = json.loads(done.stdout)
     return result
 

@@ -32,12 +32,38 @@ def loss_graphad(ga: Any, k1: Any, k2: Any, w: Any, x: Any) -> Any:
     return ga.logsumexp(h.reshape((BATCH, -1)) @ w, axis=1).mean()
 
 
+def loss_autograd(np: Any, k1: Any, k2: Any, w: Any, x: Any) -> Any:
+    """Autograd's convolution turns the kernel round, as the mathematical one does."""
+    from autograd.scipy.signal import convolve
+
+    over = {"axes": ([2, 3], [2, 3]), "dot_axes": ([1], [1]), "mode": "valid"}
+    h = np.maximum(convolve(x, k1[:, :, ::-1, ::-1], **over), 0)
+    h = np.maximum(convolve(h, k2[:, :, ::-1, ::-1], **over)[:, :, ::2, ::2], 0)
+    y = np.dot(np.reshape(h, (BATCH, -1)), w)
+    most = np.max(y, axis=1, keepdims=True)
+    return np.mean(np.log(np.sum(np.exp(y - most), axis=1)) + most[:, 0])
+
+
 def loss_jax(jnp: Any, k1: Any, k2: Any, w: Any, x: Any) -> Any:
     import jax
 
     h = jnp.maximum(jax.lax.conv(x, k1, (1, 1), "VALID"), 0)
     h = jnp.maximum(jax.lax.conv(h, k2, (2, 2), "VALID"), 0)
     return jax.scipy.special.logsumexp(h.reshape((BATCH, -1)) @ w, axis=1).mean()
+
+
+def _convolved(pt: Any, x: Any, k: Any, size: int, stride: int) -> Any:
+    """(batch, out, …): PyTensor has no convolution of many channels; it is one product here."""
+    parts = [x[:, :, i : i + size : stride, j : j + size : stride]
+             for i in range(3) for j in range(3)]  # fmt: skip
+    flat = k.transpose(2, 3, 1, 0).reshape((-1, k.shape[0]))
+    return pt.tensordot(pt.concatenate(parts, axis=1), flat, axes=[[1], [0]]).transpose(0, 3, 1, 2)
+
+
+def loss_pytensor(pt: Any, k1: Any, k2: Any, w: Any, x: Any) -> Any:
+    h = pt.maximum(_convolved(pt, x, k1, SIZE - 2, 1), 0)
+    h = pt.maximum(_convolved(pt, h, k2, SIZE - 4, 2), 0)
+    return pt.logsumexp(h.reshape((BATCH, -1)) @ w, axis=1).mean()
 
 
 def loss_torch(torch: Any, k1: Any, k2: Any, w: Any, x: Any) -> Any:
@@ -53,7 +79,9 @@ WORKLOAD = Workload(
     wrt=3,
     losses={
         "graphad": loss_graphad,
+        "autograd": loss_autograd,
         "jax": loss_jax,
+        "pytensor": loss_pytensor,
         "torch": loss_torch,
     },
     sizes={},

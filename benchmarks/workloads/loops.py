@@ -1,7 +1,8 @@
 """Loops with a carry: a recurrence, an LSTM, a hidden Markov model, leapfrog, Newton's iteration.
 
 JAX writes them with `lax.scan` (`lax.while_loop` has no gradient backward, so that Newton's
-iteration is a scan of a fixed length there), PyTensor with `scan`, Autograd as Python loops.
+iteration is a scan of a fixed length there), PyTensor with `scan`, Autograd and PyTorch as Python
+loops.
 """
 
 from __future__ import annotations
@@ -57,6 +58,13 @@ def recurrence_pytensor(pt: Any, a: Any, x: Any) -> Any:
                              outputs_info=pt.as_tensor(np.float64(0.0)), non_sequences=a,
                              return_updates=False)  # fmt: skip
     return found[-1]
+
+
+def recurrence_torch(torch: Any, a: Any, x: Any) -> Any:
+    c = torch.zeros((), dtype=x.dtype)
+    for one in x.unbind():
+        c = torch.sin(a * c) + one
+    return c
 
 
 # ---- LSTM ------------------------------------------------------------------------------------
@@ -117,6 +125,13 @@ def lstm_pytensor(pt: Any, wx: Any, wh: Any, b: Any, x: Any) -> Any:
     return pt.sum(h[-1] ** 2)
 
 
+def lstm_torch(torch: Any, wx: Any, wh: Any, b: Any, x: Any) -> Any:
+    h = c = torch.zeros((BATCH, HIDDEN), dtype=x.dtype)
+    for one in x:
+        h, c = _cell(torch, torch.sigmoid, one @ wx + h @ wh + b, c)
+    return (h * h).sum()
+
+
 # ---- the forward pass of a hidden Markov model -----------------------------------------------
 def markov() -> dict[str, Any]:
     rng = np.random.default_rng(0)
@@ -157,6 +172,14 @@ def markov_pytensor(pt: Any, a: Any, seen: Any) -> Any:
     return pt.sum(pt.log(totals))
 
 
+def markov_torch(torch: Any, a: Any, seen: Any) -> Any:
+    p, totals = torch.full((STATES,), 1 / STATES, dtype=a.dtype), []
+    for likely in seen:
+        p, total = _belief(p, a, likely)
+        totals.append(total)
+    return torch.log(torch.stack(totals)).sum()
+
+
 # ---- leapfrog: springs with a cubic term -----------------------------------------------------
 def leapfrog() -> dict[str, Any]:
     rng = np.random.default_rng(0)
@@ -195,6 +218,13 @@ def leapfrog_pytensor(pt: Any, k: Any, q: Any) -> Any:
     return pt.sum(qs[-1] ** 2 + ps[-1] ** 2)
 
 
+def leapfrog_torch(torch: Any, k: Any, q: Any) -> Any:
+    p = torch.zeros_like(q)
+    for _ in range(MOVES):
+        q, p = _move(q, p, k)
+    return (q * q + p * p).sum()
+
+
 # ---- Newton's iteration for a cube root ------------------------------------------------------
 def newton() -> dict[str, Any]:
     return {"a": 7.0}
@@ -215,6 +245,10 @@ def newton_autograd(np: Any, a: Any) -> Any:
     return x
 
 
+def newton_torch(torch: Any, a: Any) -> Any:
+    return newton_autograd(torch, a)
+
+
 def newton_jax(jnp: Any, a: Any) -> Any:
     return _lax().scan(lambda x, _: (_better(x, a), None), a, length=NEWTON)[0]
 
@@ -226,7 +260,7 @@ def newton_pytensor(pt: Any, a: Any) -> Any:
 
 def _workload(name: str, title: str, arguments: Any, wrt: int, tolerance: float) -> Workload:
     losses = {library: globals()[f"{name}_{library}"]
-              for library in ("graphad", "autograd", "jax", "pytensor")}  # fmt: skip
+              for library in ("graphad", "autograd", "jax", "pytensor", "torch")}  # fmt: skip
     return Workload(name, title, arguments, wrt, losses, {}, tolerance)
 
 
