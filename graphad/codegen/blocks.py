@@ -19,6 +19,7 @@ import numpy as np
 from graphad.codegen.blocked import BodyWriter
 from graphad.codegen.blockroles import COMBINE
 from graphad.codegen.buffers import Body
+from graphad.codegen.rooms import room
 from graphad.codegen.threads import Task, available_threads, crew
 from graphad.codegen.unfit import Unfit
 from graphad.ir.variable import Variable
@@ -58,7 +59,7 @@ class Blocks:
         operands = [arrays[i] for i, _ in self.reads]
         sizes = self._sizes(operands)
         cut = _Cut(sizes, self.elements, self.body, self.group.results)
-        results = [np.empty([1 if a is None else sizes[a] for a in r.axes], r.variable.dtype)
+        results = [room([1 if a is None else sizes[a] for a in r.axes], r.variable.dtype)
                    if i in self.body.written else None
                    for i, r in enumerate(self.group.results)]  # fmt: skip
         written = [results[i] for i in self.body.written]

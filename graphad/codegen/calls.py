@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
+from typing import Any
 
 import numpy as np
 
+from graphad.codegen import rooms
 from graphad.codegen.vocabulary import dtype_name
 from graphad.ir.variable import Constant, Variable
 from graphad.plan.group import Group, Result
@@ -40,17 +42,26 @@ def function_for(variable: Variable, group: Group, in_order: Callable[[Variable]
 
 def kernel_lines(
     step: Step, kernel: str, names: dict[Variable, str], results: Sequence[str],
-    in_order: Callable[[Variable], bool], imports: set[str],
+    in_order: Callable[[Variable], bool], writer: Any,
 ) -> list[str]:  # fmt: skip
-    """Statements of one step; `names` are the expressions of operands."""
-    group = step.group
+    """Statements of one step; `names` are the expressions of operands, `writer` collects what the
+    source must have bound."""
+    group, imports = step.group, writer.imports
     assert group is not None
     lines = []
     for name, result in zip(results, group.results, strict=True):
         dtype = result.variable.dtype
         kind = "" if dtype == np.float64 else f", {dtype_name(dtype)}"
         imports.update({"empty"} | ({dtype_name(dtype)} if kind else set()))
-        lines.append(f"{name} = empty({_shape(group, result, names)}{kind})")
+        shape = _shape(group, result, names)
+        made = "empty"
+        if shape.endswith(".shape"):
+            if not writer.room:
+                writer.room = writer.names.unique("room")
+                writer.bound[writer.room] = rooms.room
+            least = rooms.FROM // dtype.itemsize
+            made = f"({writer.room} if {shape[:-6]}.size >= {least} else empty)"
+        lines.append(f"{name} = {made}({shape}{kind})")
     operands = []
     for variable in arguments(group):
         text, function = names[variable], function_for(variable, group, in_order)

@@ -86,6 +86,7 @@ class Writer:
         self.plan, self.compile_inner, self.kernels = plan, compile_inner, kernels
         self.names = Names()
         self.imports: set[str] = set()
+        self.room = ""  # the name of what has memory for large results, once there are any
         self.bound: dict[str, Any] = {}
         self._constants: dict[int, str] = {}
         self._numbers: dict[tuple[str, bytes], str] = {}
@@ -175,7 +176,7 @@ class Writer:
                 return False
             return bool(calls.is_in_order(values[self._numbered[variable]], fused))
 
-        lines: list[str] = calls.kernel_lines(step, kernel, names, results, ordered, self.imports)
+        lines: list[str] = calls.kernel_lines(step, kernel, names, results, ordered, self)
         return lines
 
     def _named(self, kernel: Callable[..., Any]) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 
 from graphad import tree
 from graphad.assemble import function
+from graphad.codegen.rooms import is_whole
 from graphad.functional.content import Content, content
 from graphad.functional.garbage import rarely
 from graphad.functional.numbers import typed
@@ -193,7 +194,7 @@ def own_values(trace: Trace, results: Sequence[Any]) -> list[Any]:
             continue
         value = np.asarray(trace.value(result))
         if value.ndim:
-            if result.owner is None or not value.flags.owndata or id(value) in given or (
+            if result.owner is None or not is_whole(value) or id(value) in given or (
                 result.owner.op.family.passes or result.owner.op.family.views(
                     result.owner.op.params)):  # fmt: skip
                 value = np.array(value)
