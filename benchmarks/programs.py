@@ -3,6 +3,7 @@
     python -m benchmarks.programs                    # times, and how far results are apart
     python -m benchmarks.programs --only fluid --repeats 5
     python -m benchmarks.programs --libraries autograd graphad    # without JAX
+    python -m benchmarks.programs --clock cpu        # on a busy machine: processor time
     python -m benchmarks.programs --agree            # results only
     python -m benchmarks.programs --store            # results of Autograd, for the test suite
 
@@ -33,6 +34,7 @@ FOLDER = Path(__file__).resolve().parent / "autograd_programs"
 STORED = ROOT / "tests" / "autograd" / "results.json"
 PROGRAMS = sorted(file.stem for file in FOLDER.glob("*.py") if file.stem != "__init__")
 LIBRARIES = {"autograd": "autograd", "graphad": "graphad.autograd", "jax": "benchmarks.jaxed"}
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 ITERATIONS = 200
 SHORT = 10  # iterations of the results that are stored
 KEPT = 100  # numbers of each that are stored, at least
@@ -108,9 +110,10 @@ def store() -> None:
 
 
 # ---- times -----------------------------------------------------------------------------------
-def seconds(name: str, library: str, what: str) -> float:
+def seconds(name: str, library: str, what: str, clock: str) -> float:
     """In a fresh process: seconds of ``one_shot`` or ``train(ITERATIONS)``."""
-    command = [sys.executable, "-m", "benchmarks.programs", "--time", name, library, what]
+    command = [sys.executable, "-m", "benchmarks.programs", "--time", name, library, what,
+               "--clock", clock]  # fmt: skip
     with tempfile.TemporaryDirectory() as empty:
         surroundings = {**os.environ, "GRAPHAD_CACHE_DIR": empty}
         done = subprocess.run(
@@ -121,16 +124,17 @@ def seconds(name: str, library: str, what: str) -> float:
     return float(done.stdout.strip().splitlines()[-1])
 
 
-def _time(name: str, library: str, what: str) -> None:
+def _time(name: str, library: str, what: str, clock: str) -> None:
     program = load(name, library)
     importlib.import_module(library)
-    start = time.perf_counter()
+    now = CLOCKS[clock]
+    start = now()
     made = one_shot(program, library) if what == "one_shot" else program.train(ITERATIONS)
     leaves(made)  # waits for results that are computed in the background
-    print(time.perf_counter() - start)
+    print(now() - start)
 
 
-def compare(names: list[str], libraries: list[str], repeats: int) -> None:
+def compare(names: list[str], libraries: list[str], repeats: int, clock: str) -> None:
     """Print the table: seconds of each library, and how many times faster graphad is."""
     others = [library for library in libraries if library != "graphad"]
     ratios: dict[tuple[str, str], list[float]] = {}
@@ -139,7 +143,7 @@ def compare(names: list[str], libraries: list[str], repeats: int) -> None:
               + "".join([f"{'/ ' + other:>12}" for other in others]))  # fmt: skip
         for name in names:
             runs = [
-                [seconds(name, LIBRARIES[library], what) for library in libraries]
+                [seconds(name, LIBRARIES[library], what, clock) for library in libraries]
                 for _ in range(repeats)
             ]
             best = dict(zip(libraries, map(min, zip(*runs, strict=True)), strict=True))
@@ -159,6 +163,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=PROGRAMS, default=PROGRAMS)
     parser.add_argument("--libraries", nargs="+", choices=LIBRARIES, default=list(LIBRARIES))
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--repeats", type=int, default=3, help="processes for each figure")
     parser.add_argument("--store", action="store_true", help="write results for the test suite")
     parser.add_argument(
@@ -167,7 +172,7 @@ def main() -> None:
     parser.add_argument("--time", nargs=3, metavar=("PROGRAM", "LIBRARY", "WHAT"))
     given = parser.parse_args()
     if given.time:
-        _time(*given.time)
+        _time(*given.time, given.clock)
     elif given.store:
         store()
     elif given.agree:
@@ -180,7 +185,7 @@ def main() -> None:
     else:
         if "graphad" not in given.libraries:
             parser.error("the table compares with graphad: name it among --libraries")
-        compare(given.only, given.libraries, given.repeats)
+        compare(given.only, given.libraries, given.repeats, given.clock)
 
 
 if __name__ == "__main__":

@@ -34,12 +34,14 @@ def with_floats(args: Sequence[Any], argnum: Argnum) -> list[Any]:
     """The arguments, with integers among the chosen ones as floats."""
     found = list(args)
     for i in (argnum,) if isinstance(argnum, int) else argnum:
-        if -len(found) <= i < len(found):
+        if -len(found) <= i < len(found) and type(found[i]) is not float:
             found[i] = tree.map_leaves(_as_float, found[i])
     return found
 
 
 def _as_float(leaf: Any) -> Any:
+    if type(leaf) is numpy.ndarray and leaf.dtype.kind == "f":
+        return leaf
     if type(leaf) is int or (isinstance(leaf, numpy.ndarray | numpy.generic)
                              and leaf.dtype.kind in "iu"):  # fmt: skip
         return numpy.asarray(leaf, "float64")[()]

@@ -20,7 +20,8 @@ from graphad import tree
 from graphad.errors import GraphadError
 from graphad.functional.facts import Proof, prove, unused_parameters
 from graphad.functional.numbers import signature
-from graphad.functional.signatures import Jit
+from graphad.functional.paths import OUTSIDE, Paths
+from graphad.functional.signatures import Jit, plain_key
 from graphad.ir.op import freeze
 from graphad.ir.variable import Variable
 
@@ -41,7 +42,9 @@ class Data(NamedTuple):
 class Known:
     """What is known of one function of the user."""
 
-    __slots__ = ("changes", "first", "hopeless", "lock", "once", "programs", "proof", "space")
+    __slots__ = (
+        "changes", "first", "hopeless", "lock", "once", "plain", "programs", "proof", "space",
+    )  # fmt: skip
 
     def __init__(self, space: Any) -> None:
         self.space = space  # its globals, of which the identity is part of the key
@@ -51,13 +54,20 @@ class Known:
         self.first: Any = None  # the first call, of which the form is not yet known
         self.once: dict[Any, set[Any]] = {}  # forms that were called once: types of their data
         self.programs: dict[Any, Jit] = {}  # by form and types
+        # the paths of programs by arguments without containers, found faster; which of these count
+        self.plain: dict[Any, tuple[Paths, list[int]]] = {}
         self.lock = threading.RLock()
 
     def give_up(self) -> None:
         """The function is run at each call from now on."""
         self.hopeless, self.proof = True, None
-        self.programs.clear()
+        self.forget()
         self.once.clear()
+
+    def forget(self) -> None:
+        """Let go of all programs."""
+        self.programs.clear()
+        self.plain.clear()
 
     def repeats(self, form: Any, types: Any) -> bool:
         """Was it called in this way before? Notes that it was."""
@@ -75,6 +85,7 @@ class Known:
         self.programs[key] = program
         if len(self.programs) > TYPES:
             del self.programs[next(iter(self.programs))]
+            self.plain.clear()
         return program
 
     def valid(self, fun: Any) -> bool:
@@ -83,7 +94,7 @@ class Known:
             if self.proof.holds(fun):
                 return True
             self.changes += 1
-            self.programs.clear()
+            self.forget()
         self.proof = prove(fun)
         if not self.proof or self.changes > CHANGES:
             self.give_up()
@@ -117,6 +128,14 @@ def call(
     known = known_of(fun)
     if known is None or known.hopeless:
         return made(*args, **kwargs)
+    plain = None if kwargs else plain_key(args)
+    if plain is not None and (quick := known.plain.get((tag, plain))) is not None:
+        with known.lock:
+            valid = known.valid(fun)
+        if valid and known.plain.get((tag, plain)) is quick:
+            paths, places = quick
+            result = _run(known, paths, [args[i] for i in places])
+            return made(*args) if result is OUTSIDE else result
     leaves, structure = tree.flatten((tuple(args), kwargs))
     if any([isinstance(leaf, Variable) for leaf in leaves]):
         return made(*args, **kwargs)
@@ -139,14 +158,24 @@ def call(
         if program is None:
             taken = [None if type(v) is Data else v for v in seen]
             program = known.keep(key, _compiled(made, structure, slots, taken))
+    result = _run(known, program, [leaves[i] for i in slots])
+    if result is OUTSIDE:
+        return made(*args, **kwargs)
+    if fresh and not (known.proof is not None and known.proof.holds(fun)):
+        known.give_up()  # it changes what it reads
+    elif plain is not None and not known.hopeless and (only := program.only()) is not None:
+        known.plain[tag, plain] = only, slots
+    return result
+
+
+def _run(known: Known, program: Any, arrays: Sequence[Any]) -> Any:
+    """The result of a program; OUTSIDE where it has none."""
     try:
-        result = program(*[leaves[i] for i in slots])
+        result = program(*arrays) if isinstance(program, Jit) else program(arrays)
     except GraphadError:  # what is wrong with the function comes out again
         known.give_up()
-        return made(*args, **kwargs)
-    if program.gave_up or (
-        fresh and not (known.proof is not None and known.proof.holds(fun))
-    ):  # it decides in too many ways, or changes what it reads
+        return OUTSIDE
+    if program.gave_up:  # it decides in too many ways
         known.give_up()
     return result
 

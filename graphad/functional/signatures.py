@@ -67,7 +67,7 @@ class Jit:
 
     # -- the call ------------------------------------------------------------------------------
     def __call__(self, *args: Any, **keywords: Any) -> Any:
-        plain = None if keywords or self._dims or self._static else _plain_key(args)
+        plain = None if keywords or self._dims or self._static else plain_key(args)
         if plain is not None:
             known = self._plain.get(plain)
             result = OUTSIDE if known is None else known(args)
@@ -230,6 +230,10 @@ class Jit:
         """Does it run node by node for some signature, having decided in too many ways?"""
         return any([paths.gave_up for paths in self._cache.values()])
 
+    def only(self) -> Paths | None:
+        """The paths of its signature, if there is just one."""
+        return next(iter(self._cache.values())) if len(self._cache) == 1 else None
+
     def cache_clear(self) -> None:
         """Forget all programs."""
         with self._lock:
@@ -249,7 +253,7 @@ class Jit:
         return f"<jit {self.name}: {len(self._cache)} signatures>"
 
 
-def _plain_key(args: Sequence[Any]) -> tuple | None:
+def plain_key(args: Sequence[Any]) -> tuple | None:
     """The signature of arguments that are arrays and floats alone, else None."""
     key: list[Any] = []
     for value in args:
