@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 LARGE = 1 << 17  # bytes from which memory is kept; below, the allocator keeps it itself
-SIZES = 8  # different sizes that are kept
+SIZES = 2  # different sizes that are kept: sequences may be of another length at every call
 
 
 class _Lease(weakref.ref):
