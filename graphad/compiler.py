@@ -202,9 +202,7 @@ class Compiled:
         is the native program if that has taken over."""
         inner = inner_compiler(self.options)
         if native is not None and hasattr(native, "kernels"):
-            groups = [step.group for step in native.plan.steps if step.group is not None]
-            kernels = dict(zip(groups, native.kernels.functions, strict=True))
-            program = generate(native.plan, "timed", inner, kernels, tick=tick)
+            program = generate(native.plan, "timed", inner, native.callables, tick=tick)
             return native.plan, program.run
         large = self.large
         if large is not None and large.is_for(arrays):

@@ -2,17 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphad.codegen import rooms
+from graphad.codegen.reuse import LARGE, Store
 from graphad.codegen.vocabulary import dtype_name
+from graphad.ir.types import TensorType
 from graphad.ir.variable import Constant, Variable
 from graphad.plan.group import Group, Result
 from graphad.plan.layout import base_of, layout
 from graphad.plan.plan import Step, Value
+
+KEPT = 8, 8  # blocks of memory of one size, and sizes
+
+
+class Callables(dict[Group, Callable[..., Any]]):
+    """The kernels of groups; `product` makes what multiplies matrices of a dtype."""
+
+    product: Callable[..., Callable[[Any, Any], Any]] | None = None
+
+    def __init__(self, kernels: Iterable[tuple[Group, Callable[..., Any]]]) -> None:
+        super().__init__(kernels)
+        store = Store(*KEPT)
+        self.memory: dict[str, Callable[..., Any]] = {
+            "fresh": store.fresh, "ordered": store.ordered, "reshaped": store.reshaped,
+        }  # fmt: skip
+        self._multiply: dict[tuple[np.dtype, bool], Callable[[Any, Any], Any]] = {}
+
+    def maker(self, what: str, kind: TensorType) -> Callable[..., Any] | None:
+        """What makes arrays of this type, if they may be large: as in `Store`."""
+        may = kind.nbytes() >= LARGE if kind.is_static else kind.ndim > 1
+        return self.memory[what] if may else None
+
+    def multiplier(self, step: Step, inside: bool) -> Callable[[Any, Any], Any] | None:
+        """What computes this step, if it is a product of matrices; None: NumPy does."""
+        node = step.node
+        if self.product is None or node.op.name != "matmul" or node.op.params:
+            return None
+        maker = self.maker("fresh", node.types[0]) if inside else None
+        kinds = {v.type.dtype for v in node.inputs}
+        dtype = node.types[0].dtype
+        plain = kinds == {dtype} and dtype in (np.dtype("float64"), np.dtype("float32"))
+        axes = [v.ndim for v in node.inputs]
+        if not plain or min(axes) < 2 or max(axes) > 3:
+            return None
+        if (dtype, maker is None) not in self._multiply:
+            self._multiply[dtype, maker is None] = self.product(dtype, maker or np.empty)
+        return self._multiply[dtype, maker is None]
 
 
 def arguments(group: Group) -> list[Variable]:
@@ -49,25 +88,30 @@ def kernel_lines(
     group, imports = step.group, writer.imports
     assert group is not None
     lines = []
-    for name, result in zip(results, group.results, strict=True):
+    inside = set(step.outputs) - set(writer.plan.outputs)
+    for name, number, result in zip(results, step.outputs, group.results, strict=True):
         dtype = result.variable.dtype
         kind = "" if dtype == np.float64 else f", {dtype_name(dtype)}"
         imports.update({"empty"} | ({dtype_name(dtype)} if kind else set()))
         shape = _shape(group, result, names)
-        made = "empty"
-        if shape.endswith(".shape"):
-            if not writer.room:
-                writer.room = writer.names.unique("room")
-                writer.bound[writer.room] = rooms.room
-            least = rooms.FROM // dtype.itemsize
-            made = f"({writer.room} if {shape[:-6]}.size >= {least} else empty)"
+        made = writer.memory("fresh", "", result.variable.type) if number in inside else ""
+        if not made:
+            made = "empty"
+            if shape.endswith(".shape"):
+                if not writer.room:
+                    writer.room = writer.names.unique("room")
+                    writer.bound[writer.room] = rooms.room
+                least = rooms.FROM // dtype.itemsize
+                made = f"({writer.room} if {shape[:-6]}.size >= {least} else empty)"
         lines.append(f"{name} = {made}({shape}{kind})")
     operands = []
     for variable in arguments(group):
         text, function = names[variable], function_for(variable, group, in_order)
         if function:
             word = dtype_name(variable.dtype)
-            imports.update({function, word})
+            if function == "ascontiguousarray":
+                function = writer.memory("ordered", function, variable.type)
+            imports.update({function} & {"asarray", "ascontiguousarray"} | {word})
             text = f"{function}({text}, {word})"
         operands.append(text)
     lines.append(f"{kernel}({', '.join([*operands, *results])})")

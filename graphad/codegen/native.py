@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from graphad.codegen import kernels
+from graphad.codegen.calls import Callables
+from graphad.codegen.gemm import product
 from graphad.codegen.kernels import Kernels
 from graphad.codegen.looped import looped_program
 from graphad.codegen.program import Program, Run, generate
@@ -74,9 +76,15 @@ class Native:
     @functools.cached_property
     def with_kernels(self) -> Program:
         """The program that calls the kernels."""
+        return generate(self.plan, self.name, self._compile_inner, self.callables)
+
+    @functools.cached_property
+    def callables(self) -> Callables:
+        """The kernels by their groups, and what multiplies matrices."""
         groups = [step.group for step in self.plan.steps if step.group is not None]
-        functions = dict(zip(groups, self.kernels.functions, strict=True))
-        return generate(self.plan, self.name, self._compile_inner, functions)
+        made = Callables(zip(groups, self.kernels.functions, strict=True))
+        made.product = functools.partial(product, threads=self.kernels.threads, cache=self._cache)
+        return made
 
     @property
     def source(self) -> str:

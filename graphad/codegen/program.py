@@ -6,7 +6,6 @@ more than `CHUNK` steps are cut into parts that hand values on through a list.
 
 from __future__ import annotations
 
-import ast
 import functools
 import itertools
 import linecache
@@ -17,10 +16,18 @@ from typing import Any
 
 import numpy as np
 
+from graphad.codegen.chunked import chunked
 from graphad.codegen.masking import masked_lines
 from graphad.codegen.naming import Names, is_plain
 from graphad.codegen.recording import Instruction, Recorder, Traced, Unrecordable
-from graphad.codegen.statements import in_place, inline, is_mixed, place_among, takes_out
+from graphad.codegen.statements import (
+    in_place,
+    inline,
+    is_mixed,
+    number_of,
+    place_among,
+    takes_out,
+)  # fmt: skip
 from graphad.codegen.vocabulary import (
     ARRAY,
     OPERATORS,
@@ -32,8 +39,10 @@ from graphad.codegen.vocabulary import (
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.hooks import hooks
 from graphad.ir.op import Op
-from graphad.ir.variable import Constant, Variable
+from graphad.ir.types import TensorType
+from graphad.ir.variable import Apply, Constant, Variable
 from graphad.plan.group import Group
+from graphad.plan.layout import layout
 from graphad.plan.plan import Plan, Step, Value
 
 CHUNK = 1000  # steps in one generated function
@@ -141,6 +150,11 @@ class Writer:
         """The statements of one step."""
         if step.group is not None:
             return self._kernel(step, step.group)
+        found = getattr(self.kernels, "multiplier", _nothing)(
+            step, step.outputs[0] not in self.plan.outputs
+        )
+        if found is not None:
+            return [self._called(step, self._named(found))]
         recorder = Recorder(self.names.temporary)
         traced = [
             Traced(recorder, self.operand(n, step), self.plan.values[n].type) for n in step.inputs
@@ -179,11 +193,16 @@ class Writer:
         lines: list[str] = calls.kernel_lines(step, kernel, names, results, ordered, self)
         return lines
 
-    def _named(self, kernel: Callable[..., Any]) -> str:
+    def memory(self, what: str, otherwise: str, kind: TensorType) -> str:
+        """The name of what makes an array in memory that is used again."""
+        made = getattr(self.kernels, "maker", _nothing)(what, kind)
+        return otherwise if made is None else self._named(made, what)
+
+    def _named(self, kernel: Callable[..., Any], wish: str = "") -> str:
         """The name of a kernel; several groups may share one."""
         known = self._kernel_names
         if id(kernel) not in known:
-            wish = getattr(kernel, "name", f"kernel{len(known)}")
+            wish = wish or getattr(kernel, "name", f"kernel{len(known)}")
             known[id(kernel)] = self.names.unique(wish)
             self.bound[known[id(kernel)]] = kernel
         return known[id(kernel)]
@@ -193,6 +212,9 @@ class Writer:
         wish = step.node.op.name.replace(".", "_")
         name = self.names.unique(f"{wish}_{step.outputs[0]}")
         self.bound[name] = self._callable(step.node.op)
+        return self._called(step, name)
+
+    def _called(self, step: Step, name: str) -> str:
         targets = ", ".join(self.names.value(self.plan.values[n]) for n in step.outputs)
         operands = ", ".join(self.operand(n, None) for n in step.inputs)
         return f"{targets} = {name}({operands})"
@@ -214,6 +236,8 @@ class Writer:
             last.arguments = self._typed(last, value.type.dtype)
         lines, texts = inline(instructions, functools.partial(self._write, scalar=scalar))
         text = texts.get(result.text, result.text)
+        if step.node.op.name == "reshape" and ".reshape(" in text:
+            text = self._reshaped(step.node, text)
         if choosing and is_mixed(step):
             text = f"{dtype_name(value.type.dtype)}({text})"
             self.imports.add(dtype_name(value.type.dtype))
@@ -230,12 +254,19 @@ class Writer:
         name = self.names.value(value)
         return [*lines, *([] if name == text else [f"{name} = {text}"]), *dropped]
 
+    def _reshaped(self, node: Apply, text: str) -> str:
+        """What may be a copy of a large array is made in memory that is kept."""
+        dense = layout(node.inputs[0]) == "dense"
+        name = "" if dense else self.memory("reshaped", "", node.types[0])
+        given, _, shape = text.rpartition(".reshape(")
+        return f"{name}({given}, {shape}" if name else text
+
     def _typed(self, choice: Instruction, dtype: np.dtype) -> tuple[Any, ...]:
         """The arguments of a `where`, Python numbers among them as NumPy scalars of the result."""
         condition, *options = choice.arguments
         return condition, *[
             option if number is None else self._bound_number(dtype.type(number))
-            for option, number in zip(options, map(_number, options), strict=True)
+            for option, number in zip(options, map(number_of, options), strict=True)
         ]
 
     def _bound_scatter(self) -> str:
@@ -318,14 +349,8 @@ class Writer:
         return text
 
 
-def _number(option: Any) -> Any:
-    """The Python number that an operand is written as; None if it has a name."""
-    if not isinstance(option, Traced):
-        return option
-    try:
-        return ast.literal_eval(option.text)
-    except (ValueError, SyntaxError):
-        return None
+def _nothing(*_: Any) -> None:
+    return None
 
 
 def _call_op(op: Op, *arrays: Any) -> Any:
@@ -345,7 +370,7 @@ def generate(
     if len(plan.steps) <= CHUNK:
         body = writer.body(plan.steps)
     else:
-        body = _chunked(writer, inputs, parts)
+        body = chunked(writer, inputs, parts, CHUNK)
     asked = [] if large is None else large.asked(writer, inputs)
     results = [writer.result(i, n) for i, n in enumerate(plan.outputs)]
     returned = f"return ({', '.join(results)}{',' if len(results) == 1 else ''})"
@@ -355,43 +380,3 @@ def generate(
     main = "\n".join(lines) + "\n"
     pieces = [head, *[f"{part}\n" for part in parts], main] if parts else [head + main]
     return Program(pieces, writer.bound, name)
-
-
-def _chunked(writer: Writer, inputs: list[str], parts: list[str]) -> list[str]:
-    """The body of a long program: calls of parts that share the list `r` of values."""
-    plan = writer.plan
-    last_read = {n: len(plan.steps) for n in plan.outputs}
-    for i, step in enumerate(plan.steps):
-        for n in step.inputs:
-            last_read[n] = max(last_read.get(n, 0), i)
-    body = [f"r = [None] * {len(plan.values)}"]
-    body += [f"r[{i}] = {name}" for i, name in enumerate(inputs)]
-    for start in range(0, len(plan.steps), CHUNK):
-        steps = plan.steps[start : start + CHUNK]
-        lines = _part(writer, steps, start + len(steps), last_read)
-        name = writer.names.unique(f"part_{start // CHUNK}")
-        parts.append("\n".join([f"def {name}(r):", *(f"    {x}" for x in lines)]))
-        body.append(f"{name}(r)")
-    for n in dict.fromkeys(plan.outputs):
-        if plan.values[n].kind == "step":
-            body.append(f"{writer.names.value(plan.values[n])} = r[{n}]")
-    return body
-
-
-def _part(
-    writer: Writer, steps: Sequence[Step], stop: int, last_read: Mapping[int, int]
-) -> list[str]:
-    values = writer.plan.values
-    made = {n for step in steps for n in step.outputs}
-    read = dict.fromkeys(
-        n for step in steps for n in step.inputs if n not in made and values[n].kind != "constant"
-    )
-    lines = [f"{writer.names.value(values[n])} = r[{n}]" for n in read]
-    lines += [f"r[{n}] = None" for n in read if last_read[n] < stop and values[n].kind == "step"]
-    lines += writer.body(steps, made | read.keys())
-    lines += [
-        f"r[{n}] = {writer.names.value(values[n])}"
-        for n in sorted(made)
-        if last_read.get(n, -1) >= stop
-    ]
-    return lines or ["pass"]

@@ -1,8 +1,8 @@
 """Memory of large arrays that is used again by the next call, once nobody holds the array.
 
 The system hands out fresh memory page by page, as it is first touched, which takes about as long
-as computing what is written there. What loops record for their gradients is as large at every
-call, and dropped before the next.
+as computing what is written there. What loops record for their gradients, and what one kernel
+hands to the next, is as large at every call, and dropped before the next.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 
 LARGE = 1 << 17  # bytes from which memory is kept; below, the allocator keeps it itself
 SIZES = 2  # different sizes that are kept: sequences may be of another length at every call
+LARGEST = 1 << 26  # larger blocks go back to the system
 
 
 class _Lease(weakref.ref):
@@ -37,10 +38,10 @@ class Store:
     True
     """
 
-    __slots__ = ("__weakref__", "_free", "_lent", "_most")
+    __slots__ = ("__weakref__", "_free", "_lent", "_most", "_sizes")
 
-    def __init__(self, most: int) -> None:
-        self._most = most  # blocks of one size that are kept
+    def __init__(self, most: int, sizes: int = SIZES) -> None:
+        self._most, self._sizes = most, sizes  # blocks of one size, and sizes, that are kept
         self._free: dict[int, list[np.ndarray]] = {}
         self._lent: dict[int, _Lease] = {}
 
@@ -59,11 +60,29 @@ class Store:
         self._lent[id(lease)] = lease
         return flat.reshape(shape)
 
+    def fresh(self, shape: Sequence[int], dtype: Any = np.float64) -> np.ndarray:
+        """As ``numpy.empty``: small arrays are left to the allocator."""
+        kind = np.dtype(dtype)
+        size = math.prod(shape) * kind.itemsize
+        return self.array(shape, kind) if LARGE <= size <= LARGEST else np.empty(shape, kind)
+
+    def ordered(self, array: np.ndarray, dtype: Any) -> np.ndarray:
+        """As ``numpy.ascontiguousarray``."""
+        if array.flags.c_contiguous and array.dtype == dtype:
+            return array
+        made = self.fresh(array.shape, dtype)
+        np.copyto(made, array)
+        return made
+
+    def reshaped(self, array: np.ndarray, shape: Any) -> np.ndarray:
+        """As ``array.reshape(shape)``: a copy where it cannot be a view."""
+        return self.ordered(array, array.dtype).reshape(shape)
+
     def back(self, lease: _Lease) -> None:
         """The array that had this memory is gone."""
         self._lent.pop(id(lease), None)
         size = lease.block.nbytes
-        if size not in self._free and len(self._free) >= SIZES:
+        if size not in self._free and len(self._free) >= self._sizes:
             self._free.clear()
         kept = self._free.setdefault(size, [])
         if len(kept) < self._most:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -95,3 +96,13 @@ def place_among(known: dict[Any, str], node: Apply) -> str:
     if key not in known:
         known[key] = place_of(node, node.site)
     return known[key]
+
+
+def number_of(option: Any) -> Any:
+    """The Python number that an operand is written as; None if it has a name."""
+    if not isinstance(option, Traced):
+        return option
+    try:
+        return ast.literal_eval(option.text)
+    except (ValueError, SyntaxError):
+        return None

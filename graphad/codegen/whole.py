@@ -43,8 +43,9 @@ from graphad.plan.plan import Plan, Step
 Shape = tuple[int, ...]
 LEAST_STEPS = 4  # calls from Python that are saved
 MOST_STEPS = 5000
-MOST_ELEMENTS = 8192  # of an array: larger ones are better off with kernels that work on threads
-MOST_PRODUCTS = 1 << 19  # multiplications of one product: larger ones go to BLAS
+MOST_ELEMENTS = 32_768  # of an array: for larger ones kernels that share the work are better
+MOST_PRODUCTS = 1 << 21  # multiplications of one product: larger ones share the work too
+DEEPEST = 1 << 14  # of the inner axis of a product
 
 
 def whole_program(
@@ -163,7 +164,7 @@ class Whole(Steps):
         if vector:
             first = first.view((1, *first.shape), (0, *first.strides))
         (m, k), n = first.shape[-2:], second.shape[-1]
-        if k != second.shape[-2] or m * n * k > MOST_PRODUCTS:
+        if k != second.shape[-2] or m * n * k > MOST_PRODUCTS or k > DEEPEST:
             raise Unrecordable("a large product")
         second = second if second.strides[-1] == 1 else self._pack(second)
         outer = np.broadcast_shapes(first.shape[:-2], second.shape[:-2])
