@@ -1,4 +1,8 @@
-"""A small convolution net on 32 images of 28 × 28: two layers of 3 × 3, then a linear layer."""
+"""A small convolution net on 32 images of 28 × 28: two layers of 3 × 3, then a linear layer.
+
+PyTensor has no convolution of several channels; written as slices and a product, its first
+call takes minutes, so that it has no formula here.
+"""
 
 from __future__ import annotations
 
@@ -52,20 +56,6 @@ def loss_jax(jnp: Any, k1: Any, k2: Any, w: Any, x: Any) -> Any:
     return jax.scipy.special.logsumexp(h.reshape((BATCH, -1)) @ w, axis=1).mean()
 
 
-def _convolved(pt: Any, x: Any, k: Any, size: int, stride: int) -> Any:
-    """(batch, out, …): PyTensor has no convolution of many channels; it is one product here."""
-    parts = [x[:, :, i : i + size : stride, j : j + size : stride]
-             for i in range(3) for j in range(3)]  # fmt: skip
-    flat = k.transpose(2, 3, 1, 0).reshape((-1, k.shape[0]))
-    return pt.tensordot(pt.concatenate(parts, axis=1), flat, axes=[[1], [0]]).transpose(0, 3, 1, 2)
-
-
-def loss_pytensor(pt: Any, k1: Any, k2: Any, w: Any, x: Any) -> Any:
-    h = pt.maximum(_convolved(pt, x, k1, SIZE - 2, 1), 0)
-    h = pt.maximum(_convolved(pt, h, k2, SIZE - 4, 2), 0)
-    return pt.logsumexp(h.reshape((BATCH, -1)) @ w, axis=1).mean()
-
-
 def loss_torch(torch: Any, k1: Any, k2: Any, w: Any, x: Any) -> Any:
     h = torch.relu(torch.nn.functional.conv2d(x, k1))
     h = torch.relu(torch.nn.functional.conv2d(h, k2, stride=2))
@@ -81,7 +71,6 @@ WORKLOAD = Workload(
         "graphad": loss_graphad,
         "autograd": loss_autograd,
         "jax": loss_jax,
-        "pytensor": loss_pytensor,
         "torch": loss_torch,
     },
     sizes={},
