@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import inspect
+import weakref
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
@@ -326,3 +328,17 @@ def test_eval() -> None:
 def test_eval_refuses(variable: Any, values: Any, kind: type, message: str) -> None:
     with pytest.raises(kind, match=message):
         variable.eval(values)
+
+
+@BACKENDS
+def test_a_dropped_function_is_freed_at_once(backend: str) -> None:
+    x = ga.vector("x")
+    f = ga.function([x], ga.exp(x).sum(), backend=backend)
+    assert f([0.0, 0.0]) == 2.0
+    known = weakref.ref(f)
+    gc.disable()
+    try:
+        del f
+        assert known() is None
+    finally:
+        gc.enable()

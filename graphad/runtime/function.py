@@ -133,12 +133,7 @@ class Function:
 
     def _array_program(self) -> Any:
         program = self._compiled.runner
-        return program.run if program is not None else self._interpret
-
-    def _interpret(self, *arrays: Any) -> Sequence[Any]:
-        results = evaluate(self._compiled.graph, arrays)
-        copies = self._compiled.plan.copies
-        return [np.array(r) if i in copies else r for i, r in enumerate(results)]
+        return functools.partial(_interpret, self._compiled) if program is None else program.run
 
     # -- the call ------------------------------------------------------------------------------
     def __call__(self, *arguments: Any, out: Any = None, **keywords: Any) -> Any:
@@ -372,6 +367,11 @@ class Function:
     def __reduce__(self) -> tuple:
         return Function, (self.name, self._arguments, self._outputs, self._shared, self._updated,
                           self._compiled, self.options, self._joined)  # fmt: skip
+
+
+def _interpret(compiled: Any, *arrays: Any) -> Sequence[Any]:
+    results = evaluate(compiled.graph, arrays)
+    return [np.array(r) if i in compiled.plan.copies else r for i, r in enumerate(results)]
 
 
 def _without_warnings(floats: Any) -> Callable[..., Sequence[Any]]:

@@ -102,7 +102,14 @@ def pinv_by_size(a: Variable) -> Variable:
     return _pinv(a, OPS["maximum"](*sizes) * eps)
 
 
-_DEFAULT = object()
+class _Default:
+    """Stands for an argument that is not given, where None means something."""
+
+    def __repr__(self) -> str:
+        return "<no value>"
+
+
+_DEFAULT = _Default()
 
 
 def _pinv_reference(a: Any, **keywords: Any) -> Any:
