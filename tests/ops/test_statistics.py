@@ -155,6 +155,12 @@ def test_nanmedian(run: Runner) -> None:
     assert slopes == [[0, 0, 0, 1], [0, 0, 0.5, 0.5], [0, 1, 0, 0], [0, 0, 0, 0]]
 
 
+@pytest.mark.parametrize("weight", [0.25, 0.5, 0.75])
+def test_quantiles_beside_infinite_elements(weight: float, run: Runner) -> None:
+    for row in ([-INF, 2.0], [1.0, INF], [-INF, INF], [-INF, -INF], [INF, INF]):
+        agree("quantile", run, np.array(row), q=weight)
+
+
 def test_weighted_quantiles(run: Runner) -> None:
     rng = np.random.default_rng(0)
     rows, q = rng.normal(size=(3, 5)), np.array([[0.0, 0.1, 0.5], [0.75, 0.99, 1.0]])

@@ -68,6 +68,13 @@ def _expanded(variable: Variable, count: int) -> Variable:
     return expanded
 
 
+def _between(low: Variable, high: Variable, weight: Variable) -> Variable:
+    """From the nearer neighbour, as NumPy does: so an infinite one that is far stays infinite."""
+    step = high - low
+    found: Variable = OPS["where"](weight >= 0.5, high - step * (1 - weight), low + step * weight)
+    return found
+
+
 # ---- quantiles -------------------------------------------------------------------------------
 def _quantile(rows: Variable, q: Variable, method: str, dtype: Any, skips: bool) -> Variable:
     """Σ over two neighbours in the last axis of sorted rows; the axes of q stand last."""
@@ -78,8 +85,8 @@ def _quantile(rows: Variable, q: Variable, method: str, dtype: Any, skips: bool)
     low, high, weight = neighbours(fraction, size, method)
     value = _taken(rows, low, q.ndim)
     if method not in DISCRETE and not (method == "linear" and q.dtype.kind in "iub"):
-        step, weight = _taken(rows, high, q.ndim) - value, weight.astype(dtype)
-        value = OPS["where"](weight == 0, value, value + step * weight)
+        above, weight = _taken(rows, high, q.ndim), weight.astype(dtype)
+        value = OPS["where"](weight == 0, value, _between(value, above, weight))
     if value.dtype.kind != "f":
         return value
     bad = ~inside
