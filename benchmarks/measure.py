@@ -62,15 +62,19 @@ def _sampled(
     return sizes, samples
 
 
+class ResultsApart(ValueError):
+    """Two libraries give results that differ by more than the workload allows."""
+
+
 def _compare(workload: Workload, calls: Mapping[str, Call]) -> float:
-    """How far results lie apart; ValueError if that is more than the workload allows."""
+    """How far results lie apart; ResultsApart if that is more than the workload allows."""
     results = {name: as_arrays(call()) for name, call in calls.items()}
     first, *others = results
     worst = 0.0
     for name in others:
         found = distance(results[first], results[name])
         if not found <= workload.tolerance:
-            raise ValueError(f"{workload.name}: {first} and {name} differ by {found:.1e}")
+            raise ResultsApart(f"{workload.name}: {first} and {name} differ by {found:.1e}")
         worst = max(worst, found)
     return worst
 
