@@ -29,6 +29,15 @@ class At:
         self.name = name
 
 
+def is_known(value: Any) -> bool:
+    """Is an argument no `At`, and does it hold none?"""
+    if isinstance(value, tuple | list):
+        return all(map(is_known, value))
+    if isinstance(value, slice):
+        return is_known((value.start, value.stop, value.step))
+    return not isinstance(value, At)
+
+
 class Movements:
     """Values, where they are, and what only moves them."""
 
@@ -161,7 +170,10 @@ class Movements:
     def _getitem(self, x: Any, index: Any) -> Place:
         place = self.place(x)
         entries = list(index) if isinstance(index, tuple) else [index]
-        if not all(e is None or e is Ellipsis or isinstance(e, int | slice | At) for e in entries):
+        if not all(
+            isinstance(e, int | At) or e is None or e is Ellipsis
+            or (isinstance(e, slice) and is_known(e)) for e in entries
+        ):  # fmt: skip
             raise Unrecordable("an index known at run time")
         taken = sum(e is not None and e is not Ellipsis for e in entries)
         fill = [slice(None)] * (len(place.shape) - taken)

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from graphad.codegen.looptext import LoopText
-from graphad.codegen.movements import At, Movements, Value, shape_of
+from graphad.codegen.movements import At, Movements, Value, is_known, shape_of
 from graphad.codegen.places import Formula, Place
 from graphad.codegen.recording import Instruction, Traced, Unrecordable
 from graphad.codegen.scalars import VOCABULARY, recorded
 from graphad.ir.dims import Atom
+from graphad.ir.families.indexing import ScatterAdd
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.op import Op
 from graphad.ir.types import TensorType
@@ -46,6 +47,7 @@ class Steps(Movements):
         super().__init__(text)
         self.plan, self.sizes = plan, sizes
         self.values: dict[int, Any] = {}
+        self.open_sizes: dict[str, int] = {}
         self.fixed: list[np.ndarray] = []  # constants, handed over by address
         self.reads: dict[int, int] = {}
         for step in plan.steps:
@@ -94,6 +96,7 @@ class Steps(Movements):
             axis = step.node.op.params["axis"]
             size = self.type(step.inputs[0]).shape[axis]
             return Formula(self.builder.const(size, np.dtype("int64")), ())
+        self.open_sizes = self._open_sizes(step)
         types = tuple([self.type(n) for n in step.inputs])
         calls, result = recorded(self.op(step), types)
         names: dict[str, Any] = {f"a{i}": self.values[n] for i, n in enumerate(step.inputs)}
@@ -103,6 +106,21 @@ class Steps(Movements):
             else:
                 names[call.target] = self.call(call, names)
         return self.cast(names[result], kind)
+
+    def _open_sizes(self, step: Step) -> dict[str, int]:
+        """The operands of a step that are sizes of its parameter `shape`, where those are known:
+        they may be computed outside of the loop, which is given their numbers as it runs."""
+        shape = step.node.op.params.get("shape")
+        if not isinstance(shape, tuple):
+            return {}
+        sizes = [size for size in shape if not isinstance(size, int)]
+        scattered = isinstance(step.node.op.family, ScatterAdd)
+        first = 1 if scattered else len(step.inputs) - len(sizes)
+        return {
+            f"a{first + i}": size.evaluate(self.sizes)
+            for i, size in enumerate(sizes)
+            if size.atoms() <= self.sizes.keys()
+        }
 
     def op(self, step: Step) -> Op:
         """The op that is computed for a step."""
@@ -121,6 +139,8 @@ class Steps(Movements):
         """One call of a formula."""
         given = [self.argument(a, names) for a in call.arguments]
         keywords = {k: self.argument(v, names) for k, v in call.keywords.items()}
+        if call.function != "getitem" and not is_known([*given, *keywords.values()]):
+            raise Unrecordable("a size known at run time")
         own: Callable[..., Any] | None = getattr(self, f"_{call.function}", None)
         if call.function in REDUCTIONS:
             return self.reduced(call.function, *given, **keywords)
@@ -164,6 +184,8 @@ class Steps(Movements):
     def size(self, text: str, names: Mapping[str, Any]) -> int | At:
         """``a1.item()``: an operand that is a number, known by now or when the loop runs."""
         name, dot, rest = text.partition(".")
+        if name in self.open_sizes:
+            return self.open_sizes[name]
         value = names.get(name)
         if not dot or rest != "item()" or value is None or shape_of(value):
             raise Unrecordable(text)

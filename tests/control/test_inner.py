@@ -180,3 +180,27 @@ def test_errors_of_programs_of_numbers() -> None:
         with pytest.raises(ga.errors.ConvergenceError, match="max_steps=3"):
             f(0.1)
     assert f(3.0) == [12.0, 4.0]
+
+
+def test_sizes_computed_outside_of_the_loop() -> None:
+    """The gradient of a slice is put into zeros of a size that the loop is given as a number."""
+    rows = ga.matrix("rows", shape=(None, 3))
+    first = ga.tanh(rows) * a
+    out, _ = ga.scan(lambda c, i: (ga.sin(c[:, 1:].sum() + c), None), first, length=3)
+    results = [out, *ga.grad(out.sum(), [rows, a])]
+    f, g = (ga.function([rows, a], results, backend=b) for b in ("llvm", "interpreter"))
+    for ours, theirs in zip(f(X / 9, 0.3), g(X / 9, 0.3), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    assert all(codes(f))
+
+
+@pytest.mark.parametrize("body", [
+    lambda c, k: c[:k].sum() + c, lambda c, k: c + ga.zeros((k,)).sum() + ga.ones((k, 2)).sum(),
+    lambda c, k: c + ga.broadcast_to(c[0], (k, 3)).sum(axis=0),
+    lambda c, k: c + ga.arange(k).sum(), lambda c, k: c + ga.repeat(c, k).sum(),
+    lambda c, k: c + c[k::-1].sum(), lambda c, k: c.at[:k].set(2.0),
+    lambda c, k: c.at[k].add(c[0]),
+])  # fmt: skip
+def test_sizes_that_are_known_when_the_loop_runs(body: Callable[[Any, Any], Any]) -> None:
+    out, seen = ga.scan(lambda c, k: (body(c, k), c * 0.5), xs[0], np.array([2, 1, 0]))
+    native([out, seen, ga.grad(out.sum() + seen.sum(), xs)])
