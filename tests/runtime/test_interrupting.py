@@ -16,6 +16,7 @@ import os, signal, sys, _thread, threading, time, warnings
 import numpy as np
 import graphad as ga
 warnings.simplefilter("ignore")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background process may ignore it
 x, s, big = ga.vector("x", shape=("n",)), ga.scalar("s"), np.linspace(0, 1, 600_000)
 y = x
 for _ in range(40):
