@@ -17,13 +17,13 @@ from graphad.errors import DTypeError, GraphError, ShapeError, UseError
 from graphad.ir import walk
 from graphad.ir.evaluate import evaluate
 from graphad.ir.graph import Graph, replace
+from graphad.ir.hooks import hooks
 from graphad.ir.streams import Stream, advance, bypass
 from graphad.ir.variable import Constant, Shared, Variable, as_variable, describe
 from graphad.rewrite.pattern import Rule
 from graphad.runtime.arguments import Parameter, weakly
 from graphad.runtime.failure import explain
 from graphad.runtime.function import Function
-from graphad.runtime.joined import joined_sizes, with_checks
 from graphad.runtime.sizes import SizeChecks
 
 Givens = Mapping[Variable, Any]
@@ -99,12 +99,13 @@ def function(
     pairs, targets, leaves = _advanced(pairs, targets, leaves, frozenset(flat))
     labels = [p for label, (_, s) in arguments for p in s.paths(label)]
     shared = _close(flat, labels, leaves, unused, bool(givens))
-    graph = with_checks(Graph([*flat, *shared], targets))
+    agreement = hooks.load("runtime.joined")
+    graph = agreement.with_checks(Graph([*flat, *shared], targets))
     planned = tuple(sorted((sizes or {}).items()))
     options = Options(backend, _checked_rules(rules), debug, threads, deterministic, cache,
                       memory_budget, planned)  # fmt: skip
     title = _title(name, results)
-    joined = joined_sizes(graph)
+    joined = agreement.joined_sizes(graph)
     compiled = compile_graph(graph, options, title, _donated(donate, flat))
     shapes = [(label, s) for label, (_, s) in arguments]
     updated = [s for s, _ in pairs]
@@ -345,7 +346,7 @@ def evaluate_variable(variable: Variable, values: Mapping[Any, Any] | None = Non
     arrays = [p.accept(value) for p, value in zip(parameters, given.values(), strict=True)]
     shared = [v for v in leaves if isinstance(v, Shared) and v not in given]
     graph = Graph([*given, *shared], [variable])
-    SizeChecks(parameters, joined_sizes(graph)).check(arrays)
+    SizeChecks(parameters, hooks.load("runtime.joined").joined_sizes(graph)).check(arrays)
     arrays += [v.cell.array for v in shared]
     try:
         result = evaluate(graph, arrays)[0]

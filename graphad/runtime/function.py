@@ -28,7 +28,6 @@ from graphad.runtime import cells
 from graphad.runtime.arguments import Parameter, bind, called, given_away
 from graphad.runtime.door import door
 from graphad.runtime.failure import explain
-from graphad.runtime.joined import Joined
 from graphad.runtime.packaging import as_array, as_number, packer
 from graphad.runtime.quiet import quietly
 from graphad.runtime.sizes import SizeChecks
@@ -36,6 +35,7 @@ from graphad.runtime.tiers import Tiers
 
 if TYPE_CHECKING:
     from graphad.plan.cost import Cost
+    from graphad.runtime.joined import Joined
     from graphad.runtime.profile import Profile
 
 FLOAT_FAILURES = (ArithmeticError, ValueError)  # plain floats give up: NumPy defines the value

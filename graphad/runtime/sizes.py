@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphad.errors import NEVER_STRETCHED, InputShapeError
 from graphad.ir.dims import Atom, Dim
 from graphad.runtime.arguments import Parameter, called
-from graphad.runtime.joined import Joined
+
+if TYPE_CHECKING:
+    from graphad.runtime.joined import Joined
 
 
 class SizeChecks:
