@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from graphad.ir import walk
@@ -27,18 +26,24 @@ CHAIN = 32  # rules that may fire one after the other at one place
 Tables = Mapping[str, Sequence[Rule]]
 
 
-@dataclass
 class Report:
     """What a rewrite did: which rules fired how often, nodes before and after, seconds."""
 
-    fired: dict[str, int] = field(default_factory=dict)
-    rejected: dict[str, int] = field(default_factory=dict)
-    merged: int = 0
-    built: int = 0
-    nodes_before: int = 0
-    nodes_after: int = 0
-    seconds: float = 0.0
-    stopped: bool = False
+    def __init__(
+        self,
+        fired: dict[str, int] | None = None,
+        rejected: dict[str, int] | None = None,
+        merged: int = 0,
+        built: int = 0,
+        nodes_before: int = 0,
+        nodes_after: int = 0,
+        seconds: float = 0.0,
+        stopped: bool = False,
+    ) -> None:
+        self.fired, self.rejected = fired or {}, rejected or {}
+        self.merged, self.built = merged, built
+        self.nodes_before, self.nodes_after = nodes_before, nodes_after
+        self.seconds, self.stopped = seconds, stopped
 
     def followed_by(self, later: Report) -> Report:
         """Both as one: what a second sweep did is added."""
@@ -59,6 +64,8 @@ class Report:
         rows += [f"  {count:>6} × {arrow}" for arrow, count in ordered]
         rows += ["  stopped: the growth limit was reached"] if self.stopped else []
         return "\n".join(rows)
+
+    __repr__ = __str__
 
 
 def tables(rules: Sequence[Rule], allowed: Sequence[str]) -> dict[str, list[Rule]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -236,7 +235,6 @@ def _filled(node: Apply, value: float) -> Variable | None:
     return filled
 
 
-@dataclass(frozen=True)
 class Arrow:
     """What an arrow does to a node: match the left side, build the right side in its place.
 
@@ -244,9 +242,17 @@ class Arrow:
     must be of one of these kinds; None: any dtypes.
     """
 
-    left: Call
-    right: Pattern
-    kinds: str | None = None
+    def __init__(self, left: Call, right: Pattern, kinds: str | None = None) -> None:
+        self.left, self.right, self.kinds = left, right, kinds
+
+    def _content(self) -> tuple[Any, ...]:
+        return self.left, self.right, self.kinds
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Arrow) and self._content() == other._content()
+
+    def __hash__(self) -> int:
+        return hash(self._content())
 
     def __call__(self, node: Apply, context: Any) -> Variable | None:
         if node.op.params:
