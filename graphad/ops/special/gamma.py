@@ -221,8 +221,9 @@ def multigammaln(a: Any, d: int) -> Variable:
     if isinstance(d, bool) or not isinstance(d, int | np.integer) or d < 1:
         raise UseError(f"multigammaln: d={d!r} is not a positive integer",
                        remedy="pass the dimension, e.g. d=3")  # fmt: skip
-    number = as_variable(a)
-    total = gammaln(number) + d * (d - 1) / 4 * math.log(math.pi)
+    first = gammaln(as_variable(a))
+    number = as_variable(a).astype(first.dtype)  # integers too, whatever SciPy makes of them
+    total = first + d * (d - 1) / 4 * math.log(math.pi)
     for j in range(1, int(d)):
         total = total + gammaln(number - j / 2)
     return where(number > (d - 1) / 2, total, np.nan)
