@@ -57,7 +57,7 @@ def declared() -> set[tuple[str, str]]:
 def further_modules() -> list[str]:
     """The modules that `import graphad` leaves, and that may declare something."""
     found = pkgutil.walk_packages(graphad.ops.__path__, "graphad.ops.")
-    later = [graphad._later(name) for name in graphad._LATER]
+    later = [f"graphad.{module}" for module in graphad._LATER.values()]
     return sorted({*[module.name for module in found], *later} - {*sys.modules})
 
 

@@ -21,7 +21,6 @@ import numpy as _numpy  # noqa: F401  # first of all: it loads slower from deep 
 from graphad import errors, graph, ops, rewrite, tree
 from graphad._version import __version__
 from graphad.assemble import evaluate_variable, function
-from graphad.compiler import Options
 from graphad.derivatives.forward import jvp
 from graphad.derivatives.higher import elementwise_grad, ggnvp, hessian, hvp, jacobian
 from graphad.derivatives.reverse import grad, vjp
@@ -65,6 +64,7 @@ if TYPE_CHECKING:
         viz,
     )  # fmt: skip
     from graphad.batching.vmap import vectorize_graph, vmap
+    from graphad.compiler import Options
     from graphad.derivatives.checkpoint import checkpoint
     from graphad.derivatives.custom import custom_jvp, custom_vjp
     from graphad.derivatives.gates import grad_clip, grad_reverse, grad_scale
@@ -91,11 +91,13 @@ _LAZY = (
     "testing",
     "viz",
 )  # at first use
-_LATER = {  # functions that few programs need, by the module that is loaded at first use
-    "checkpoint": "checkpoint", "custom_jvp": "custom", "custom_vjp": "custom",
-    "grad_clip": "gates", "grad_reverse": "gates", "grad_scale": "gates",
-    "primitive": "primitive",
-    "fixed_point": "implicit", "minimize": "implicit", "root": "implicit",
+_LATER = {  # what `import graphad` need not load, by the module that is loaded at first use
+    "Options": "compiler",
+    "checkpoint": "derivatives.checkpoint", "primitive": "derivatives.primitive",
+    "custom_jvp": "derivatives.custom", "custom_vjp": "derivatives.custom",
+    "grad_clip": "derivatives.gates", "grad_reverse": "derivatives.gates",
+    "grad_scale": "derivatives.gates", "fixed_point": "derivatives.implicit",
+    "minimize": "derivatives.implicit", "root": "derivatives.implicit",
     "vectorize_graph": "batching.vmap", "vmap": "batching.vmap",
     "cond": "ops.control.branches", "switch": "ops.control.branches",
     "scan": "ops.control.scanning", "fori_loop": "ops.control.counting",
@@ -128,8 +130,7 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return importlib.import_module(f"graphad.{name}")
     if name in _LATER:
-        module = importlib.import_module(_later(name))
-        globals()[name] = getattr(module, name)
+        globals()[name] = getattr(hooks.load(_LATER[name]), name)
         return globals()[name]
     if name in _OF_FUNCTIONS:
         globals()[name] = _of_functions(name)
@@ -147,11 +148,6 @@ def _of_functions(name: str) -> Any:
 def __dir__() -> list[str]:
     further = [name for name in OPS.names() if name not in _PRIVATE]
     return sorted({*globals(), *_LAZY, *_LATER, *_OF_FUNCTIONS, *further})
-
-
-def _later(name: str) -> str:
-    module = _LATER[name]
-    return f"graphad.{module}" if "." in module else f"graphad.derivatives.{module}"
 
 
 def _reset_streams(*given: Any) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
-from graphad.compiler import Options, compile_graph
 from graphad.errors import DTypeError, GraphError, ShapeError, UseError
 from graphad.ir import walk
 from graphad.ir.evaluate import evaluate
@@ -102,11 +101,12 @@ def function(
     agreement = hooks.load("runtime.joined")
     graph = agreement.with_checks(Graph([*flat, *shared], targets))
     planned = tuple(sorted((sizes or {}).items()))
-    options = Options(backend, _checked_rules(rules), debug, threads, deterministic, cache,
-                      memory_budget, planned)  # fmt: skip
+    compiler = hooks.load("compiler")
+    options = compiler.Options(backend, _checked_rules(rules), debug, threads, deterministic,
+                               cache, memory_budget, planned)  # fmt: skip
     title = _title(name, results)
     joined = agreement.joined_sizes(graph)
-    compiled = compile_graph(graph, options, title, _donated(donate, flat))
+    compiled = compiler.compile_graph(graph, options, title, _donated(donate, flat))
     shapes = [(label, s) for label, (_, s) in arguments]
     updated = [s for s, _ in pairs]
     return Function(title, shapes, structure, shared, updated, compiled, options, joined)

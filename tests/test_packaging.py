@@ -53,6 +53,10 @@ def test_import_is_light(loaded: set[str]) -> None:
     assert loaded & set(LEFT_FOR_FIRST_USE) == set()
 
 
+def test_import_leaves_the_compiler_for_the_first_function(loaded: set[str]) -> None:
+    assert not loaded & {"graphad.compiler", "graphad.plan", "graphad.codegen.program"}
+
+
 def test_import_loads_no_outside_library(loaded: set[str]) -> None:
     known = {*sys.stdlib_module_names, "numpy", "graphad"}
     assert {name.partition(".")[0] for name in loaded} <= known

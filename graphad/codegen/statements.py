@@ -11,7 +11,7 @@ import numpy as np
 
 from graphad.codegen.recording import Instruction, Traced
 from graphad.codegen.vocabulary import STATEMENTS
-from graphad.ir.context import Site
+from graphad.ir.text import place_of
 from graphad.ir.variable import Apply
 from graphad.plan.plan import Step
 
@@ -78,16 +78,6 @@ def is_mixed(step: Step) -> bool:
 def takes_out(name: str) -> bool:
     """Is it a ufunc, which can write into memory it is given (``out=``)?"""
     return isinstance(getattr(np, name, None), np.ufunc)
-
-
-def place_of(node: Apply, site: Site | None) -> str:
-    """Scope, file:line, and whether it is a derivative, in printable characters."""
-    where = f"{site.filename.rsplit('/', 1)[-1]}:{site.line}" if site else ""
-    text = ", ".join(part for part in (node.scope, where) if part)
-    text = f"{text} (derivative)" if node.origin is not None else text
-    if text.isprintable():
-        return text
-    return "".join([c if c.isprintable() else "?" for c in text])
 
 
 def place_among(known: dict[Any, str], node: Apply) -> str:

@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from graphad.codegen.statements import place_of
 from graphad.errors import FROM_CALLBACK, GraphadError, IndexingError, ShapeError
 from graphad.ir.dimtext import shape_text
 from graphad.ir.evaluate import evaluate
+from graphad.ir.text import place_of
 
 _ABOUT_SIZES = re.compile("shape|size|dimension|broadcast|ax[ie]s|element", re.IGNORECASE)
 _KINDS: dict[type, type[GraphadError]] = {ValueError: ShapeError, IndexError: IndexingError}

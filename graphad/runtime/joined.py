@@ -11,12 +11,12 @@ import itertools
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from graphad.codegen.statements import place_of
 from graphad.ir import walk
 from graphad.ir.dims import Atom, Dim
 from graphad.ir.graph import Graph
 from graphad.ir.hooks import hooks
 from graphad.ir.op import OPS
+from graphad.ir.text import place_of
 from graphad.ir.types import Shape
 from graphad.ir.variable import Apply, Constant, Variable
 
