@@ -18,9 +18,9 @@ from graphad.ir.families.decomposition import (
 )
 from graphad.ir.op import OPS, Sample
 from graphad.ir.variable import Apply, Variable, as_variable
-from graphad.libraries import scipy
-from graphad.ops.linalg.lapack import like_lapack
-from graphad.ops.linalg.systems import definite, regular, right_sides, same_square
+from graphad.libraries import has_scipy, scipy
+from graphad.ops.linalg.lapack import cholesky_factor, common, like_lapack
+from graphad.ops.linalg.systems import LARGE, definite, regular, right_sides, same_square
 from graphad.ops.linalg.triangular import triangular
 
 Rules = Sequence[Callable[[], Variable | None]]
@@ -53,8 +53,16 @@ def _cholesky_jvp(node: Apply, ts: Cotangents) -> Sequence[Variable]:
     return (lower @ _half(adjoint(solve(lower, adjoint(left)))),)
 
 
+def _cholesky_value(a: Any) -> Any:
+    """Small matrices and stacks go to NumPy, others where the triangular solves of derivatives
+    run: the threads of two libraries would wait for each other's processors."""
+    if a.ndim > 2 or a.shape[0] < LARGE or a.shape[0] != a.shape[1] or not has_scipy():
+        return np.linalg.cholesky(a)
+    return cholesky_factor(*common([a]))
+
+
 _cholesky = MatrixOp(
-    "cholesky", types=same_square("cholesky"), value=np.linalg.cholesky,
+    "cholesky", types=same_square("cholesky"), value=_cholesky_value,
     vjp=_cholesky_vjp, jvp=_cholesky_jvp)  # fmt: skip
 
 

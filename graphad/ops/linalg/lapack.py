@@ -51,6 +51,25 @@ def factored(a: Any) -> tuple[Any, Any]:
     return packed, pivots
 
 
+def cholesky_factor(a: Any) -> Any:
+    """L with a = L·Lᴴ; a (n, n), of which the lower triangle is read.
+
+    Raises np.linalg.LinAlgError where `a` is not positive definite.
+
+    >>> cholesky_factor(np.array([[4.0, 9.0], [2.0, 5.0]]))
+    array([[2., 0.],
+           [1., 2.]])
+    """
+    factor = getattr(lapack(), f"{_LETTERS[a.dtype.char]}potrf")
+    # a.T lies in the order of Fortran, and a.T = Uᴴ·U makes a = Uᵀ·conj(U)
+    upper, info = factor(a.T, lower=False, clean=True)
+    if info:
+        raise np.linalg.LinAlgError(
+            f"Matrix is not positive definite: its leading part of {info} rows is not"
+        )
+    return upper.T
+
+
 def stacked(function: Callable[..., Any], ranks: Sequence[int], arrays: Sequence[Any]) -> Any:
     """`function` of each matrix (rank 2) or vector (rank 1) of the stacks, which broadcast.
 
