@@ -1,6 +1,7 @@
 """Linear systems: what the graph tells of their matrices, and factorizations that several share.
 
     solve(L, b)                → solve(L, b, triangle="lower")   L from a Cholesky factorization
+    solve(A, b)                → by L where cholesky(A) is wanted anyway and A is symmetric
     solve(A, b), solve(Aᵀ, c)  → one LU factorization of A, used twice, for large A
     inv(A) @ b                 → solve(A, b)                     where nothing else reads inv(A)
 
@@ -16,8 +17,10 @@ from graphad.ir.graph import Graph
 from graphad.ir.op import OPS
 from graphad.ir.variable import Apply, Variable, rebuild
 from graphad.libraries import has_scipy
+from graphad.rewrite.symmetry import is_symmetric
 
 SHARED = 128  # rows from which a factorization is worth sharing
+TRIANGLES = 32  # rows from which two triangular systems are solved faster than one other
 
 
 def improve(graph: Graph) -> Graph:
@@ -40,22 +43,30 @@ class _Systems:
         matrices = [node.inputs[0] for node in graph.nodes if node.op.name == "solve"]
         self.shared = Counter([_root(a)[0] for a in matrices if not triangle(a)])
         self.factors: dict[Variable, tuple[Variable, ...]] = {}
+        self.roots = {n.inputs[0]: n for n in graph.nodes if n.op.name == "cholesky"}
+        self.symmetric: dict[Variable, bool] = {}
 
     def run(self) -> Graph:
         for node in self.graph.nodes:
             made = self._replaced(node)
             if made is not None and made.type == node.types[0]:
                 self.new[node.output(0)] = made
-                continue
-            operands = tuple([self.new.get(v, v) for v in node.inputs])
-            if any([a is not b for a, b in zip(operands, node.inputs, strict=True)]):
-                changed = rebuild(node, operands)
-                for old, variable in zip(node.outputs, changed.outputs, strict=True):
-                    variable.name = old.name
-                    self.new[old] = variable
+            else:
+                self._follow(node)
         if not self.new:
             return self.graph
         return Graph(self.graph.inputs, [self.new.get(v, v) for v in self.graph.outputs])
+
+    def _follow(self, node: Apply) -> None:
+        """The node with operands that were replaced."""
+        operands = tuple([self.new.get(v, v) for v in node.inputs])
+        same = all([a is b for a, b in zip(operands, node.inputs, strict=True)])
+        if same or any([v in self.new for v in node.outputs]):
+            return
+        changed = rebuild(node, operands)
+        for old, variable in zip(node.outputs, changed.outputs, strict=True):
+            variable.name = old.name
+            self.new[old] = variable
 
     def _replaced(self, node: Apply) -> Variable | None:
         if node.op.name == "solve":
@@ -72,12 +83,35 @@ class _Systems:
         if known:
             return node.op.family(a, b, **{**params, "triangle": known})  # type: ignore[operator]
         root, transposed = _root(node.inputs[0])
+        if self._has_cholesky(root) and b.ndim == 2:
+            return self._by_cholesky(node, root, b)
         if self.shared[root] < 2 or not has_scipy() or not _is_large(root) or b.ndim != 2:
             return None
         if root not in self.factors:
             self.factors[root] = OPS.families["lu"](self.new.get(root, root))  # type: ignore[operator]
         packed, _, rows = self.factors[root]
         return _substituted(packed, rows, b, transposed, bool(params.get("strong")))
+
+    def _has_cholesky(self, root: Variable) -> bool:
+        """Is this a symmetric matrix whose Cholesky factor the graph computes as well?"""
+        if root not in self.roots or root.ndim != 2 or not has_scipy():
+            return False
+        size = root.type.shape[-1]
+        if isinstance(size, int) and size < TRIANGLES:
+            return False
+        if root not in self.symmetric:
+            self.symmetric[root] = is_symmetric(root)
+        return self.symmetric[root]
+
+    def _by_cholesky(self, node: Apply, root: Variable, b: Variable) -> Variable:
+        """x with A x = b from A = L Lᵀ."""
+        owner = self.roots[root]
+        self._follow(owner)  # it may stand behind
+        lower = self.new.get(owner.output(0), owner.output(0))
+        params, by_triangle = node.op.params, node.op.family
+        first = by_triangle(lower, b, **{**params, "triangle": "lower"})  # type: ignore[operator]
+        found: Variable = by_triangle(lower.mT, first, **{**params, "triangle": "upper"})  # type: ignore[operator]
+        return found
 
     def _times_inverse(self, node: Apply) -> Variable | None:
         """inv(A) @ b and b @ inv(A)."""

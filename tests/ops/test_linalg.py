@@ -183,6 +183,48 @@ def test_singular_matrices_raise(name: str) -> None:
         y.eval({a: np.ones((2, 2))})
 
 
+@pytest.mark.parametrize("dtype", ["f", "d", "F", "D", "i"])
+@pytest.mark.parametrize("n", [31, 32, 100])
+@pytest.mark.parametrize("layout", ["C", "F", "reversed"])
+def test_cholesky_of_large_matrices(dtype: str, n: int, layout: str) -> None:
+    """As NumPy's, of the lower triangle alone, whoever computes it."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(-3, 4, size=(n, n)) + (
+        1j * rng.integers(-3, 4, size=(n, n)) * (dtype in "FD")
+    )
+    full = (
+        (x @ x.conj().T + n * np.eye(n)).real
+        if dtype not in "FD"
+        else x @ x.conj().T + n * np.eye(n)
+    )
+    a = full.astype(dtype)
+    given = np.tril(a) if dtype == "i" else np.tril(a) + np.triu(np.full_like(a, np.nan), 1)
+    given = np.array(given, order="F" if layout == "F" else "C")
+    if layout == "reversed":
+        given = given[::-1].copy()[::-1]
+    variable = ga.matrix("a", shape=(n, n), dtype=dtype)
+    found = ga.function([variable], linalg.cholesky(variable))(given)
+    expected = np.linalg.cholesky(a)
+    assert found.dtype == expected.dtype and np.array_equal(
+        np.triu(found, 1), np.triu(expected, 1)
+    )
+    error = 1e-4 if dtype in "fF" else 1e-12
+    np.testing.assert_allclose(found, expected, rtol=error, atol=error)
+
+
+@pytest.mark.parametrize("n", [2, 40])
+def test_cholesky_refuses(n: int) -> None:
+    a = ga.matrix("a")
+    f = ga.function([a], linalg.cholesky(a))
+    for wrong in (-np.eye(n), np.eye(n) - 2.0 * (np.arange(n) == n - 1)):
+        with pytest.raises(np.linalg.LinAlgError):
+            f(wrong)
+    unknown = np.full((n, n), np.nan)
+    np.testing.assert_array_equal(f(unknown), np.linalg.cholesky(unknown))
+    with pytest.raises(Exception, match="square"):
+        f(np.ones((n, n + 1)))
+
+
 def test_cholesky_of_an_indefinite_matrix_raises() -> None:
     a = ga.matrix("a")
     with pytest.raises(linalg.LinAlgError, match="positive definite") as error:

@@ -42,6 +42,34 @@ def test_factors_are_shared() -> None:
     assert "lu" not in names(solve(A, B), solve(SMALL, SMALL), solve(SMALL.T, SMALL))
 
 
+def gram(a: ga.Variable) -> ga.Variable:
+    return a @ a.T + np.eye(N)
+
+
+def test_a_cholesky_factor_serves_symmetric_systems() -> None:
+    solve, root = ga.linalg.solve, ga.linalg.cholesky
+    symmetric = gram(A)
+    found = improve(ga.Graph.of([solve(symmetric, V), solve(symmetric.T, B), root(symmetric)]))
+    solved = [n for n in found.nodes if n.op.name == "solve"]
+    assert [n.op.params["triangle"] for n in solved] == ["lower", "upper"] * 2
+    assert names(solve(symmetric, V), root(symmetric + 1)).count("solve") == 1
+    kinds = improve(ga.Graph.of([solve(A, V), root(A)])).nodes  # which part of A is read differs
+    assert all(not n.op.params.get("triangle") for n in kinds)
+    small = SMALL @ SMALL.T
+    assert names(solve(small, SMALL), root(small)).count("solve") == 1
+
+
+def test_a_cholesky_factor_of_what_is_replaced() -> None:
+    """inv(K) @ B is a system of K, and K itself made of a system."""
+    inner = gram(A) + ga.linalg.inv(gram(B @ B.T)) @ np.eye(N) * 0
+    symmetric = inner @ inner.T
+    y = ga.linalg.solve(symmetric, V) + ga.linalg.cholesky(symmetric) @ V
+    given = values()
+    found, expected = (ga.function([A, B, V], y, backend=b)(*[given[v] for v in (A, B, V)])
+                       for b in ("numpy", "interpreter"))  # fmt: skip
+    np.testing.assert_allclose(found, expected, rtol=1e-7)
+
+
 def test_inverses() -> None:
     inv = ga.linalg.inv
     for out in (inv(A) @ B, inv(A) @ V, B.T @ inv(A)):
@@ -59,6 +87,8 @@ CASES: dict[str, Any] = {
     "from the right": lambda: B.T @ ga.linalg.inv(A),
     "log-likelihood": lambda: V @ ga.linalg.solve(A @ A.T, V)
     + ga.sum(ga.log(ga.diagonal(ga.linalg.cholesky(A @ A.T)))),
+    "symmetric": lambda: ga.linalg.solve(gram(A), B)
+    + ga.linalg.cholesky(gram(A)) @ ga.linalg.solve(gram(A).T, V)[:, None],
     "small": lambda: ga.linalg.solve(SMALL, SMALL.T) + ga.linalg.solve(SMALL.T, SMALL),
 }  # fmt: skip
 
