@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 from graphad.ir.graph import Graph
 from graphad.ir.op import OPS
-from graphad.ir.variable import Apply, Variable, rebuild
+from graphad.ir.variable import Apply, Variable
+from graphad.rewrite.replacing import New, replace_nodes
 
 UNKNOWN = 1000
 LONGEST = 24  # factors of a chain that is looked at
@@ -31,21 +32,12 @@ def improve(graph: Graph) -> Graph:
     chains = _chains(graph)
     if not chains:
         return graph
-    new: dict[Variable, Variable] = {}
-    for node in graph.nodes:
-        if node in chains:
-            made = _product([new.get(v, v) for v in chains[node]])
-            if made.type == node.types[0]:
-                made.name = node.output(0).name
-                new[node.output(0)] = made
-                continue
-        operands = tuple([new.get(v, v) for v in node.inputs])
-        if any([a is not b for a, b in zip(operands, node.inputs, strict=True)]):
-            changed = rebuild(node, operands)
-            for old, variable in zip(node.outputs, changed.outputs, strict=True):
-                variable.name = old.name
-                new[old] = variable
-    return Graph(graph.inputs, [new.get(v, v) for v in graph.outputs])
+    new: New = {}
+
+    def replacement(node: Apply) -> Variable | None:
+        return _product([new.get(v, v) for v in chains[node]]) if node in chains else None
+
+    return replace_nodes(graph, replacement, new)
 
 
 def _chains(graph: Graph) -> dict[Apply, list[Variable]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from graphad.ir.graph import Graph
 from graphad.ir.hooks import hooks
+from graphad.ir.variable import Apply
 from graphad.rewrite.algebra import ALGEBRA
 from graphad.rewrite.choices import CHOICES
 from graphad.rewrite.engine import Report, rewrite, tables
@@ -23,10 +24,13 @@ DEFAULT_MARKS = ("exact", "rounding", "stabilising")
 _default = tables(RULES, DEFAULT_MARKS)
 
 
-def simplify(graph: Graph, extra: tuple[Rule, ...] = ()) -> tuple[Graph, Report]:
+def simplify(
+    graph: Graph, extra: tuple[Rule, ...] = (), body: bool = False
+) -> tuple[Graph, Report]:
     """`graph` after all default rules and the user's own (`extra`, whatever their mark).
 
-    Loops are made smaller between two sweeps over the graph, their bodies by the same rules.
+    Loops are made smaller between two sweeps over the graph, their bodies by the same rules, with
+    `body`: there products of columns and rows are kept, of which one product of all steps is made.
     """
     chosen = _default
     if extra:
@@ -35,12 +39,20 @@ def simplify(graph: Graph, extra: tuple[Rule, ...] = ()) -> tuple[Graph, Report]
     first, report = rewrite(graph, chosen)
     if sum(node.op.name == "matmul" for node in first.nodes) > 1:
         first = hooks.load("rewrite.chains").improve(first)
+    if not body and any(_is_outer(node) for node in first.nodes):
+        first = hooks.load("rewrite.outer").improve(first)
     if any(node.op.name in SYSTEMS for node in first.nodes):
         first = hooks.load("rewrite.systems").improve(first)
     if not any(node.op.name == "scan" for node in first.nodes):
         return first, report
     improved: Graph = hooks.load("rewrite.loops").improve(
-        first, lambda body: simplify(body, extra)[0]
+        first, lambda inner: simplify(inner, extra, body=True)[0]
     )
     second, later = rewrite(improved, chosen)
     return second, report.followed_by(later)
+
+
+def _is_outer(node: Apply) -> bool:
+    """A product of a column and a row."""
+    return (node.op.name == "matmul" and node.inputs[0].type.shape[-1:] == (1,)
+            and min(node.inputs[0].ndim, node.inputs[1].ndim) > 1)  # fmt: skip

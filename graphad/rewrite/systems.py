@@ -15,8 +15,9 @@ from collections import Counter
 
 from graphad.ir.graph import Graph
 from graphad.ir.op import OPS
-from graphad.ir.variable import Apply, Variable, rebuild
+from graphad.ir.variable import Apply, Variable
 from graphad.libraries import has_scipy
+from graphad.rewrite.replacing import New, follow, replace_nodes
 from graphad.rewrite.symmetry import is_symmetric
 
 SHARED = 128  # rows from which a factorization is worth sharing
@@ -37,7 +38,7 @@ def improve(graph: Graph) -> Graph:
 class _Systems:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.new: dict[Variable, Variable] = {}
+        self.new: New = {}
         self.readers = Counter([v for node in graph.nodes for v in node.inputs])
         self.readers.update(graph.outputs)
         matrices = [node.inputs[0] for node in graph.nodes if node.op.name == "solve"]
@@ -47,26 +48,7 @@ class _Systems:
         self.symmetric: dict[Variable, bool] = {}
 
     def run(self) -> Graph:
-        for node in self.graph.nodes:
-            made = self._replaced(node)
-            if made is not None and made.type == node.types[0]:
-                self.new[node.output(0)] = made
-            else:
-                self._follow(node)
-        if not self.new:
-            return self.graph
-        return Graph(self.graph.inputs, [self.new.get(v, v) for v in self.graph.outputs])
-
-    def _follow(self, node: Apply) -> None:
-        """The node with operands that were replaced."""
-        operands = tuple([self.new.get(v, v) for v in node.inputs])
-        same = all([a is b for a, b in zip(operands, node.inputs, strict=True)])
-        if same or any([v in self.new for v in node.outputs]):
-            return
-        changed = rebuild(node, operands)
-        for old, variable in zip(node.outputs, changed.outputs, strict=True):
-            variable.name = old.name
-            self.new[old] = variable
+        return replace_nodes(self.graph, self._replaced, self.new)
 
     def _replaced(self, node: Apply) -> Variable | None:
         if node.op.name == "solve":
@@ -106,7 +88,7 @@ class _Systems:
     def _by_cholesky(self, node: Apply, root: Variable, b: Variable) -> Variable:
         """x with A x = b from A = L Lᵀ."""
         owner = self.roots[root]
-        self._follow(owner)  # it may stand behind
+        follow(owner, self.new)  # it may stand behind
         lower = self.new.get(owner.output(0), owner.output(0))
         params, by_triangle = node.op.params, node.op.family
         first = by_triangle(lower, b, **{**params, "triangle": "lower"})  # type: ignore[operator]
