@@ -67,6 +67,31 @@ def has_scipy() -> bool:
     return importlib.util.find_spec("scipy") is not None
 
 
+def networkx() -> Any:
+    """The library of graph algorithms: ``networkx().minimum_cut``.
+
+    Raises MissingLibraryError without networkx.
+
+    >>> networkx().__name__
+    'networkx'
+    """
+    try:
+        import networkx as found
+    except ImportError as error:
+        raise MissingLibraryError(
+            "the Python package networkx is needed for this",
+            cause=str(error),
+            remedy='install the extra `viz`: pip install "graphad[viz]"',
+        ) from error
+    return found
+
+
+@functools.cache
+def has_networkx() -> bool:
+    """Is networkx installed? It is not loaded."""
+    return importlib.util.find_spec("networkx") is not None
+
+
 def tqdm() -> Any:
     """The progress bar of tqdm: ``tqdm()(total=100)``.
 

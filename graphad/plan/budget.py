@@ -9,7 +9,8 @@ position in its order). Values that cross are kept; those within a segment are c
 first only by ops that cost little (elementwise, reductions, movements), then by products as well.
 The fewer the segments, the more is computed again; the plan with the least of it that stays
 within the budget is taken. (Chen, Xu, Zhang, Guestrin: Training deep nets with sublinear memory
-cost, 2016, for chains.)
+cost, 2016, for chains.) Another choice of values to keep comes from a minimum cut (`cut`): those
+that take least memory together, wherever they lie.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from graphad.ir.families.movement import Movement
 from graphad.ir.families.reduction import Reduction, Scan
 from graphad.ir.graph import Graph
 from graphad.ir.variable import Apply, Variable, rebuild
+from graphad.libraries import has_networkx
 from graphad.plan.cost import evaluate, nbytes
+from graphad.plan.cut import LARGEST, least_kept
 from graphad.plan.plan import Plan, make_plan
 
 CHEAP = (Elementwise, Reduction, Scan, Movement, GetItem)
@@ -73,8 +76,8 @@ def plan_within(
         return plain
     forward = _Forward(graph, sizes)
     for families in (CHEAP, CHEAP + PRODUCTS):
-        for count in _counts(len(forward.nodes)):
-            plan = forward.plan(families, count, donated)
+        for kept in forward.choices(families):
+            plan = forward.plan(families, kept, donated)
             peak = plan.peak_bytes(**sizes)
             if peak <= budget:
                 return plan
@@ -121,32 +124,54 @@ class _Forward:
         backward = [n for n in graph.nodes if n.origin is not None]
         self.read = dict.fromkeys(v for n in backward for v in n.inputs if v in self.position)
         self.results = set(graph.outputs)
+        leaves = [v for n in self.nodes for v in n.inputs if v not in self.position]
+        self.always = {*self.results, *leaves}  # kept, whatever is chosen
+        self.last = {v: i for i, n in enumerate(self.nodes) for v in n.inputs if v in self.bytes}
+
+    def choices(self, families: tuple[type, ...]) -> Iterator[set[Variable]]:
+        """Sets of values to keep, from those with which little is computed again: what crosses
+        between many segments, to few; and of each the smaller set of which that can be made."""
+        for count in _counts(len(self.nodes)):
+            borders = self._borders(count)
+            crossing = self._crossing(borders)
+            yield crossing
+            if len(self.nodes) <= LARGEST and has_networkx():
+                smaller = self._cut(borders, families)
+                if smaller != crossing:
+                    yield smaller
+
+    def _cut(self, borders: Sequence[int], families: tuple[type, ...]) -> set[Variable]:
+        """What is kept of each segment: the least memory of which what crosses the border after
+        it can be made."""
+        kept: set[Variable] = set()
+        for start, end in zip((0, *borders), borders, strict=False):
+            nodes = self.nodes[start:end]
+            here = {v: self.bytes[v] for n in nodes for v in n.outputs}
+            later = [v for v in here if self.last.get(v, -1) >= end]
+            kept |= least_kept(nodes, here, later, self.always,
+                               lambda node: _may_repeat(node, families))  # fmt: skip
+        return kept
 
     def plan(
-        self, families: tuple[type, ...], count: int, donated: frozenset[int] = frozenset()
-    ) -> Plan:
-        """The plan for so many segments, with ops of these families computed again."""
-        kept = self._crossing(count) | self.results
+        self, families: tuple[type, ...], kept: set[Variable],
+        donated: frozenset[int] = frozenset(),
+    ) -> Plan:  # fmt: skip
+        """The plan that keeps these values, with ops of these families computed again."""
+        kept = kept | self.results
         again = [v for v in self.read if v not in kept and _may_repeat(v.owner, families)]
         graph, order = _repeated(self.graph, set(again), kept, families)
         return make_plan(graph, order, donated)
 
-    def _crossing(self, count: int) -> set[Variable]:
+    def _crossing(self, borders: Sequence[int]) -> set[Variable]:
         """The values that cross between segments: read at a later place than the border."""
-        last: dict[Variable, int] = {}
-        for i, node in enumerate(self.nodes):
-            for v in node.inputs:
-                if v in self.position:
-                    last[v] = i
-        borders = self._borders(count, last)
-        return {v for v, end in last.items()
+        return {v for v, end in self.last.items()
                 if any(self.position[v] < b <= end for b in borders)}  # fmt: skip
 
-    def _borders(self, count: int, last: Mapping[Variable, int]) -> list[int]:
+    def _borders(self, count: int) -> list[int]:
         """Positions that divide what derivatives read into equal parts, moved to where least
         crosses nearby."""
         crossing = [0] * (len(self.nodes) + 2)
-        for v, end in last.items():
+        for v, end in self.last.items():
             crossing[self.position[v] + 1] += self.bytes[v]
             crossing[end + 1] -= self.bytes[v]
         for i in range(1, len(crossing)):

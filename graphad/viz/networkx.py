@@ -1,6 +1,6 @@
 """Graphs as networkx graphs and back: for its algorithms, and to edit a graph as data.
 
-The only file that imports networkx. Everything is stored in attributes, so the networkx graph
+Everything is stored in attributes, so the networkx graph
 may be copied, pickled or changed; it holds no Variable and no Apply of the original.
 """
 
@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from graphad.errors import GraphadError, GraphError, MissingLibraryError, UseError
+from graphad.errors import GraphadError, GraphError, UseError
 from graphad.ir import walk
 from graphad.ir.check import check
 from graphad.ir.graph import Graph
 from graphad.ir.op import Op
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Constant, Shared, Variable
+from graphad.libraries import networkx as library
 from graphad.viz import labels
 from graphad.viz.target import graph_of
 
@@ -48,7 +49,7 @@ def to_networkx(target: Any) -> networkx.MultiDiGraph:
     >>> list(g.edges(keys=True))
     [(0, 1, 0), (0, 2, 1), (1, 2, 0)]
     """
-    made = _empty()
+    made = library().MultiDiGraph()
     graph = graph_of(target)
     source: dict[Variable, tuple[int, int]] = {}
     for variable in [*graph.inputs, *_constants(graph)]:
@@ -65,17 +66,6 @@ def to_networkx(target: Any) -> networkx.MultiDiGraph:
     made.graph["inputs"] = [source[v][0] for v in graph.inputs]
     made.graph["outputs"] = [source[v] for v in graph.outputs]
     return made
-
-
-def _empty() -> networkx.MultiDiGraph:
-    try:
-        import networkx
-    except ImportError as error:
-        raise MissingLibraryError(
-            "to_networkx needs the Python package networkx",
-            remedy='install the extra `viz`: pip install "graphad[viz]"',
-        ) from error
-    return networkx.MultiDiGraph()
 
 
 def _constants(graph: Graph) -> list[Variable]:
