@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphad.codegen import rooms
+from graphad.codegen.program import call_op
 from graphad.codegen.reuse import LARGE, Store
 from graphad.codegen.vocabulary import dtype_name
 from graphad.ir.types import TensorType
@@ -17,12 +19,15 @@ from graphad.plan.layout import base_of, layout
 from graphad.plan.plan import Step, Value
 
 KEPT = 8, 8  # blocks of memory of one size, and sizes
+SPACE = 3  # axes of windows that are added up in machine code
 
 
 class Callables(dict[Group, Callable[..., Any]]):
-    """The kernels of groups; `product` makes what multiplies matrices of a dtype."""
+    """The kernels of groups; `product` makes what multiplies matrices of a dtype, `adder` what
+    adds up windows."""
 
     product: Callable[..., Callable[[Any, Any], Any]] | None = None
+    adder: Callable[..., Callable[..., Any]] | None = None
 
     def __init__(self, kernels: Iterable[tuple[Group, Callable[..., Any]]]) -> None:
         super().__init__(kernels)
@@ -37,8 +42,25 @@ class Callables(dict[Group, Callable[..., Any]]):
         may = kind.nbytes() >= LARGE if kind.is_static else kind.ndim > 1
         return self.memory[what] if may else None
 
-    def multiplier(self, step: Step, inside: bool) -> Callable[[Any, Any], Any] | None:
-        """What computes this step, if it is a product of matrices; None: NumPy does."""
+    def single(self, step: Step, inside: bool) -> Callable[..., Any] | None:
+        """What computes this step, if there is machine code for such; None: NumPy does."""
+        return self._adding(step, inside) or self._multiplier(step, inside)
+
+    def _adding(self, step: Step, inside: bool) -> Callable[..., Any] | None:
+        node = step.node
+        if self.adder is None or node.op.name != "overlap_add":
+            return None
+        x, kind, params = node.inputs[0], node.types[0], node.op.params
+        axes = params["axis"]
+        first = x.ndim - 2 * len(axes)
+        if len(axes) > SPACE or axes != tuple(range(first, first + len(axes))):
+            return None
+        if x.dtype != kind.dtype or kind.dtype.char not in "fd" or not kind.dtype.isnative:
+            return None
+        make = self.maker("fresh", kind) if inside else None
+        return self.adder(params, x.dtype, make or np.empty, functools.partial(call_op, node.op))
+
+    def _multiplier(self, step: Step, inside: bool) -> Callable[[Any, Any], Any] | None:
         node = step.node
         if self.product is None or node.op.name != "matmul" or node.op.params:
             return None

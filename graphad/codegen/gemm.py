@@ -1,7 +1,8 @@
 """Products of matrices of any size in machine code: c = a b, and stacks of them.
 
-Every number of c is one chain of fused multiplications and additions over the inner axis, so that
-results do not depend on how the work is divided among threads. A tile of rows and vectors is kept
+Every number of c is one chain of fused multiplications and additions over the inner axis (one for
+each lane, where that axis lies along memory in a and b), so that results do not depend on how the
+work is divided among threads. A tile of rows and vectors is kept
 in registers; matrices b that lie across, or whose rows would meet in the same lines of the cache,
 are copied first. What suits BLAS better (large matrices, single rows) is left to it.
 
@@ -95,12 +96,17 @@ class _Entries(Products):
         all_work = t.put(f"mul i64 {work}, {stack}")
         objects.wrong(t.put(f"icmp eq i64 {all_work}, 0"))
         objects.wrong(t.put(f"icmp ult i64 {m}, 4"))
-        objects.wrong(t.put(f"icmp ugt i64 {k}, {DEEPEST}"))
         vectors = t.put(f"udiv i64 {t.put(f'add i64 {n}, {self.lanes - 1}')}, {self.lanes}")
-        used = t.put(f"mul i64 {n}, 4")  # less than three quarters of the lanes: BLAS
-        objects.wrong(
-            t.put(f"icmp ult i64 {used}, {t.put(f'mul i64 {vectors}, {3 * self.lanes}')}")
-        )
+        used = t.put(f"mul i64 {n}, 4")
+        most = t.put(f"mul i64 {vectors}, {3 * self.lanes}")  # three quarters of the lanes
+        unfit = f"icmp ugt i64 {k}, {DEEPEST}", f"icmp ult i64 {used}, {most}"
+        along = [f"icmp eq i64 {part(a, 2, first - 1)}, {size}",
+                 f"icmp eq i64 {part(b, 2, second - 2)}, {size}",
+                 f"icmp uge i64 {k}, {self.shortest}",
+                 f"icmp ule i64 {k}, {DEEPEST * self.lanes}"]  # fmt: skip
+        either = t.put(f"or i1 {t.put(unfit[0])}, {t.put(unfit[1])}")
+        dots = functools.reduce(lambda x, y: t.put(f"and i1 {x}, {t.put(y)}"), along, "true")
+        objects.wrong(t.put(f"and i1 {either}, {t.put(f'xor i1 {dots}, true')}"))
         row_blocks = t.put(f"udiv i64 {t.put(f'add i64 {m}, {ROWS - 1}')}, {ROWS}")
         column_blocks = t.put(f"udiv i64 {t.put(f'add i64 {n}, {COLUMNS - 1}')}, {COLUMNS}")
         c_down = t.put(f"mul i64 {n}, {size}")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from graphad.codegen.dottext import FEWEST, Dots
+from graphad.codegen.dottext import STRIDES as DOTS
 from graphad.codegen.vectors import Text, element
 
 ROWS, COLUMNS = 192, 128  # of c that are one piece of work
@@ -25,7 +27,7 @@ class Products:
     def __init__(self, dtype: np.dtype, bits: int) -> None:
         self.dtype, self.kind, self.size = dtype, element(dtype), dtype.itemsize
         self.lanes = bits // (8 * self.size)
-        self.wide = 4 if bits == 512 else 2
+        self.bits, self.wide = bits, 4 if bits == 512 else 2
         self.declared: dict[str, str] = {
             "llvm.memcpy.p0.p0.i64": "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)"
         }
@@ -37,7 +39,13 @@ class Products:
             for tall in heights:
                 made += self.tile(wide, tall)
             made += self.rows(wide, heights)
-        return [*made, self.block(), self.packed(), self.products()]
+        dots = Dots(self.dtype, self.bits, self.declared)
+        return [*made, *dots.functions(), self.block(), self.packed(), self.products()]
+
+    @property
+    def shortest(self) -> int:
+        """The least inner axis that is summed up along vectors, where it lies so in a and b."""
+        return FEWEST * self.lanes
 
     # -- tiles ---------------------------------------------------------------------------------
     def tile(self, wide: int, tall: int) -> list[str]:
@@ -231,6 +239,11 @@ start:
   %deep = icmp ugt i64 %k, 64
   %clash = and i1 %meet, %deep
   %copied = or i1 %across, %clash
+  %b.lies = icmp eq i64 %b_down, {size}
+  %a.lies = icmp eq i64 %a_along, {size}
+  %lie = and i1 %a.lies, %b.lies
+  %long = icmp uge i64 %k, {self.shortest}
+  %along = and i1 %lie, %long
   br label %piece
 piece:
   %u = phi i64 [ %first, %start ], [ %u.next, %next ]
@@ -258,6 +271,11 @@ piece:
   %c.sr = add i64 %c.s, %c.r
   %c.o = add i64 %c.sr, %c.q
   %c.at = getelementptr i8, ptr %c, i64 %c.o
+  br i1 %along, label %dots, label %other
+dots:
+  call void @dots(ptr %a.at, ptr %b.at, ptr %c.at, i64 %rows, i64 %columns, {DOTS})
+  br label %next
+other:
   br i1 %copied, label %copy, label %straight
 copy:
   %numbers = mul i64 %columns, %k

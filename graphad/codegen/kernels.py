@@ -62,10 +62,11 @@ class Sharing:
         self.keep = (library, methods)
         self.threads = threads
 
-    def share(self, nest: int, parameters: int, chunks: int) -> None:
-        """Run all chunks, each exactly once, on up to `threads` threads; wait for all of them."""
+    def share(self, nest: int, parameters: int, chunks: int, several: bool = True) -> None:
+        """Run all chunks, each exactly once, on up to `threads` threads; wait for all of them.
+        Not `several`: on this one."""
         run = _as_function(nest)
-        parts = min(self.threads, chunks)
+        parts = min(self.threads, chunks) if several else 1
         if parts == 1:
             _check(run(parameters, 0, chunks))
             return

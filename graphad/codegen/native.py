@@ -19,6 +19,7 @@ from graphad.codegen.calls import Callables
 from graphad.codegen.gemm import product
 from graphad.codegen.kernels import Kernels
 from graphad.codegen.looped import looped_program
+from graphad.codegen.overlap import adder
 from graphad.codegen.program import Program, Run, generate
 from graphad.codegen.roles import roles
 from graphad.codegen.unfit import Unfit
@@ -80,10 +81,12 @@ class Native:
 
     @functools.cached_property
     def callables(self) -> Callables:
-        """The kernels by their groups, and what multiplies matrices."""
+        """The kernels by their groups, and what multiplies matrices and adds windows."""
         groups = [step.group for step in self.plan.steps if step.group is not None]
         made = Callables(zip(groups, self.kernels.functions, strict=True))
-        made.product = functools.partial(product, threads=self.kernels.threads, cache=self._cache)
+        options: Any = {"threads": self.kernels.threads, "cache": self._cache}
+        made.product = functools.partial(product, **options)
+        made.adder = functools.partial(adder, **options)
         return made
 
     @property

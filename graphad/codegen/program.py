@@ -150,7 +150,7 @@ class Writer:
         """The statements of one step."""
         if step.group is not None:
             return self._kernel(step, step.group)
-        found = getattr(self.kernels, "multiplier", _nothing)(
+        found = getattr(self.kernels, "single", _nothing)(
             step, step.outputs[0] not in self.plan.outputs
         )
         if found is not None:
@@ -222,7 +222,7 @@ class Writer:
     def _callable(self, op: Op) -> Callable[..., Any]:
         if isinstance(op.family, InnerFamily):
             return self.compile_inner(op)
-        return functools.partial(_call_op, op)
+        return functools.partial(call_op, op)
 
     def _recorded(
         self, step: Step, instructions: Sequence[Instruction], result: Traced
@@ -353,7 +353,8 @@ def _nothing(*_: Any) -> None:
     return None
 
 
-def _call_op(op: Op, *arrays: Any) -> Any:
+def call_op(op: Op, *arrays: Any) -> Any:
+    """An op as a whole, on arrays."""
     result = op.evaluate(np, [np.asarray(a) for a in arrays])
     return result if isinstance(result, tuple) else result[()]
 

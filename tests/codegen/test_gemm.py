@@ -121,3 +121,21 @@ def test_threads_do_not_share_memory_of_a_call() -> None:
         for found, wanted in zip(pool.map(lambda x: f(x, w), rows * 5), expected * 5, strict=True):
             for a, b in zip(found, wanted, strict=True):
                 np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_sums_along_vectors(bits: int, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An inner axis that lies along memory in both, as in gradients of weights."""
+    monkeypatch.setattr(gemm, "SHARE", 0)
+    made = [gemm.product(np.dtype(dtype), threads=n) for n in (1, 3)]
+    bound = 1e-12 if dtype == "float64" else 1e-4
+    for m, n, k in [(16, 40, 1000), (4, 1, 519), (9, 7, 20_000), (200, 131, 290), (5, 3, 256)]:
+        a, b = random((m, k), dtype), random((n, k), dtype).T
+        first, other = [multiply(a, b) for multiply in made]
+        np.testing.assert_allclose(first, a @ b, rtol=bound, atol=bound * k**0.5)
+        np.testing.assert_array_equal(first, other)
+    a[1, 3], b[4, 2], b[-1, 0] = np.inf, np.nan, -0.0
+    found = made[0](a, b)
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(a @ b))
+    np.testing.assert_array_equal(np.isinf(found), np.isinf(a @ b))
+    assert made[0](a[:, :0], b[:0]).tolist() == [[0.0] * 3] * 5

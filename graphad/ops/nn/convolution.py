@@ -35,9 +35,9 @@ class Layout(NamedTuple):
     groups: int
 
     @property
-    def space(self) -> range:
+    def space(self) -> tuple[int, ...]:
         """The axes of space of an array whose channels are split into (groups, channels)."""
-        return range(3, 3 + len(self.strides))
+        return tuple(range(3, 3 + len(self.strides)))
 
 
 def _product(sizes: Sequence[Any]) -> Any:
@@ -77,9 +77,7 @@ def _matrix(kernel: Variable, groups: int) -> Variable:
 def _forward(x: Variable, kernel: Variable, layout: Layout) -> Variable:
     """(batch, in, *space) and (out, in/groups, *window) to (batch, out, *places)."""
     windows = _split(_padded(x, layout.pads), 1, layout.groups)
-    for i, axis in enumerate(layout.space):
-        width, step, gap = kernel.shape[2 + i], layout.strides[i], layout.dilations[i]
-        windows = slide(windows, axis, width, step, gap)
+    windows = slide(windows, layout.space, kernel.shape[2:], layout.strides, layout.dilations)
     axes = len(layout.strides)
     ends = tuple(range(3 + axes, 3 + 2 * axes))
     columns = OPS["transpose"](windows, (1, 2, *ends, 0, *layout.space))
@@ -105,10 +103,8 @@ def _backward(x: Variable, kernel: Variable, layout: Layout, sizes: Sequence[Any
     windows = OPS["reshape"](columns, apart)
     ends = tuple(range(2, 2 + axes))
     windows = OPS["transpose"](windows, (2 + axes, 0, 1, *range(3 + axes, 3 + 2 * axes), *ends))
-    for i in reversed(range(axes)):
-        before, after = layout.pads[i]
-        full = before + sizes[i] + after
-        windows = overlap_add(windows, 3 + i, full, layout.strides[i], layout.dilations[i])
+    full = [before + n + after for (before, after), n in zip(layout.pads, sizes, strict=True)]
+    windows = overlap_add(windows, layout.space, full, layout.strides, layout.dilations)
     result = _join(windows, 1)
     offsets = [None, None, *[-before for before, _ in layout.pads]]
     return embed(result, offsets, [*result.shape[:2], *sizes])

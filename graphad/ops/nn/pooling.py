@@ -65,9 +65,7 @@ class _Windows:
         """`reduce` over the elements of each window of (padded) x."""
         axes = len(self.widths)
         lead = x.ndim - axes
-        rows = zip(self.widths, self.strides, self.dilations, strict=True)
-        for i, (width, step, gap) in enumerate(rows):
-            x = slide(x, lead + i, width, step, gap)
+        x = slide(x, tuple(range(lead, lead + axes)), self.widths, self.strides, self.dilations)
         ends = tuple(range(lead + axes, lead + 2 * axes))
         rearranged = OPS["transpose"](x, (*ends, *range(lead + axes)))
         return reduce(_contiguous(rearranged), axis=tuple(range(axes)))

@@ -1,7 +1,7 @@
 """Windows that slide along axes, as views: `sliding_window_view`; and their transpose.
 
-Windows along several axes are windows along one after the other: `slide` and its transpose
-`overlap_add` know one axis, with a stride between windows and a dilation inside of them.
+`slide` and its transpose `overlap_add` know a stride between windows and a dilation inside of them
+for each axis.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from graphad.ir.types import Shape, TensorType
 from graphad.ir.variable import Apply, Variable, as_variable
 
 Types = Sequence[TensorType]
+Axes = tuple[int, ...]  # an axis, stride or dilation for each axis of windows
 
 
 def extent(window: Any, dilation: int) -> Any:
@@ -48,35 +49,39 @@ def too_large(size: Any, reach: Any) -> ShapeError:
     )
 
 
-# ---- one axis --------------------------------------------------------------------------------
-def _slide_shape(types: Types, axis: int, window: Any, stride: int, dilation: int) -> Shape:
-    shape = types[0].shape
-    check_width(window)
-    size, reach = shape[axis], extent(window, dilation)
-    if isinstance(size, int) and isinstance(reach, int) and size < reach:
-        raise too_large(size, reach)
-    return (*shape[:axis], count(size, window, stride, dilation), *shape[axis + 1 :], window)
+# ---- windows ---------------------------------------------------------------------------------
+def _slide_shape(types: Types, axis: Axes, window: Shape, stride: Axes, dilation: Axes) -> Shape:
+    shape = list(types[0].shape)
+    for a, width, step, gap in zip(axis, window, stride, dilation, strict=True):
+        check_width(width)
+        size, reach = shape[a], extent(width, gap)
+        if isinstance(size, int) and isinstance(reach, int) and size < reach:
+            raise too_large(size, reach)
+        shape[a] = count(size, width, step, gap)
+    return (*shape, *window)
 
 
 def _slide_value(
-    xp: Any, x: Any, *sizes: Any, axis: int, window: Any, stride: int, dilation: int
+    xp: Any, x: Any, *sizes: Any, axis: Axes, window: Shape, stride: Axes, dilation: Axes
 ) -> Any:
-    steps = x.strides  # on arrays only
-    (width,) = fill_sizes((window,), sizes)
-    check_width(width)
-    size, reach = x.shape[axis], extent(width, dilation)
-    if size < reach:
-        raise too_large(size, reach)
-    places = count(size, width, stride, dilation)
-    shape = (*x.shape[:axis], places, *x.shape[axis + 1 :], width)
-    strides = (*steps[:axis], steps[axis] * stride, *steps[axis + 1 :], steps[axis] * dilation)
-    return np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)
+    shape, strides, ends = list(x.shape), list(x.strides), []  # on arrays only
+    widths = fill_sizes(window, sizes)
+    for a, width, step, gap in zip(axis, widths, stride, dilation, strict=True):
+        check_width(width)
+        size, reach = shape[a], extent(width, gap)
+        if size < reach:
+            raise too_large(size, reach)
+        ends.append(strides[a] * gap)
+        shape[a], strides[a] = count(size, width, step, gap), strides[a] * step
+    return np.lib.stride_tricks.as_strided(
+        x, shape + list(widths), strides + ends, writeable=False
+    )
 
 
 def _slide_vjp(g: Variable, node: Apply) -> list[Variable]:
     x, params = node.inputs[0], node.op.params
-    axis, stride, dilation = params["axis"], params["stride"], params["dilation"]
-    return [overlap_add(g, axis, x.shape[axis], stride, dilation)]
+    sizes = [x.shape[a] for a in params["axis"]]
+    return [overlap_add(g, params["axis"], sizes, params["stride"], params["dilation"])]
 
 
 _slide = Movement(
@@ -85,8 +90,11 @@ _slide = Movement(
 )  # fmt: skip
 
 
-def slide(x: Variable, axis: int, window: Any, stride: int = 1, dilation: int = 1) -> Variable:
+def slide(x: Variable, axis: Any, window: Any, stride: Any = 1, dilation: Any = 1) -> Variable:
     """Windows along `axis`: (…, n, …) gives (…, windows, …, window), a view.
+
+    All of `axis`, `window`, `stride` and `dilation` may be sequences, for several axes that
+    differ; the axes of the windows come last, in that order.
 
     >>> import graphad as ga
     >>> from graphad.ops.signal.windows import slide
@@ -94,33 +102,51 @@ def slide(x: Variable, axis: int, window: Any, stride: int = 1, dilation: int = 
     array([[1, 2],
            [3, 4]])
     """
-    (size,), sizes = size_spec((window,), "slide")
-    return _slide(x, *sizes, axis=axis, window=size, stride=stride, dilation=dilation)
+    axes = _each(axis, 1)
+    spec, sizes = size_spec(_each(window, 1), "slide")
+    return _slide(x, *sizes, axis=axes, window=spec, stride=_each(stride, len(axes)),
+                  dilation=_each(dilation, len(axes)))  # fmt: skip
 
 
-def _add_shape(types: Types, axis: int, size: Any, stride: int, dilation: int) -> Shape:
+def _each(given: Any, axes: int) -> tuple[Any, ...]:
+    """One for each axis."""
+    return tuple(given) if isinstance(given, tuple | list) else (given,) * axes
+
+
+def _add_shape(types: Types, axis: Axes, size: Shape, stride: Axes, dilation: Axes) -> Shape:
     shape = types[0].shape
-    return (*shape[:axis], size, *shape[axis + 1 : -1])
+    sizes = dict(zip(axis, size, strict=True))
+    return tuple([sizes.get(a, n) for a, n in enumerate(shape[: len(shape) - len(axis)])])
 
 
 def _add_value(
-    xp: Any, x: Any, *sizes: Any, axis: int, size: Any, stride: int, dilation: int
+    xp: Any, x: Any, *sizes: Any, axis: Axes, size: Shape, stride: Axes, dilation: Axes
 ) -> Any:
     """Adds up by places in the windows or by windows, whichever are fewer."""
-    steps = x.strides[:-1]  # on arrays only
-    (full,) = fill_sizes((size,), sizes)
-    total = _zeros_in_order((*x.shape[:axis], full, *x.shape[axis + 1 : -1]), steps, x.dtype)
-    places, width = x.shape[axis], x.shape[-1]
-    check_width(width)
-    front, parts = xp.moveaxis(total, axis, 0), xp.moveaxis(x, (axis, -1), (0, 1))
-    if width <= places:
-        for k in range(width):
-            start = k * dilation
-            front[start : start + (places - 1) * stride + 1 : stride] += parts[:, k]
+    axes = len(axis)
+    places, widths = [x.shape[a] for a in axis], x.shape[x.ndim - axes :]
+    shape, steps = list(x.shape[: x.ndim - axes]), x.strides[: x.ndim - axes]  # on arrays only
+    for a, n in zip(axis, fill_sizes(size, sizes), strict=True):
+        shape[a] = n
+    for width in widths:
+        check_width(width)
+    total = _zeros_in_order(shape, steps, x.dtype)
+    front = xp.moveaxis(total, axis, range(axes))
+    rows = zip(places, widths, stride, dilation, strict=True)
+    if math.prod(widths) <= math.prod(places):
+        parts = xp.moveaxis(x, range(x.ndim - axes, x.ndim), range(axes))
+        parts = xp.moveaxis(parts, [a + axes for a in axis], range(axes, 2 * axes))
+        turns, spans = widths, [(gap, p, step) for p, _, step, gap in rows]
     else:
-        for p in range(places):
-            start = p * stride
-            front[start : start + (width - 1) * dilation + 1 : dilation] += parts[p]
+        parts = xp.moveaxis(x, axis, range(axes))
+        parts = xp.moveaxis(parts, range(x.ndim - axes, x.ndim), range(axes, 2 * axes))
+        turns, spans = places, [(step, w, gap) for _, w, step, gap in rows]
+    for index in np.ndindex(*turns):
+        where = tuple([
+            slice(i * start, i * start + max(n - 1, 0) * by + 1 if n else 0, by)
+            for i, (start, n, by) in zip(index, spans, strict=True)
+        ])  # fmt: skip
+        front[where] += parts[index]
     return total
 
 
@@ -134,7 +160,8 @@ def _zeros_in_order(shape: Sequence[int], steps: Sequence[int], dtype: Any) -> A
 
 def _add_vjp(g: Variable, node: Apply) -> list[Variable]:
     x, params = node.inputs[0], node.op.params
-    return [slide(g, params["axis"], x.shape[-1], params["stride"], params["dilation"])]
+    widths = x.shape[x.ndim - len(params["axis"]) :]
+    return [slide(g, params["axis"], widths, params["stride"], params["dilation"])]
 
 
 _overlap_add = Movement(
@@ -142,16 +169,20 @@ _overlap_add = Movement(
     batch=along_axes)  # fmt: skip
 
 
-def overlap_add(x: Variable, axis: int, size: Any, stride: int = 1, dilation: int = 1) -> Variable:
+def overlap_add(x: Variable, axis: Any, size: Any, stride: Any = 1, dilation: Any = 1) -> Variable:
     """The transpose of `slide`: windows (…, windows, …, window) added up in (…, size, …).
+
+    Several axes as in `slide`, one size for each.
 
     >>> import graphad as ga
     >>> from graphad.ops.signal.windows import overlap_add
     >>> overlap_add(ga.constant([[1, 2], [3, 4]]), 0, 3).eval()
     array([1, 5, 4])
     """
-    (spec,), sizes = size_spec((size,), "overlap_add")
-    return _overlap_add(x, *sizes, axis=axis, size=spec, stride=stride, dilation=dilation)
+    axes = _each(axis, 1)
+    spec, sizes = size_spec(_each(size, 1), "overlap_add")
+    return _overlap_add(x, *sizes, axis=axes, size=spec, stride=_each(stride, len(axes)),
+                        dilation=_each(dilation, len(axes)))  # fmt: skip
 
 
 # ---- several axes ----------------------------------------------------------------------------
@@ -195,6 +226,8 @@ def sliding_window_view(
             f"of shape {shape_text(variable.type.shape)}",
             remedy="give one size for each axis, and name the axes with axis=",
         )
-    for a, width in zip(axes, widths, strict=True):
+    if len(set(axes)) == len(axes) > 0:
+        return slide(variable, axes, widths)
+    for a, width in zip(axes, widths, strict=True):  # windows of windows
         variable = slide(variable, a, width)
     return variable
