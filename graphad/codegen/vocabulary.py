@@ -16,6 +16,7 @@ import numpy as np
 from graphad.codegen.recording import Traced
 
 Writer = Callable[..., str]
+SMALL = 1 << 14  # multiplications up to which a product takes less time than its dispatch
 
 
 def literal(value: Any) -> str:
@@ -93,6 +94,26 @@ def _flip(x: Any, axis: tuple[int, ...]) -> str:
     return f"{literal(x)}[{inner or '...'}]"
 
 
+def _matmul(a: Any, b: Any) -> str:
+    """A method does the same product as the function, and finds it sooner."""
+    short = _is_small(a, b)
+    return f"{a.text}.dot({b.text})" if short else f"matmul({literal(a)}, {literal(b)})"
+
+
+def _is_small(a: Any, b: Any) -> bool:
+    """Are these a small vector or matrix and another, of one kind of floats?"""
+    known = [v.type for v in (a, b) if type(v) is Traced]
+    if len(known) < 2 or None in known:
+        return False
+    first, second = known
+    if not (first.is_static and second.is_static and first.dtype == second.dtype):
+        return False
+    if first.dtype.char not in "fdFD" or not (first.ndim in (1, 2) and second.ndim in (1, 2)):
+        return False
+    columns = second.shape[1] if second.ndim == 2 else 1
+    return bool(first.size * columns <= SMALL)
+
+
 ARRAY: dict[str, Writer] = {
     "sum": _reduce("add"),
     "prod": _reduce("multiply"),
@@ -101,6 +122,8 @@ ARRAY: dict[str, Writer] = {
     "any": _reduce("logical_or"),
     "all": _reduce("logical_and"),
     "abs": lambda x: f"absolute({literal(x)})",
+    "isneginf": lambda x: f"equal({literal(x)}, -inf)",  # NumPy's own is written in Python
+    "matmul": _matmul,
     "astype": lambda x, dtype: f"{literal(x)}.astype({literal(dtype)})",
     "getitem": lambda x, index: f"{literal(x)}[{index_text(index)}]",
     "reshape": lambda x, shape: f"{literal(x)}.reshape({literal(shape)})",

@@ -75,7 +75,7 @@ def _shifted(xp: Any, x: Any, axis: Any) -> tuple[Any, Any, Any]:
     are not lost, and log Σ exp(x) is exact also where it is nearly m.
     """
     top = xp.max(x, axis=axis, keepdims=True, initial=-xp.inf)
-    top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
+    top = xp.where(xp.isfinite(top), top, 0)
     below = xp.subtract(x, top)
     at_top = xp.equal(below, 0)
     terms = xp.where(at_top, 0, xp.exp(below))

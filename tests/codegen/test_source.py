@@ -188,3 +188,26 @@ def test_a_constant_that_is_chosen_stays_a_numpy_scalar() -> None:
     f = ga.function([x, t], [g, ga.jvp(g, x, t)], backend="numpy")
     for found in f(np.array([np.nan, 1.0, 2.0, 3.0]), np.ones(4)):
         np.testing.assert_array_equal(found, np.zeros(4))
+
+
+def test_small_arrays_are_treated_by_what_numpy_finds_sooner() -> None:
+    x = ga.matrix("x", shape=(2, 3))
+    share = ga.grad(ga.logsumexp(x), x)
+    f = ga.function([x], [ga.roll(x, 4, axis=1), x @ np.ones((3, 4)), share])
+    assert "concatenate([x[:, -1:], x[:, :-1]], axis=1)" in f.source
+    assert "x.dot(k0)" in f.source
+    assert ", -inf), 0, " in f.source
+    value = np.array([[1.0, -np.inf, 3.0], [2.0, 0.5, 6.0]])
+    rolled, product, shares = f(value)
+    np.testing.assert_array_equal(rolled, np.roll(value, 4, axis=1))
+    np.testing.assert_array_equal(product, value @ np.ones((3, 4)))
+    np.testing.assert_allclose(shares, np.exp(value) / np.sum(np.exp(value)), rtol=1e-15)
+
+
+def test_what_has_no_sooner_spelling() -> None:
+    x, y = ga.matrix("x", shape=("n", 3)), ga.matrix("y", shape=(200, 200))
+    z = ga.matrix("z", shape=(2, 2), dtype="int64")
+    rolled = [ga.roll(x, 1, axis=0), ga.roll(y, (1, 2), axis=(0, 1)), ga.roll(y, 400, axis=0)]
+    f = ga.function([x, y, z], [*rolled, y @ y, z @ z])
+    assert f.source.count("roll(") == 3
+    assert f.source.count("matmul(") == 2
