@@ -102,10 +102,9 @@ def _matmul(a: Any, b: Any) -> str:
 
 def _is_small(a: Any, b: Any) -> bool:
     """Are these a small vector or matrix and another, of one kind of floats?"""
-    known = [v.type for v in (a, b) if type(v) is Traced]
-    if len(known) < 2 or None in known:
+    first, second = [v.type if type(v) is Traced else None for v in (a, b)]
+    if first is None or second is None:
         return False
-    first, second = known
     if not (first.is_static and second.is_static and first.dtype == second.dtype):
         return False
     if first.dtype.char not in "fdFD" or not (first.ndim in (1, 2) and second.ndim in (1, 2)):

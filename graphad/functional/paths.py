@@ -22,6 +22,8 @@ from graphad.functional.stages import UNKNOWN, Stages
 from graphad.functional.tracer import CONVERSIONS, Guard
 from graphad.functional.tracing import Run
 from graphad.ir.context import resolve
+from graphad.ir.evaluate import evaluate
+from graphad.ir.graph import Graph
 from graphad.ir.op import freeze
 from graphad.ir.variable import Shared, Variable
 from graphad.ir.walk import leaves, toposort
@@ -58,9 +60,10 @@ class Path:
     def compile(self, name: str, options: dict[str, Any]) -> Function:
         if self.function is None:
             outputs = [*self.run.outputs, *[g.variable for g in self.run.guards]]
-            self.function = function(
-                self.run.inputs, outputs, name=name, unused="ignore", **options
-            )
+            with rarely:
+                self.function = function(
+                    self.run.inputs, outputs, name=name, unused="ignore", **options
+                )
         return self.function
 
     def result(self, values: Sequence[Any]) -> Any:
@@ -114,6 +117,11 @@ class Paths:
         tried: set[Path] = set()
         while path is not None and path.safe and path not in tried:
             tried.add(path)
+            if path.function is None and path.joins and path.checks:
+                other = self._guessed(path, arrays)
+                if other is not path:  # it may never be taken again: not worth a program
+                    path = other
+                    continue
             compiled = path.function or path.compile(self.name, self.options)
             start = time.perf_counter()
             try:
@@ -135,6 +143,14 @@ class Paths:
                     self._join()
             return path.result(values[:count])
         return self._traced(arrays, context)
+
+    def _guessed(self, path: Path, arrays: Sequence[Any]) -> Path | None:
+        """Where the guards of a path without a program lead, computed node by node."""
+        guards = [guard.variable for guard in path.run.guards]
+        try:
+            return self._other(path, evaluate(Graph(path.run.inputs, guards), arrays))
+        except Exception:  # perhaps only because a guard does not hold
+            return None
 
     def _staged(self, stages: Stages, arrays: Sequence[Any], context: Any) -> Any:
         """By the tree of programs."""

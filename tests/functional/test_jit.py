@@ -203,3 +203,16 @@ def test_trace_with_types_alone() -> None:
     with pytest.raises(UseError, match="truth value"):
         ga.trace(lambda x: x if x > 0 else -x, ga.TensorType("float64"))
     assert int(ga.trace(ga.constant([[1, 2], [3, 4]])).eval()) == 5
+
+
+def test_a_path_gets_a_program_when_it_is_taken_again() -> None:
+    decide = ga.jit(lambda x: x * 2 if x > 0 else x * 3 if x < -5 else x - 1)
+    (paths,) = [decide(1.0), *decide._cache.values()][1:]
+
+    def programs() -> int:
+        return sum([path.function is not None for path in paths._all()])
+
+    assert [float(decide(x)) for x in (2.0, -1.0, 3.0, -6.0, 4.0)] == [4.0, -2.0, 6.0, -18.0, 8.0]
+    assert (paths.count, programs()) == (3, 1)
+    assert [float(decide(x)) for x in (-6.0, -7.0, -2.0)] == [-18.0, -21.0, -3.0]
+    assert (paths.count, programs()) == (3, 3)
