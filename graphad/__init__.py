@@ -21,8 +21,6 @@ import numpy as _numpy  # noqa: F401  # first of all: it loads slower from deep 
 from graphad import errors, graph, ops, rewrite, tree
 from graphad._version import __version__
 from graphad.assemble import evaluate_variable, function
-from graphad.derivatives.forward import jvp
-from graphad.derivatives.higher import elementwise_grad, ggnvp, hessian, hvp, jacobian
 from graphad.derivatives.reverse import grad, vjp
 from graphad.errors import GraphadError
 from graphad.ir.context import scope
@@ -31,7 +29,6 @@ from graphad.ir.graph import Graph
 from graphad.ir.hooks import hooks
 from graphad.ir.make import constant, matrix, scalar, shared, tensor, vector
 from graphad.ir.op import OPS
-from graphad.ir.text import debugprint, listing
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Constant, Shared, Variable
 from graphad.ops.activation import (
@@ -67,10 +64,13 @@ if TYPE_CHECKING:
     from graphad.compiler import Options
     from graphad.derivatives.checkpoint import checkpoint
     from graphad.derivatives.custom import custom_jvp, custom_vjp
+    from graphad.derivatives.forward import jvp
     from graphad.derivatives.gates import grad_clip, grad_reverse, grad_scale
+    from graphad.derivatives.higher import elementwise_grad, ggnvp, hessian, hvp, jacobian
     from graphad.derivatives.implicit import fixed_point, minimize, root
     from graphad.derivatives.primitive import primitive
     from graphad.functional import flatten, jit, linearize, value_and_grad
+    from graphad.ir.text import debugprint, listing
     from graphad.ops.control.branches import cond, switch
     from graphad.ops.control.counting import fori_loop, while_loop
     from graphad.ops.control.mapping import associative_scan
@@ -95,6 +95,9 @@ _LATER = {  # what `import graphad` need not load, by the module that is loaded 
     "Options": "compiler",
     "checkpoint": "derivatives.checkpoint", "primitive": "derivatives.primitive",
     "custom_jvp": "derivatives.custom", "custom_vjp": "derivatives.custom",
+    "jvp": "derivatives.forward", "elementwise_grad": "derivatives.higher",
+    "ggnvp": "derivatives.higher", "hessian": "derivatives.higher", "hvp": "derivatives.higher",
+    "jacobian": "derivatives.higher", "debugprint": "ir.text", "listing": "ir.text",
     "grad_clip": "derivatives.gates", "grad_reverse": "derivatives.gates",
     "grad_scale": "derivatives.gates", "fixed_point": "derivatives.implicit",
     "minimize": "derivatives.implicit", "root": "derivatives.implicit",

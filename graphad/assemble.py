@@ -21,7 +21,6 @@ from graphad.ir.streams import Stream, advance, bypass
 from graphad.ir.variable import Constant, Shared, Variable, as_variable, describe
 from graphad.rewrite.pattern import Rule
 from graphad.runtime.arguments import Parameter, weakly
-from graphad.runtime.failure import explain
 from graphad.runtime.function import Function
 from graphad.runtime.sizes import SizeChecks
 
@@ -351,7 +350,8 @@ def evaluate_variable(variable: Variable, values: Mapping[Any, Any] | None = Non
     try:
         result = evaluate(graph, arrays)[0]
     except Exception as error:
-        told = explain(error, "eval", [p.label for p in parameters], arrays[: len(parameters)])
+        labels = [p.label for p in parameters]
+        told = hooks.load("runtime.failure").explain(error, "eval", labels, arrays[: len(labels)])
         if told is None:
             raise
         raise told from error

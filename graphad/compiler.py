@@ -5,26 +5,22 @@ build (the user) → check → rewrite → plan → generate → run (runtime.Fu
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphad.codegen.floats import generate_floats, is_scalar_plan
-from graphad.codegen.program import Program, generate
+from graphad.codegen.program import Program, generate, is_scalar_plan
 from graphad.errors import UseError
-from graphad.ir.check import check
 from graphad.ir.evaluate import evaluate
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.graph import Graph
 from graphad.ir.hooks import hooks
 from graphad.ir.op import Op
 from graphad.plan import Plan, make_plan
-from graphad.rewrite.assume import assume_equal
+from graphad.records import Record
 from graphad.rewrite.passes import simplify
 from graphad.rewrite.pattern import Rule
 
@@ -36,8 +32,18 @@ if TYPE_CHECKING:
 BACKENDS = ("auto", "numpy", "llvm", "interpreter")
 
 
-@dataclass(frozen=True)
-class Options:
+class _Fields(Record):
+    backend: str
+    rules: tuple[Rule, ...]
+    debug: bool
+    threads: int | None
+    deterministic: bool
+    cache: bool | str
+    memory_budget: int | str | None
+    sizes: tuple[tuple[str, int], ...]
+
+
+class Options(_Fields):
     """How to compile; a frozen value, no global state.
 
     backend: "auto" (a NumPy program at once, or plain floats for graphs of scalars; machine code
@@ -59,28 +65,32 @@ class Options:
     sizes: for which sizes of named dims the budget is meant, as pairs.
     """
 
-    backend: str = "auto"
-    rules: tuple[Rule, ...] = ()
-    debug: bool = False
-    threads: int | None = None
-    deterministic: bool = False
-    cache: bool | str = True
-    memory_budget: int | str | None = None
-    sizes: tuple[tuple[str, int], ...] = ()
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        if self.backend not in BACKENDS:
+    def __new__(
+        cls,
+        backend: str = "auto",
+        rules: tuple[Rule, ...] = (),
+        debug: bool = False,
+        threads: int | None = None,
+        deterministic: bool = False,
+        cache: bool | str = True,
+        memory_budget: int | str | None = None,
+        sizes: tuple[tuple[str, int], ...] = (),
+    ) -> Options:
+        if backend not in BACKENDS:
+            raise UseError(f"backend={backend!r}", remedy=f"choose one of {', '.join(BACKENDS)}")
+        if not isinstance(cache, bool | str) or cache == "":
+            raise UseError(f"cache={cache!r}", remedy="give a folder, True or False")
+        if memory_budget is not None and backend not in ("auto", "numpy"):
             raise UseError(
-                f"backend={self.backend!r}", remedy=f"choose one of {', '.join(BACKENDS)}"
-            )
-        if not isinstance(self.cache, bool | str) or self.cache == "":
-            raise UseError(f"cache={self.cache!r}", remedy="give a folder, True or False")
-        if self.memory_budget is not None and self.backend not in ("auto", "numpy"):
-            raise UseError(
-                f"memory_budget with backend={self.backend!r}",
+                f"memory_budget with backend={backend!r}",
                 cause="the budget is kept by the NumPy program",
                 remedy='choose backend="numpy", or "auto"',
             )
+        return super().__new__(
+            cls, backend, rules, debug, threads, deterministic, cache, memory_budget, sizes
+        )
 
 
 class Compiled:
@@ -140,17 +150,16 @@ class Compiled:
                 self.plan, self.options.cache
             )
             return numbers
-        graph, conditions = assume_equal(self.graph)
+        graph, conditions = hooks.load("rewrite.assume").assume_equal(self.graph)
         if conditions.equal:
             graph, _ = simplify(graph, self.options.rules)
-            if self.options.debug:
-                check(graph, "assume")
+            _check(graph, self.options, "assume")
         maker = hooks.load("codegen.native")
         fused = maker.fused_plan(graph)
         if self.program is None or (fused is None and not self._may_loop):
             return None
         fused = make_plan(graph) if fused is None else fused
-        inner = inner_compiler(dataclasses.replace(self.options, backend="llvm"))
+        inner = inner_compiler(self.options._replace(backend="llvm"))
         fits = conditions.hold if conditions.equal else None
         made: Native = maker.Native(
             fused,
@@ -240,14 +249,12 @@ def compile_graph(
     """
     options = options or Options()
     clock = _Clock()
-    if options.debug:
-        check(graph, "build")
+    _check(graph, options, "build")
     clock.mark("check")
     if options.backend == "interpreter":
         return Compiled(graph, make_plan(graph), None, options, name, clock.seconds)
     graph, report = simplify(graph, options.rules)
-    if options.debug:
-        check(graph, "rewrite")
+    _check(graph, options, "rewrite")
     clock.mark("rewrite")
     if options.memory_budget is None:
         plan = make_plan(graph, None, donated)
@@ -257,8 +264,9 @@ def compile_graph(
         plan = maker.plan_within(graph, allowed, dict(options.sizes), donated)
         graph = plan.graph
     clock.mark("plan")
-    scalar = options.backend in ("auto", "llvm") and is_scalar_plan(plan)
-    floats = generate_floats(plan, name) if scalar else None
+    floats = None
+    if options.backend in ("auto", "llvm") and is_scalar_plan(plan):
+        floats = hooks.load("codegen.floats").generate_floats(plan, name)
     compiled = Compiled(graph, plan, floats, options, name, clock.seconds, report)
     if floats is None:
         _ = compiled.program
@@ -269,10 +277,14 @@ def compile_graph(
     return compiled
 
 
+def _check(graph: Graph, options: Options, stage: str) -> None:
+    if options.debug:
+        hooks.load("ir.check").check(graph, stage)
+
+
 def inner_compiler(options: Options) -> Callable[[Op], Callable[..., Any]]:
     """What compiles ops that hold inner graphs: the same pipeline for each of these."""
-    inner = dataclasses.replace(options, memory_budget=None)
-    return functools.partial(_compile_inner, inner)
+    return functools.partial(_compile_inner, options._replace(memory_budget=None))
 
 
 def _compile_inner(options: Options, op: Op) -> Callable[..., Any]:

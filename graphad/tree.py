@@ -8,7 +8,6 @@ Variable or any nested container of them".
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -77,7 +76,7 @@ class Structure:
             return ordered if kind is dict else kind(ordered)
         if hasattr(kind, "_fields"):
             return kind(*values)
-        if dataclasses.is_dataclass(kind):
+        if _is_dataclass(kind):
             return _rebuild_dataclass(kind, dict(zip(self.keys, values, strict=True)))
         return kind(values)
 
@@ -85,7 +84,7 @@ class Structure:
         """Python expressions that select each leaf, for messages: `root['w'][0]`."""
         if self.kind is None:
             return [root]
-        is_record = hasattr(self.kind, "_fields") or dataclasses.is_dataclass(self.kind)
+        is_record = hasattr(self.kind, "_fields") or _is_dataclass(self.kind)
         selected = [f"{root}.{key}" if is_record else f"{root}[{key!r}]" for key in self.keys]
         pairs = zip(selected, self.children, strict=True)
         return [path for prefix, child in pairs for path in child.paths(prefix)]
@@ -125,6 +124,10 @@ def register(kind: type, open: Open, close: Close) -> type:
     return kind
 
 
+def _is_dataclass(kind: Any) -> bool:
+    return hasattr(kind, "__dataclass_fields__")
+
+
 def _rebuild_dataclass(kind: Any, fields: dict[str, Any]) -> Any:
     built: Any = object.__new__(kind)
     for name, value in fields.items():
@@ -153,7 +156,9 @@ def _open(value: Any) -> tuple[tuple, Sequence[Any], tuple] | None:
         return tuple(value._fields), value, ()
     if isinstance(value, list | tuple):
         return tuple(range(len(value))), value, ()
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if _is_dataclass(type(value)):
+        import dataclasses  # loaded by whoever made the class, and slowly where nobody needs it
+
         keys = tuple(field.name for field in dataclasses.fields(value))
         return keys, [getattr(value, key) for key in keys], ()
     return None

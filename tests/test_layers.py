@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent.parent
 # A row may import the rows above it; siblings in a row do not see each other.
 ROWS = (
     ("_version",),
-    ("errors", "tree"),
+    ("errors", "records", "tree"),
     ("libraries",),
     ("ir",),
     ("graph", "ops"),

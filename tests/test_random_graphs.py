@@ -15,7 +15,7 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 import graphad as ga
-from graphad.codegen import floats, program
+from graphad.codegen import program
 from graphad.testing.numeric import central, inner
 from graphad.testing.programs import RandomProgram
 
@@ -64,7 +64,6 @@ def test_values_of_chunked_programs(numbers: list[int], chunk: int) -> None:
     """Programs cut after every few steps, dead arrays dropped at once, whatever their size."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(program, "CHUNK", chunk)
-        patch.setattr(floats, "CHUNK", chunk)
         patch.setattr(program, "LARGE", 0)
         assert_like_numpy(RandomProgram(numbers, smooth=False))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from graphad.codegen.recording import Traced
 from graphad.codegen.statements import takes_out
 from graphad.codegen.vocabulary import ARRAY, call, literal
 from graphad.plan.group import Axes, Operand, Result
+from graphad.records import Record
 
 
 class Val:
@@ -54,7 +55,7 @@ class Line:
         self.target, self.place = target, place
 
 
-class Buffer(NamedTuple):
+class Buffer(Record):
     """A view of a slot of the workspace: dtype, and shape by axes of the frame."""
 
     slot: int
@@ -62,7 +63,7 @@ class Buffer(NamedTuple):
     axes: Axes
 
 
-class Body(NamedTuple):
+class Body(Record):
     """The source of one block, and what its parameters are.
 
     parameters: operands, then results that are written in place, then buffers.

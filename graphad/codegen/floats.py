@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphad.codegen.naming import Names
-from graphad.codegen.program import CHUNK, Program
+from graphad.codegen.program import Program
 from graphad.codegen.recording import Instruction, Recorder, Traced, Unrecordable
 from graphad.codegen.statements import inline, is_mixed
 from graphad.codegen.vocabulary import BOOLEAN, CHOOSING, FLOAT, MATH_NAMES, call
@@ -20,14 +20,6 @@ from graphad.ir.variable import Constant
 from graphad.plan.plan import Plan, Step
 
 FAILURES = (ArithmeticError, ValueError)  # what math raises where NumPy has a value
-
-
-def is_scalar_plan(plan: Plan) -> bool:
-    """Are all values single float64 numbers or booleans, and all ops elementwise?"""
-    kinds = (np.float64, np.bool_)
-    scalars = all(v.type.ndim == 0 and v.type.dtype in kinds for v in plan.values)
-    formulas = all(step.node.op.family.is_elementwise for step in plan.steps)
-    return scalars and formulas and 0 < len(plan.steps) <= CHUNK
 
 
 class Floats:

@@ -18,8 +18,9 @@ from graphad.ir.families.reduction import Reduction, Scan
 from graphad.ir.graph import Graph
 from graphad.ir.op import Op
 from graphad.ir.variable import Apply
-from graphad.plan import Group, Plan, Role, make_plan
+from graphad.plan import Plan, make_plan
 from graphad.plan.fuse import fuse
+from graphad.plan.group import Group, Role
 
 ATTEMPTS = 4  # of grouping, each without the nodes that turned out not to fit
 

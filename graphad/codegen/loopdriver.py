@@ -24,7 +24,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy import empty
@@ -33,13 +33,14 @@ from graphad.codegen.loopentry import Memory
 from graphad.codegen.reuse import LARGE, Store
 from graphad.codegen.unfit import Unfit
 from graphad.ir.families.looprun import Layout, too_long
+from graphad.records import Record
 
 CHUNK = 256  # steps of a loop of unknown length before its storage grows
 
 Run = Callable[[Sequence[Any]], Any]
 
 
-class Entered(NamedTuple):
+class Entered(Record):
     """What a driver has to know: the loop's layout and how many inputs its body has, the function
     to enter, where carries lie, (shape, dtype) of the rows of stacked results, constants."""
 

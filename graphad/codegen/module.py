@@ -6,7 +6,6 @@ define ptr @program(ptr %self, ptr %arguments, i64 %count):  inputs …, results
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -17,11 +16,12 @@ from graphad.codegen.parts import Parts
 from graphad.codegen.places import Place
 from graphad.codegen.storage import LINE, offsets
 from graphad.codegen.vectors import Text
+from graphad.records import Record
 
 RELEASE = 50_000  # operations from which the interpreter lock is released
 
 
-class Content(NamedTuple):
+class Content(Record):
     """What the function does.
 
     inputs   their places

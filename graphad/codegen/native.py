@@ -26,8 +26,9 @@ from graphad.codegen.unfit import Unfit
 from graphad.codegen.whole import whole_program
 from graphad.ir.graph import Graph
 from graphad.ir.op import Op
-from graphad.plan import Group, Plan, make_plan
+from graphad.plan import Plan, make_plan
 from graphad.plan.fuse import fuse
+from graphad.plan.group import Group
 
 VARIANTS = 4  # shapes for which there is one native function
 Shapes = tuple[tuple[int, ...], ...]

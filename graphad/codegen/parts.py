@@ -7,7 +7,7 @@ twice, so that the code of an unrolled network is as long as that of one of its 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +19,10 @@ from graphad.codegen.products import Product, write_product
 from graphad.codegen.recording import Unrecordable
 from graphad.codegen.scalars import Scalar
 from graphad.plan.group import Group
+from graphad.records import Record
 
 
-class Call(NamedTuple):
+class Call(Record):
     """One call of a function on places in memory; the last of them is written."""
 
     function: str

@@ -8,16 +8,16 @@ and strides are numbers in the code. For matrices that fit the caches; larger on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from graphad.codegen.looptext import LoopText
 from graphad.codegen.places import pieces
 from graphad.codegen.vectors import element
+from graphad.records import Record
 
 
-class Product(NamedTuple):
+class Product(Record):
     """c (m, n) = a (m, k) b (k, n): strides in elements; rows of b and c are contiguous.
 
     stack: how many products, and the elements from one to the next in a, b and c.

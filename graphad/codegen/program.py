@@ -12,12 +12,10 @@ import linecache
 import re
 import weakref
 from collections.abc import Callable, Container, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphad.codegen.chunked import chunked
-from graphad.codegen.masking import masked_lines
 from graphad.codegen.naming import Names, is_plain
 from graphad.codegen.recording import Instruction, Recorder, Traced, Unrecordable
 from graphad.codegen.statements import (
@@ -41,16 +39,26 @@ from graphad.ir.hooks import hooks
 from graphad.ir.op import Op
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Constant, Variable
-from graphad.plan.group import Group
-from graphad.plan.layout import layout
 from graphad.plan.plan import Plan, Step, Value
+
+if TYPE_CHECKING:
+    from graphad.plan.group import Group
+
+    Kernels = Mapping[Group, Callable[..., Any]]
 
 CHUNK = 1000  # steps in one generated function
 LARGE = 1 << 16  # bytes from which a dead array is dropped before the program ends
 
 Run = Callable[..., Sequence[Any]]
-Kernels = Mapping[Group, Callable[..., Any]]
 _serial = itertools.count(1)
+
+
+def is_scalar_plan(plan: Plan) -> bool:
+    """Are all values single float64 numbers or booleans, and all ops elementwise?"""
+    kinds = (np.float64, np.bool_)
+    scalars = all(v.type.ndim == 0 and v.type.dtype in kinds for v in plan.values)
+    formulas = all(step.node.op.family.is_elementwise for step in plan.steps)
+    return scalars and formulas and 0 < len(plan.steps) <= CHUNK
 
 
 class Program:
@@ -168,10 +176,16 @@ class Writer:
                 raise Unrecordable("no traced result")
             if step.reuse is not None and step.node.op.family.changes_first:
                 in_place(recorder.instructions, result, traced[0])
-            masked = masked_lines(self, step, recorder.instructions)
-            return masked or self._recorded(step, recorder.instructions, result)
+            calls = recorder.instructions
+            lines = self._masked(step, calls) if calls and calls[-1].function == "where" else None
+            return lines or self._recorded(step, calls, result)
         except Unrecordable:
             return [self._opaque(step)]
+
+    def _masked(self, step: Step, calls: Sequence[Instruction]) -> list[str] | None:
+        """The statements of a choice that is cheaper as a product and a copy."""
+        lines: list[str] | None = hooks.load("codegen.masking").masked_lines(self, step, calls)
+        return lines
 
     def _kernel(self, step: Step, group: Group) -> list[str]:
         """A call of a native kernel."""
@@ -256,7 +270,7 @@ class Writer:
 
     def _reshaped(self, node: Apply, text: str) -> str:
         """What may be a copy of a large array is made in memory that is kept."""
-        dense = layout(node.inputs[0]) == "dense"
+        dense = hooks.load("plan.layout").layout(node.inputs[0]) == "dense"
         name = "" if dense else self.memory("reshaped", "", node.types[0])
         given, _, shape = text.rpartition(".reshape(")
         return f"{name}({given}, {shape}" if name else text
@@ -371,7 +385,7 @@ def generate(
     if len(plan.steps) <= CHUNK:
         body = writer.body(plan.steps)
     else:
-        body = chunked(writer, inputs, parts, CHUNK)
+        body = hooks.load("codegen.chunked").chunked(writer, inputs, parts, CHUNK)
     asked = [] if large is None else large.asked(writer, inputs)
     results = [writer.result(i, n) for i, n in enumerate(plan.outputs)]
     returned = f"return ({', '.join(results)}{',' if len(results) == 1 else ''})"

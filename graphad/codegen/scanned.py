@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.codegen.floats import FAILURES, Floats, is_scalar_plan
-from graphad.codegen.program import CHUNK, Program, Writer
+from graphad.codegen.floats import FAILURES, Floats
+from graphad.codegen.program import CHUNK, Program, Writer, is_scalar_plan
 from graphad.codegen.recording import Unrecordable
 from graphad.codegen.vocabulary import dtype_name
 from graphad.ir.families.looprun import Layout, checked_length, layout_of, run_scan, too_long

@@ -11,7 +11,7 @@ import numpy as np
 
 from graphad.codegen.recording import Instruction, Traced
 from graphad.codegen.vocabulary import STATEMENTS
-from graphad.ir.text import place_of
+from graphad.ir.context import place_of
 from graphad.ir.variable import Apply
 from graphad.plan.plan import Step
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from graphad.ir.families.inner import InnerFamily
 from graphad.ir.families.movement import zeros_for
 from graphad.ir.hooks import also_of_functions, hooks
 from graphad.ir.variable import Apply, Constant, Variable, as_variable, describe
+from graphad.records import Record
 
 _HANDLING = ("raise", "zero", "none")
 
@@ -208,7 +209,7 @@ def _pull(
 WINDOW = 8  # how many levels of operands a stable form may replace
 
 
-class Stable(NamedTuple):
+class Stable(Record):
     """What is differentiated in the place of a node: `result`, a function of variables of the
     graph, among them all `leaves`; `around` are variables of the graph at which it ends."""
 

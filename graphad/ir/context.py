@@ -12,9 +12,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from types import CodeType, MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from graphad.errors import UseError
+from graphad.records import Record
 
 if TYPE_CHECKING:
     from graphad.ir.variable import Apply
@@ -26,7 +27,7 @@ _internal: dict[str, bool] = {}
 RawSite = tuple[CodeType, int]
 
 
-class Site(NamedTuple):
+class Site(Record):
     """A line of the user's program."""
 
     filename: str
@@ -36,7 +37,7 @@ class Site(NamedTuple):
         return f"{self.filename}:{self.line}"
 
 
-class Surroundings(NamedTuple):
+class Surroundings(Record):
     """What a node takes over from the place where it is built."""
 
     scope: str = ""
@@ -148,3 +149,13 @@ class in_place_of:
 
     def __exit__(self, *failure: object) -> None:
         surroundings.reset(self.token)
+
+
+def place_of(node: Apply, site: Site | None) -> str:
+    """Scope, file:line, and whether it is a derivative, in printable characters."""
+    where = f"{site.filename.rsplit('/', 1)[-1]}:{site.line}" if site else ""
+    text = ", ".join(part for part in (node.scope, where) if part)
+    text = f"{text} (derivative)" if node.origin is not None else text
+    if text.isprintable():
+        return text
+    return "".join([c if c.isprintable() else "?" for c in text])

@@ -15,11 +15,12 @@ import struct
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphad.ir.types import Shape, Size, TensorType
+from graphad.records import Record
 
 if TYPE_CHECKING:
     from graphad.ir.variable import Apply, Variable
@@ -123,8 +124,8 @@ class Op:
     def __init__(self, family: Family, params: Mapping[str, Any] | None = None) -> None:
         self.family = family
         self.name = family.name
-        self.params = dict(params or {})
-        self.key = (self.name, freeze(self.params))
+        self.params = dict(params) if params else {}
+        self.key = (self.name, freeze(self.params) if params else _BARE)
         self._hash = hash(self.key)
         self._cuts: dict[int, bool] = {}
         self.memo: dict[tuple[TensorType, ...], tuple[TensorType, ...]] = {}
@@ -162,6 +163,9 @@ class Op:
 
     def __reduce__(self) -> tuple:
         return _restore, (self.name, self.params)
+
+
+_BARE = ("dict", ())  # of an op without parameters
 
 
 def freeze(value: Any) -> Any:
@@ -204,7 +208,7 @@ def _freeze(value: Any) -> Any:
     return type(value).__name__, value
 
 
-class Sample(NamedTuple):
+class Sample(Record):
     """Arguments on which an entry of the table is tested: arrays (made symbolic) and keywords.
 
     An element of `arrays` may be a list of arrays, for functions that take one. Arrays in `named`
@@ -216,7 +220,7 @@ class Sample(NamedTuple):
     named: Mapping[str, Any] = {}
 
 
-class Entry(NamedTuple):
+class Entry(Record):
     """One public function of the table, with what tests, docs and dispatch need to know of it.
 
     Names in a namespace are dotted, as "linalg.inv". `observe` maps a result to what of it is

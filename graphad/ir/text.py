@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from graphad.ir import walk
-from graphad.ir.context import Site
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.graph import Graph
 from graphad.ir.variable import Apply, Constant, Shared, Variable
@@ -158,13 +157,3 @@ def _as_graph(graph: Graph | Variable | Sequence[Variable]) -> Graph:
     if isinstance(graph, Graph):
         return graph
     return Graph.of([graph] if isinstance(graph, Variable) else graph)
-
-
-def place_of(node: Apply, site: Site | None) -> str:
-    """Scope, file:line, and whether it is a derivative, in printable characters."""
-    where = f"{site.filename.rsplit('/', 1)[-1]}:{site.line}" if site else ""
-    text = ", ".join(part for part in (node.scope, where) if part)
-    text = f"{text} (derivative)" if node.origin is not None else text
-    if text.isprintable():
-        return text
-    return "".join([c if c.isprintable() else "?" for c in text])

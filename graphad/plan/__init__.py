@@ -4,7 +4,6 @@ order · which nodes share a loop nest (group, fuse) · liveness and aliases (al
 Plan (plan).
 """
 
-from graphad.plan.group import Group, Role
 from graphad.plan.plan import Plan, Step, Value, make_plan
 
-__all__ = ["Group", "Plan", "Role", "Step", "Value", "make_plan"]
+__all__ = ["Plan", "Step", "Value", "make_plan"]

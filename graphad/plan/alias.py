@@ -9,12 +9,14 @@ overwritten, inputs only if they are donated.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphad.ir.variable import Apply
-from graphad.plan.group import Group
 
-Draft = tuple[Apply | Group, tuple[int, ...], tuple[int, ...]]  # what runs, inputs, outputs
+if TYPE_CHECKING:
+    from graphad.plan.group import Group
+
+    Draft = tuple[Apply | Group, tuple[int, ...], tuple[int, ...]]  # what runs, inputs, outputs
 
 
 class Aliases:
@@ -48,7 +50,7 @@ class Aliases:
         parts: set[int] = set()
         for node, inputs, outputs in drafts:
             value = self.values[outputs[0]]
-            if isinstance(node, Group) or value.root == value.number:
+            if not isinstance(node, Apply) or value.root == value.number:
                 continue
             source = self.values[inputs[0]]
             same = (value.type.dtype, value.type.size) == (source.type.dtype, source.type.size)
@@ -59,7 +61,7 @@ class Aliases:
     def _reuse(
         self, i: int, node: Apply | Group, inputs: Sequence[int], outputs: Sequence[int]
     ) -> int | None:
-        if isinstance(node, Group) or len(outputs) != 1:
+        if not isinstance(node, Apply) or len(outputs) != 1:
             return None
         family = node.op.family
         if not family.is_elementwise and not family.changes_first:

@@ -15,15 +15,15 @@ loops have ended, so nothing else in the group can read it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from graphad.ir.types import Size
 from graphad.ir.variable import Apply, Variable
+from graphad.records import Record
 
 Axes = tuple[int | None, ...]
 
 
-class Role(NamedTuple):
+class Role(Record):
     """How a node takes part in a loop nest; None stands for nodes that cannot.
 
     kind     "map" (elementwise), "view" (axes inserted, removed, stretched), "pad" (a view with
@@ -45,7 +45,7 @@ class Role(NamedTuple):
     sizes: tuple[tuple[int, int], ...] = ()
 
 
-class Window(NamedTuple):
+class Window(Record):
     """Along an axis of the frame the operand begins at `start` (from the end, if negative) and is
     as long as its own axis `position` says (1 without one); elsewhere there are zeros."""
 
@@ -54,7 +54,7 @@ class Window(NamedTuple):
     position: int | None
 
 
-class Operand(NamedTuple):
+class Operand(Record):
     """An array from outside, and the axes of the frame it runs along.
 
     `sizes` are integers from outside that say how long axes of the frame are."""
@@ -78,7 +78,7 @@ class Operand(NamedTuple):
         return frozenset([*own, *[axis for axis, _ in self.sizes]])
 
 
-class View(NamedTuple):
+class View(Record):
     """A view of a value from outside: `base`, and as in `Role`; `sizes` with variables."""
 
     base: Variable
@@ -87,7 +87,7 @@ class View(NamedTuple):
     sizes: tuple[tuple[int, Variable], ...] = ()
 
 
-class Result(NamedTuple):
+class Result(Record):
     """A value of the group that is read outside.
 
     kind: "element", "row", and reductions that end the loops: "total" (over all elements), "row

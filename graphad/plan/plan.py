@@ -6,7 +6,7 @@ A plan is data: it can be printed, counted and checked before anything runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from graphad.errors import UseError
 from graphad.ir.dims import Dim
@@ -14,11 +14,15 @@ from graphad.ir.families.inner import InnerFamily
 from graphad.ir.graph import Graph
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Constant, Variable
-from graphad.plan.alias import Aliases, Draft
-from graphad.plan.group import Group
+from graphad.plan.alias import Aliases
+from graphad.records import Record
+
+if TYPE_CHECKING:
+    from graphad.plan.alias import Draft
+    from graphad.plan.group import Group
 
 
-class Value(NamedTuple):
+class Value(Record):
     """A numbered array of the plan. `kind`: input, constant or step; `root`: the value whose
     memory it may share (itself if it owns its memory)."""
 
@@ -30,7 +34,7 @@ class Value(NamedTuple):
     variable: Variable
 
 
-class Step(NamedTuple):
+class Step(Record):
     """One application: reads `inputs`, writes `outputs`; `reuse` is the value whose memory the
     result takes over; `frees` are values that nobody reads afterwards. A step with a `group` is
     one call of a native kernel; its node is the last of the group."""
@@ -43,7 +47,7 @@ class Step(NamedTuple):
     group: Group | None = None
 
 
-class Plan(NamedTuple):
+class Plan(Record):
     """What will be computed, in order, and where results live.
 
     `outputs` are numbers of values; those at positions in `copies` are copied at the end, since
@@ -211,7 +215,7 @@ def make_plan(
             if variable not in numbers:
                 add(variable, "constant")
         inputs = tuple([numbers[v] for v in unit.inputs])
-        view = False if isinstance(unit, Group) else (
+        view = False if not isinstance(unit, Apply) else (
             unit.op.family.views(unit.op.params) and values[inputs[0]].root)  # fmt: skip
         outputs = tuple(
             [numbers[v] if v in numbers else add(v, "step", view if view is not False else None)
@@ -224,7 +228,7 @@ def make_plan(
     aliases = Aliases(values, drafts, results, donated)
     steps = [
         Step(unit, inputs, outputs, aliases.reuse[i], aliases.frees[i])
-        if not isinstance(unit, Group)
+        if isinstance(unit, Apply)
         else Step(unit.nodes[-1], inputs, outputs, aliases.reuse[i], aliases.frees[i], unit)
         for i, (unit, inputs, outputs) in enumerate(drafts)
     ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import Any
 
 from graphad.errors import GraphadError
 from graphad.ir.dims import Atom, Dim, atom
@@ -20,9 +20,10 @@ from graphad.ir.op import OPS, Op
 from graphad.ir.sizes import joint_size
 from graphad.ir.types import Shape, Size, TensorType
 from graphad.ir.variable import Apply, Variable
+from graphad.records import Record
 
 
-class Conditions(NamedTuple):
+class Conditions(Record):
     """What is assumed of the inputs: (input, axis) has the size of another (input, axis)."""
 
     equal: tuple[tuple[int, int, int, int], ...] = ()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from graphad.ir.families.loopflows import build
 from graphad.ir.families.looprun import Layout, layout_of
 from graphad.ir.families.loops import Scan
 from graphad.ir.graph import Graph, replace
 from graphad.ir.variable import Apply, Constant, Variable, rebuild
+from graphad.records import Record
 
 
-class Parts(NamedTuple):
+class Parts(Record):
     """A scan by roles: (variable of the body, operand) pairs, and outputs."""
 
     layout: Layout

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphad.errors import FROM_CALLBACK, GraphadError, IndexingError, ShapeError
+from graphad.ir.context import place_of
 from graphad.ir.dimtext import shape_text
 from graphad.ir.evaluate import evaluate
-from graphad.ir.text import place_of
 
 _ABOUT_SIZES = re.compile("shape|size|dimension|broadcast|ax[ie]s|element", re.IGNORECASE)
 _KINDS: dict[type, type[GraphadError]] = {ValueError: ShapeError, IndexError: IndexingError}

@@ -21,13 +21,11 @@ from graphad.ir.dimtext import shape_text
 from graphad.ir.evaluate import evaluate
 from graphad.ir.graph import Graph
 from graphad.ir.hooks import hooks
-from graphad.ir.text import listing
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Shared
 from graphad.runtime import cells
 from graphad.runtime.arguments import Parameter, bind, called, given_away
 from graphad.runtime.door import door
-from graphad.runtime.failure import explain
 from graphad.runtime.packaging import as_array, as_number, packer
 from graphad.runtime.quiet import quietly
 from graphad.runtime.sizes import SizeChecks
@@ -176,7 +174,7 @@ class Function:
         except Exception as error:
             labels = [p.label for p in self._parameters]
             labels += [v.name or "shared" for v in self._shared]
-            told = explain(error, self.name, labels, arrays)
+            told = hooks.load("runtime.failure").explain(error, self.name, labels, arrays)
             if told is None:
                 raise
             raise told from error
@@ -309,7 +307,9 @@ class Function:
     def source(self) -> str:
         """The generated program as Python source."""
         if self.options.backend == "interpreter":
-            return "# interpreted, no program was generated\n" + listing(self.graph)
+            return "# interpreted, no program was generated\n" + hooks.load("ir.text").listing(
+                self.graph
+            )
         if self._native is not None:
             return str(self._native.source)
         floats = self._compiled.floats

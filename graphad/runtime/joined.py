@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from graphad.ir import walk
+from graphad.ir.context import place_of
 from graphad.ir.dims import Atom, Dim
 from graphad.ir.graph import Graph
 from graphad.ir.hooks import hooks
 from graphad.ir.op import OPS
-from graphad.ir.text import place_of
 from graphad.ir.types import Shape
 from graphad.ir.variable import Apply, Constant, Variable
+from graphad.records import Record
 
 
-class Joined(NamedTuple):
+class Joined(Record):
     """A named size that some op joins with a size that has no name."""
 
     named: Dim

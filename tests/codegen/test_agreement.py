@@ -25,7 +25,7 @@ from graphad.codegen.kernels import Kernels
 from graphad.codegen.llvm import Unfit
 from graphad.codegen.native import fused_plan
 from graphad.ir.evaluate import evaluate
-from graphad.plan import Group
+from graphad.plan.group import Group
 from graphad.rewrite.passes import simplify
 from graphad.testing import programs
 from graphad.testing.programs import RandomProgram

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import graphad as ga
-from graphad.codegen import floats, program
+from graphad.codegen import program
 
 X, V = ga.matrix("x", shape=("n", 4)), ga.vector("v", shape=(4,))
 ARRAYS = [np.linspace(-1, 1, 12).reshape(3, 4), np.arange(4.0)]
@@ -51,7 +51,6 @@ PROGRAMS = {
 
 def cut(patch: pytest.MonkeyPatch, chunk: int, large: int = 0) -> None:
     patch.setattr(program, "CHUNK", chunk)
-    patch.setattr(floats, "CHUNK", chunk)
     patch.setattr(program, "LARGE", large)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import graphad as ga
-from graphad.codegen import floats, program
+from graphad.codegen import program
 from graphad.errors import GraphadError, IndexingError, ShapeError
 
 X, Y, M = ga.vector("x"), ga.vector("y"), ga.matrix("m")
@@ -116,7 +116,6 @@ def test_errors_survive_pickling() -> None:
 def test_a_failed_call_does_not_break_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     for chunk in (1000, 1):
         monkeypatch.setattr(program, "CHUNK", chunk)
-        monkeypatch.setattr(floats, "CHUNK", chunk)
         f = ga.function([X, Y], ga.exp(ga.sin(X) + Y) * 2.0)
         for _ in range(3):
             with pytest.raises(ShapeError):

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import graphad as ga
-from graphad.codegen import floats, program
+from graphad.codegen import program
 
 HOSTILE = [
     "import os", "x; y", "a = 1", "x)", "x]", "(", "'", '"', '"""', "\\", "#", "# noqa", "%s",
@@ -49,7 +49,6 @@ def build(names: list[str], shape: Any, chunk: int) -> tuple[ga.Function, Any, l
     h.name, z.name = inner, second
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(program, "CHUNK", chunk)
-        patch.setattr(floats, "CHUNK", chunk)
         function = ga.function([x, y], [z, h, c], name=first)
     arguments = [np.full(shape, 1.5)[()], np.full(shape, -0.5)[()]]
     expected = [z.eval({x: arguments[0], y: arguments[1]}),

@@ -79,7 +79,7 @@ def public(
     def enter(function: Callable[..., Any]) -> Callable[..., Any]:
         value = reference or (numpy_functions[0] if numpy_functions else None)
         written = function.__name__  # sum_ is called sum, but ix_ is NumPy's own name
-        last, checked = written if hasattr(np, written) else written.rstrip("_"), located(function)
+        last, checked = written if written in vars(np) else written.rstrip("_"), located(function)
         name = f"{namespace}.{last}" if namespace else last
         entry = Entry(
             name,

@@ -250,7 +250,7 @@ def elementwise(
     is_ufunc = isinstance(reference, np.ufunc)
     function = _UFUNC[count](family, reference) if is_ufunc else _BUILDERS[count](family)
     intervals = [domain[min(i, len(domain) - 1)] for i in range(count)]
-    names_of = [str(_sample_dtype(interval, dtypes[0])) for interval in intervals]
+    names_of = [_sample_dtype(interval, dtypes[0]) for interval in intervals]
     example = ", ".join([f'ga.vector("x{i}", dtype={d!r})' for i, d in enumerate(names_of)])
     function.__name__ = function.__qualname__ = name
     function.__module__ = sys._getframe(depth).f_globals["__name__"]
@@ -265,7 +265,7 @@ def elementwise(
 
     topic = namespace or "elementwise"
     entry = Entry(public, function, topic, reference, samples, differentiable, order, family)
-    known = getattr(np, getattr(reference, "__name__", ""), None) is reference
+    known = vars(np).get(getattr(reference, "__name__", "")) is reference
     names = [reference, *numpy_names] if known else numpy_names
     OPS.add(entry, numpy_names=[n for n in names if n is not None], aliases=aliases)
     return function
@@ -280,10 +280,10 @@ _SHAPES: dict[int, list[tuple[tuple[int, ...], ...]]] = {
 }
 
 
-def _sample_dtype(interval: Any, kind: str) -> np.dtype:
+def _sample_dtype(interval: Any, kind: str) -> str:
     """Conditions and integers to choose from keep their dtype."""
     keep = isinstance(interval, np.ndarray) and interval.dtype.kind in "bi"
-    return np.dtype(interval.dtype if keep else _DTYPE[kind])
+    return str(interval.dtype) if keep else _DTYPE[kind]
 
 
 def draw(

@@ -9,18 +9,19 @@ where each axis of (rows, …x[index]…) is found in the result.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from graphad.ir.families.stacks import lifted
 from graphad.ir.op import OPS
 from graphad.ir.variable import Variable
+from graphad.records import Record
 
 Item = tuple
 ARRAYS = ("array", "mask")
 EVERY_ROW = ("slice", None, None, None)
 
 
-class StackedIndex(NamedTuple):
+class StackedIndex(Record):
     """An index for stacks: items, operands, and the order of axes (see the module)."""
 
     items: tuple[Item, ...]
