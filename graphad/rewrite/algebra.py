@@ -16,49 +16,49 @@ import numpy as np
 from graphad.ir.families.reduction import Reduction
 from graphad.ir.op import OPS
 from graphad.ir.variable import Apply, Constant, Variable
-from graphad.rewrite.pattern import CONSTANT, Rule, number_of, rule
+from graphad.rewrite.pattern import CONSTANT, Row, Rule, number_of
 
 # fmt: off
-ARROWS = [rule(arrow, mark=mark, kinds=kinds) for arrow, mark, kinds in [
-    ("x * 1 -> x",                              "exact",    "biuf"),
-    ("x * 1 -> x",                              "rounding", "c"),
-    ("x / 1 -> x",                              "exact",    "f"),
-    ("x / 1 -> x",                              "rounding", "c"),
-    ("x ** 1 -> x",                             "rounding", "iufc"),
-    ("x - 0 -> x",                              "exact",    "iufc"),
-    ("x + -0 -> x",                             "exact",    "iufc"),
-    ("x + 0 -> x",                              "rounding", "fc"),    # -0.0 + 0 is 0.0
-    ("0 - x -> negative(x)",                    "exact",    "iu"),
-    ("0 - x -> negative(x)",                    "rounding", "fc"),    # 0 - 0.0 is 0.0
-    ("x * -1 -> negative(x)",                   "exact",    "if"),
-    ("x * -1 -> negative(x)",                   "rounding", "c"),
-    ("x / -1 -> negative(x)",                   "exact",    "f"),
-    ("x / -1 -> negative(x)",                   "rounding", "c"),
-    ("positive(x) -> x",                        "exact",    None),
-    ("negative(negative(x)) -> x",              "exact",    None),
-    ("x + negative(y) -> x - y",                "exact",    "iufc"),
-    ("x - negative(y) -> x + y",                "exact",    "iufc"),
-    ("negative(x) * negative(y) -> x * y",      "exact",    "iufc"),
-    ("negative(x) / negative(y) -> x / y",      "exact",    "f"),
-    ("abs(negative(x)) -> abs(x)",              "exact",    "if"),
-    ("abs(abs(x)) -> abs(x)",                   "exact",    None),
-    ("square(negative(x)) -> square(x)",        "exact",    "iufc"),
-    ("square(abs(x)) -> square(x)",             "exact",    "iuf"),
-    ("x ** 2 -> square(x)",                     "exact",    "iu"),
-    ("x ** 2 -> square(x)",                     "rounding", "fc"),
-    ("x ** 3 -> square(x) * x",                 "exact",    "iu"),
-    ("x ** 3 -> square(x) * x",                 "rounding", "f"),
-    ("x ** 4 -> square(square(x))",             "exact",    "iu"),
-    ("x ** 4 -> square(square(x))",             "rounding", "f"),
-    ("x ** -1 -> reciprocal(x)",                "rounding", "f"),
-    ("x * (1 / y) -> x / y",                    "rounding", "f"),
-    ("conj(conj(x)) -> x",                      "exact",    None),
-    ("logical_not(logical_not(x)) -> x",        "exact",    None),
-    ("invert(invert(x)) -> x",                  "exact",    None),
-    ("where(c, x, x) -> x",                     "exact",    None),
-    ("where(logical_not(c), x, y) -> where(c, y, x)", "exact", None),
-    ("maximum(x, x) -> x",                      "exact",    None),
-    ("minimum(x, x) -> x",                      "exact",    None),
+ARROWS = [Row(*row) for row in [
+    ("multiply",    "x * 1 -> x",                         "exact",    "biuf"),
+    ("multiply",    "x * 1 -> x",                         "rounding", "c"),
+    ("divide",      "x / 1 -> x",                         "exact",    "f"),
+    ("divide",      "x / 1 -> x",                         "rounding", "c"),
+    ("power",       "x ** 1 -> x",                        "rounding", "iufc"),
+    ("subtract",    "x - 0 -> x",                         "exact",    "iufc"),
+    ("add",         "x + -0 -> x",                        "exact",    "iufc"),
+    ("add",         "x + 0 -> x",                         "rounding", "fc"),    # -0.0 + 0 is 0.0
+    ("subtract",    "0 - x -> negative(x)",               "exact",    "iu"),
+    ("subtract",    "0 - x -> negative(x)",               "rounding", "fc"),    # 0 - 0.0 is 0.0
+    ("multiply",    "x * -1 -> negative(x)",              "exact",    "if"),
+    ("multiply",    "x * -1 -> negative(x)",              "rounding", "c"),
+    ("divide",      "x / -1 -> negative(x)",              "exact",    "f"),
+    ("divide",      "x / -1 -> negative(x)",              "rounding", "c"),
+    ("positive",    "positive(x) -> x",                   "exact",    None),
+    ("negative",    "negative(negative(x)) -> x",         "exact",    None),
+    ("add",         "x + negative(y) -> x - y",           "exact",    "iufc"),
+    ("subtract",    "x - negative(y) -> x + y",           "exact",    "iufc"),
+    ("multiply",    "negative(x) * negative(y) -> x * y", "exact",    "iufc"),
+    ("divide",      "negative(x) / negative(y) -> x / y", "exact",    "f"),
+    ("abs",         "abs(negative(x)) -> abs(x)",         "exact",    "if"),
+    ("abs",         "abs(abs(x)) -> abs(x)",              "exact",    None),
+    ("square",      "square(negative(x)) -> square(x)",   "exact",    "iufc"),
+    ("square",      "square(abs(x)) -> square(x)",        "exact",    "iuf"),
+    ("power",       "x ** 2 -> square(x)",                "exact",    "iu"),
+    ("power",       "x ** 2 -> square(x)",                "rounding", "fc"),
+    ("power",       "x ** 3 -> square(x) * x",            "exact",    "iu"),
+    ("power",       "x ** 3 -> square(x) * x",            "rounding", "f"),
+    ("power",       "x ** 4 -> square(square(x))",        "exact",    "iu"),
+    ("power",       "x ** 4 -> square(square(x))",        "rounding", "f"),
+    ("power",       "x ** -1 -> reciprocal(x)",           "rounding", "f"),
+    ("multiply",    "x * (1 / y) -> x / y",               "rounding", "f"),
+    ("conj",        "conj(conj(x)) -> x",                 "exact",    None),
+    ("logical_not", "logical_not(logical_not(x)) -> x",   "exact",    None),
+    ("invert",      "invert(invert(x)) -> x",             "exact",    None),
+    ("where",       "where(c, x, x) -> x",                "exact",    None),
+    ("where",       "where(logical_not(c), x, y) -> where(c, y, x)", "exact", None),
+    ("maximum",     "maximum(x, x) -> x",                 "exact",    None),
+    ("minimum",     "minimum(x, x) -> x",                 "exact",    None),
 ]]
 # fmt: on
 
@@ -169,7 +169,7 @@ def _gather_terms(node: Apply, context: Any) -> Variable | None:
     return None
 
 
-ALGEBRA = [
+ALGEBRA: list[Row | Rule] = [
     *ARROWS,
     Rule("strong_multiply(g, finite p) -> g * p", "strong_multiply", _strong, "rounding"),
     Rule("where(constant, x, y) -> x or y", "where", _where_constant, "exact"),

@@ -7,23 +7,23 @@ from typing import Any
 
 from graphad.ir.op import OPS
 from graphad.ir.variable import Apply, Variable
-from graphad.rewrite.pattern import CONSTANT, Rule, is_number, rule
+from graphad.rewrite.pattern import CONSTANT, Row, Rule, is_number
 
 # fmt: off
-ARROWS = [rule(arrow, mark=mark, kinds=kinds) for arrow, mark, kinds in [
-    ("where(c, where(c, x, y), z) -> where(c, x, z)", "exact",    None),
-    ("where(c, x, where(c, y, z)) -> where(c, x, z)", "exact",    None),
-    ("logical_not(x == y) -> x != y",                 "exact",    None),
-    ("logical_not(x != y) -> x == y",                 "exact",    None),
-    ("abs(exp(x)) -> exp(x)",                         "exact",    "f"),
-    ("abs(square(x)) -> square(x)",                   "exact",    "f"),
-    ("sign(sign(x)) -> sign(x)",                      "exact",    "if"),
-    ("floor(floor(x)) -> floor(x)",                   "exact",    "f"),
-    ("ceil(ceil(x)) -> ceil(x)",                      "exact",    "f"),
-    ("trunc(trunc(x)) -> trunc(x)",                   "exact",    "f"),
-    ("rint(rint(x)) -> rint(x)",                      "exact",    "f"),
-    ("logical_and(x, x) -> x",                        "exact",    "b"),
-    ("logical_or(x, x) -> x",                         "exact",    "b"),
+ARROWS = [Row(*row) for row in [
+    ("where",       "where(c, where(c, x, y), z) -> where(c, x, z)", "exact",    None),
+    ("where",       "where(c, x, where(c, y, z)) -> where(c, x, z)", "exact",    None),
+    ("logical_not", "logical_not(x == y) -> x != y",                 "exact",    None),
+    ("logical_not", "logical_not(x != y) -> x == y",                 "exact",    None),
+    ("abs",         "abs(exp(x)) -> exp(x)",                         "exact",    "f"),
+    ("abs",         "abs(square(x)) -> square(x)",                   "exact",    "f"),
+    ("sign",        "sign(sign(x)) -> sign(x)",                      "exact",    "if"),
+    ("floor",       "floor(floor(x)) -> floor(x)",                   "exact",    "f"),
+    ("ceil",        "ceil(ceil(x)) -> ceil(x)",                      "exact",    "f"),
+    ("trunc",       "trunc(trunc(x)) -> trunc(x)",                   "exact",    "f"),
+    ("rint",        "rint(rint(x)) -> rint(x)",                      "exact",    "f"),
+    ("logical_and", "logical_and(x, x) -> x",                        "exact",    "b"),
+    ("logical_or",  "logical_or(x, x) -> x",                         "exact",    "b"),
 ]]
 # fmt: on
 
@@ -43,7 +43,7 @@ def _of_numbers(node: Apply, context: Any) -> Variable | None:
     return chosen if kind.dtype.kind == "b" else chosen.astype(kind.dtype)
 
 
-CHOICES = [
+CHOICES: list[Row | Rule] = [
     *ARROWS,
     Rule("where(c, 1, 0) -> astype(c)", "where", _of_numbers, "exact", frozenset({CONSTANT})),
 ]

@@ -18,12 +18,12 @@ from graphad.ir.context import Surroundings, surroundings
 from graphad.ir.graph import Graph
 from graphad.ir.op import freeze
 from graphad.ir.variable import Apply, Constant, Variable, rebuild
-from graphad.rewrite.pattern import Rule, operand_kinds
+from graphad.rewrite.pattern import Row, Rule, operand_kinds
 
 GROWTH = 4  # rules may build at most this many nodes per node of the graph
 CHAIN = 32  # rules that may fire one after the other at one place
 
-Tables = Mapping[str, Sequence[Rule]]
+Tables = Mapping[str, Sequence[Rule | Row]]
 
 
 class Report:
@@ -68,9 +68,9 @@ class Report:
     __repr__ = __str__
 
 
-def tables(rules: Sequence[Rule], allowed: Sequence[str]) -> dict[str, list[Rule]]:
+def tables(rules: Sequence[Rule | Row], allowed: Sequence[str]) -> dict[str, list[Rule | Row]]:
     """Rules by the op at their root ("*" for any), those with an allowed mark."""
-    found: dict[str, list[Rule]] = {}
+    found: dict[str, list[Rule | Row]] = {}
     for rule in rules:
         if rule.mark in allowed:
             found.setdefault(rule.root, []).append(rule)
@@ -189,7 +189,8 @@ class Rewriter:
     def _rules_for(self, name: str) -> Sequence[Rule]:
         found = self.chosen.get(name)
         if found is None:
-            found = self.chosen[name] = (*self.rules.get(name, ()), *self.rules.get("*", ()))
+            rows = (*self.rules.get(name, ()), *self.rules.get("*", ()))
+            found = self.chosen[name] = [row.read() for row in rows]
         return found
 
     def _settle_new(self, made: Variable, depth: int) -> Variable:

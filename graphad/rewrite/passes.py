@@ -9,7 +9,7 @@ from graphad.rewrite.algebra import ALGEBRA
 from graphad.rewrite.choices import CHOICES
 from graphad.rewrite.engine import Report, rewrite, tables
 from graphad.rewrite.fold import FOLD
-from graphad.rewrite.pattern import Rule
+from graphad.rewrite.pattern import Row, Rule
 from graphad.rewrite.places import PLACES
 from graphad.rewrite.reductions import REDUCTIONS
 from graphad.rewrite.shapes import SHAPES
@@ -17,7 +17,7 @@ from graphad.rewrite.slices import SLICES
 from graphad.rewrite.stable import STABLE
 
 SYSTEMS = frozenset({"solve", "inv"})  # ops for which there is more to know
-RULES: list[Rule] = [
+RULES: list[Row | Rule] = [
     *SHAPES, *SLICES, *ALGEBRA, *CHOICES, *REDUCTIONS, *STABLE, *FOLD, *PLACES,
 ]  # fmt: skip
 DEFAULT_MARKS = ("exact", "rounding", "stabilising")

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from graphad.errors import DTypeError, ShapeError, UseError
 from graphad.ir.op import OPS, freeze
 from graphad.ir.variable import Apply, Constant, Variable
+from graphad.records import Record
 
 MARKS = ("exact", "rounding", "stabilising", "unsafe")
 NUMBER_BYTES = 4096  # constant arrays up to this size are recognised as one number, repeated
@@ -26,7 +27,7 @@ COMMUTATIVE = frozenset(
 Bindings = dict[str, Variable]
 
 
-class Rule(NamedTuple):
+class Rule(Record):
     """One rewrite: the name of the op at its root, what builds the replacement (or returns None),
     and its mark: exact (same bits), rounding (last bits may differ), stabilising (more exact),
     unsafe (may lose a NaN or infinity; never applied by default). `needs` spares calls of `apply`:
@@ -40,6 +41,32 @@ class Rule(NamedTuple):
 
     def __repr__(self) -> str:
         return f"{self.arrow}  [{self.mark}]"
+
+    def read(self) -> Rule:
+        """The rule: see `Row`."""
+        return self
+
+
+class Row:
+    """An arrow of a table, with the op at its root: it is read when the op first occurs.
+
+    Most programs have few of the ops for which there are rules, and reading takes milliseconds.
+    """
+
+    __slots__ = ("_rule", "arrow", "kinds", "mark", "root")
+
+    def __init__(self, root: str, arrow: str, mark: str, kinds: str | None) -> None:
+        self.root, self.arrow, self.mark, self.kinds = root, arrow, mark, kinds
+        self._rule: Rule | None = None
+
+    def __repr__(self) -> str:
+        return f"{self.arrow}  [{self.mark}]"
+
+    def read(self) -> Rule:
+        """The rule, the same at each call."""
+        if self._rule is None:
+            self._rule = rule(self.arrow, mark=self.mark, kinds=self.kinds)
+        return self._rule
 
 
 CONSTANT = "constant"
@@ -61,13 +88,13 @@ def operand_kinds(node: Apply) -> set[str]:
 
 
 # ---- patterns --------------------------------------------------------------------------------
-class Wild(NamedTuple):
+class Wild(Record):
     """Any variable; equal names, equal variable."""
 
     name: str
 
 
-class Number(NamedTuple):
+class Number(Record):
     """A constant all of whose elements have this value.
 
     0.0 and -0.0 are told apart, in both parts of a complex number.
@@ -76,7 +103,7 @@ class Number(NamedTuple):
     value: float
 
 
-class Call(NamedTuple):
+class Call(Record):
     """An application of the op `name` to operands that match."""
 
     name: str

@@ -21,48 +21,48 @@ import numpy as np
 from graphad.ir.context import derived_from
 from graphad.ir.op import OPS
 from graphad.ir.variable import Apply, Constant, Variable
-from graphad.rewrite.pattern import Rule, alike, number_of, operand_kinds, rule
+from graphad.rewrite.pattern import Row, Rule, alike, number_of, operand_kinds
 
 # fmt: off
-ARROWS = [rule(arrow, mark="stabilising", kinds="f") for arrow in [
+ARROWS = [Row(root, arrow, "stabilising", "f") for root, arrow in [
     # near 1
-    "log(1 + x) -> log1p(x)",
-    "log(1 - x) -> log1p(negative(x))",
-    "exp(x) - 1 -> expm1(x)",
-    "1 - exp(x) -> negative(expm1(x))",
-    "log1p(expm1(x)) -> x",
+    ("log",         "log(1 + x) -> log1p(x)"),
+    ("log",         "log(1 - x) -> log1p(negative(x))"),
+    ("subtract",    "exp(x) - 1 -> expm1(x)"),
+    ("subtract",    "1 - exp(x) -> negative(expm1(x))"),
+    ("log1p",       "log1p(expm1(x)) -> x"),
     # logarithms of exponentials
-    "log(exp(x)) -> x",
-    "log(exp(x) * y) -> x + log(y)",
-    "log(exp(x) / y) -> x - log(y)",
-    "log(y / exp(x)) -> log(y) - x",
-    "log(exp(x) + exp(y)) -> logaddexp(x, y)",
-    "log1p(exp(x)) -> softplus(x)",
-    "log1p(negative(exp(x))) -> log1mexp(x)",
-    "log(negative(expm1(x))) -> log1mexp(x)",
+    ("log",         "log(exp(x)) -> x"),
+    ("log",         "log(exp(x) * y) -> x + log(y)"),
+    ("log",         "log(exp(x) / y) -> x - log(y)"),
+    ("log",         "log(y / exp(x)) -> log(y) - x"),
+    ("log",         "log(exp(x) + exp(y)) -> logaddexp(x, y)"),
+    ("log1p",       "log1p(exp(x)) -> softplus(x)"),
+    ("log1p",       "log1p(negative(exp(x))) -> log1mexp(x)"),
+    ("log",         "log(negative(expm1(x))) -> log1mexp(x)"),
     # products of exponentials
-    "exp(x) / exp(y) -> exp(x - y)",
+    ("divide",      "exp(x) / exp(y) -> exp(x - y)"),
     # the logistic function
-    "1 / (1 + exp(x)) -> sigmoid(negative(x))",
-    "reciprocal(1 + exp(x)) -> sigmoid(negative(x))",
-    "exp(x) / (1 + exp(x)) -> sigmoid(x)",
-    "1 - sigmoid(x) -> sigmoid(negative(x))",
-    "log(sigmoid(x)) -> negative(softplus(negative(x)))",
-    "log1p(negative(sigmoid(x))) -> negative(softplus(x))",
-    "softplus(x) - x -> softplus(negative(x))",
+    ("divide",      "1 / (1 + exp(x)) -> sigmoid(negative(x))"),
+    ("reciprocal",  "reciprocal(1 + exp(x)) -> sigmoid(negative(x))"),
+    ("divide",      "exp(x) / (1 + exp(x)) -> sigmoid(x)"),
+    ("subtract",    "1 - sigmoid(x) -> sigmoid(negative(x))"),
+    ("log",         "log(sigmoid(x)) -> negative(softplus(negative(x)))"),
+    ("log1p",       "log1p(negative(sigmoid(x))) -> negative(softplus(x))"),
+    ("subtract",    "softplus(x) - x -> softplus(negative(x))"),
     # powers
-    "sqrt(square(x)) -> abs(x)",
-    "sqrt(x * x) -> abs(x)",
-    "log(square(x)) -> 2 * log(abs(x))",
-    "log(x * x) -> 2 * log(abs(x))",
-    "log(square(x) * x) -> 3 * log(x)",
+    ("sqrt",        "sqrt(square(x)) -> abs(x)"),
+    ("sqrt",        "sqrt(x * x) -> abs(x)"),
+    ("log",         "log(square(x)) -> 2 * log(abs(x))"),
+    ("log",         "log(x * x) -> 2 * log(abs(x))"),
+    ("log",         "log(square(x) * x) -> 3 * log(x)"),
 ]]
 # What needs no row of its own where operands were rewritten before.
-AT_ONCE = [rule(arrow, mark="stabilising", kinds="f") for arrow in [
-    "log(1 / (1 + exp(x))) -> negative(softplus(x))",
-    "log(reciprocal(1 + exp(x))) -> negative(softplus(x))",
-    "log(exp(x) / (1 + exp(x))) -> negative(softplus(negative(x)))",
-    "sqrt(x ** 2) -> abs(x)",
+AT_ONCE: list[Row | Rule] = [Row(root, arrow, "stabilising", "f") for root, arrow in [
+    ("log",         "log(1 / (1 + exp(x))) -> negative(softplus(x))"),
+    ("log",         "log(reciprocal(1 + exp(x))) -> negative(softplus(x))"),
+    ("log",         "log(exp(x) / (1 + exp(x))) -> negative(softplus(negative(x)))"),
+    ("sqrt",        "sqrt(x ** 2) -> abs(x)"),
 ]]
 # fmt: on
 
@@ -203,7 +203,7 @@ def _row(arrow: str, root: str, apply: Callable[..., Variable | None], *needs: s
     return Rule(arrow, root, apply, "stabilising", frozenset(needs))
 
 
-STABLE = [
+STABLE: list[Row | Rule] = [
     *ARROWS,
     _row("exp(x) * exp(y) -> exp(x + y)", "multiply", _product_of_exp, "exp"),
     _row("log(sum(exp(x))) -> logsumexp(x)", "log", _log_of_sum, "sum"),
@@ -217,8 +217,8 @@ STABLE = [
 
 AT_ONCE += [_row("log(exp(x) / sum(exp(x))) -> log_softmax(x)", "log", _log_of_shares, "divide")]
 
-_by_root: dict[str, list[Rule]] = {}
-for _rule in [*AT_ONCE, *STABLE]:
+_by_root: dict[str, list[Row | Rule]] = {}
+for _rule in (*AT_ONCE, *STABLE):
     _by_root.setdefault(_rule.root, []).append(_rule)
 
 
@@ -234,11 +234,11 @@ def stabilise(node: Apply) -> Variable | None:
     if rows is None:
         return None
     kinds = operand_kinds(node)
-    rows = [row for row in rows if row.needs <= kinds]
-    if not rows:
+    rules = [rule for rule in [row.read() for row in rows] if rule.needs <= kinds]
+    if not rules:
         return None
     with derived_from(node):
-        for row in rows:
+        for row in rules:
             made = row.apply(node, None)
             if made is not None and made.type is node.types[0]:
                 return made

@@ -148,7 +148,9 @@ def applications(graph: ga.Graph) -> tuple[int, int]:
 
         return Rule(rule.arrow, rule.root, apply, rule.mark, rule.needs)
 
-    _, report = rewrite(graph, tables([counted(rule) for rule in RULES], ("exact", "rounding")))
+    _, report = rewrite(
+        graph, tables([counted(row.read()) for row in RULES], ("exact", "rounding"))
+    )
     return tried, report.built
 
 

@@ -17,6 +17,7 @@ import graphad as ga
 from graphad.ir.evaluate import evaluate
 from graphad.ops.indexing import scatter_add
 from graphad.rewrite.passes import DEFAULT_MARKS, RULES, simplify
+from graphad.rewrite.stable import AT_ONCE
 from graphad.testing.graphs import assert_same_graph
 
 # ---- inputs: all pairs of special values of each dtype ------------------------------------------
@@ -404,6 +405,13 @@ def each(cases: Any) -> Any:
 def test_every_rule_has_a_case() -> None:
     assert {repr(rule) for rule in RULES} == {rule for rule, _, _ in CASES}
     assert {rule.mark for rule in RULES} <= set(DEFAULT_MARKS)
+
+
+def test_rows_stand_where_they_are_read() -> None:
+    for row in [*RULES, *AT_ONCE]:
+        rule = row.read()
+        assert (rule.root, rule.arrow, rule.mark) == (row.root, row.arrow, row.mark)
+        assert row.read() is rule
 
 
 @each(CASES)
