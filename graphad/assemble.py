@@ -44,6 +44,7 @@ def function(
     memory_budget: int | str | None = None,
     sizes: Mapping[str, int] | None = None,
     donate: Sequence[Variable] = (),
+    precision: str = "default",
 ) -> Function:
     """Compile `outputs` as a function of `inputs`.
 
@@ -75,6 +76,8 @@ def function(
     donate: inputs whose arrays the function may overwrite with its results: what they hold after
         a call is undefined, and a result may be that very array. An array that may not be
         written, or shares memory with another argument, is copied as usual.
+    precision: "default", or "exact": formulas are not rewritten where that rounds in another way,
+        and NumPy's own functions compute, op by op; see `ga.Options`.
 
     Raises GraphError for missing, unused or doubled inputs and cyclic givens, UseError for what is
     no Variable, DTypeError and ShapeError for updates and givens of another type.
@@ -102,7 +105,7 @@ def function(
     planned = tuple(sorted((sizes or {}).items()))
     compiler = hooks.load("compiler")
     options = compiler.Options(backend, _checked_rules(rules), debug, threads, deterministic,
-                               cache, memory_budget, planned)  # fmt: skip
+                               cache, memory_budget, planned, precision)  # fmt: skip
     title = _title(name, results)
     joined = agreement.joined_sizes(graph)
     compiled = compiler.compile_graph(graph, options, title, _donated(donate, flat))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from graphad.codegen.numbers import Numbers
 
 BACKENDS = ("auto", "numpy", "llvm", "interpreter")
+PRECISIONS = ("default", "exact")
 
 
 class _Fields(Record):
@@ -41,6 +42,7 @@ class _Fields(Record):
     cache: bool | str
     memory_budget: int | str | None
     sizes: tuple[tuple[str, int], ...]
+    precision: str
 
 
 class Options(_Fields):
@@ -63,6 +65,10 @@ class Options(_Fields):
     memory_budget: bytes that results of steps may take, a number or a text such as "200MB"; what
         derivatives need is computed again where it is too much. It pins the NumPy program.
     sizes: for which sizes of named dims the budget is meant, as pairs.
+    precision: "default" (formulas may be rewritten so that they round in another way, mostly
+        better) or "exact" (only rewriting that keeps every bit, and NumPy's own functions, op by
+        op, as the interpreter; a sum over a transposed array, which NumPy adds up in the order of
+        its memory, may still differ in the last bits).
     """
 
     __slots__ = ()
@@ -77,20 +83,55 @@ class Options(_Fields):
         cache: bool | str = True,
         memory_budget: int | str | None = None,
         sizes: tuple[tuple[str, int], ...] = (),
+        precision: str = "default",
     ) -> Options:
         if backend not in BACKENDS:
             raise UseError(f"backend={backend!r}", remedy=f"choose one of {', '.join(BACKENDS)}")
         if not isinstance(cache, bool | str) or cache == "":
             raise UseError(f"cache={cache!r}", remedy="give a folder, True or False")
+        if precision not in PRECISIONS:
+            raise UseError(
+                f"precision={precision!r}", remedy=f"choose one of {', '.join(PRECISIONS)}"
+            )
+        if precision == "exact" and backend == "llvm":
+            raise UseError(
+                "precision='exact' with backend='llvm'",
+                cause="functions in machine code round differently from NumPy's",
+                remedy='choose backend="numpy", or "auto"',
+            )
         if memory_budget is not None and backend not in ("auto", "numpy"):
             raise UseError(
                 f"memory_budget with backend={backend!r}",
                 cause="the budget is kept by the NumPy program",
                 remedy='choose backend="numpy", or "auto"',
             )
-        return super().__new__(
-            cls, backend, rules, debug, threads, deterministic, cache, memory_budget, sizes
-        )
+        return super().__new__(cls, backend, rules, debug, threads, deterministic, cache,
+                               memory_budget, sizes, precision)  # fmt: skip
+
+    @property
+    def is_exact(self) -> bool:
+        """Is every bit to be that of the interpreter?"""
+        return self.precision == "exact"
+
+    @property
+    def is_pinned(self) -> bool:
+        """Does the NumPy program, op by op, answer all calls?"""
+        return self.is_exact or self.memory_budget is not None
+
+    @property
+    def has_tiers(self) -> bool:
+        """May machine code take over from the NumPy program?"""
+        return self.backend == "auto" and not self.deterministic and not self.is_pinned
+
+    def __str__(self) -> str:
+        """The backend, and what differs from the defaults."""
+        parts = [f"backend={self.backend!r}"]
+        for name, value, usual in zip(self._fields, self, Options(), strict=True):
+            if name not in ("backend", "rules") and value != usual:
+                parts.append(f"{name}={value!r}")
+        if self.rules:
+            parts.append(f"{len(self.rules)} own rules")
+        return ", ".join(parts)
 
 
 class Compiled:
@@ -119,8 +160,8 @@ class Compiled:
 
     def _make_program(self) -> Program:
         inner = inner_compiler(self.options)
-        if self.options.memory_budget is not None:
-            return generate(self.plan, self.name, inner)  # blocks hold other values
+        if self.options.is_pinned:
+            return generate(self.plan, self.name, inner)  # blocks hold other values, and round so
         waits = self.options.backend == "auto" and not self.options.deterministic
         module = hooks.load("codegen.large")
         patience = module.PATIENCE if waits else 0  # blocks may add up in another order
@@ -143,7 +184,7 @@ class Compiled:
         return found
 
     def _make_native(self) -> Native | Numbers | None:
-        if self.options.memory_budget is not None:
+        if self.options.is_pinned:
             return None
         if self.floats is not None:
             numbers: Numbers | None = hooks.load("codegen.numbers").generate_numbers(
@@ -253,7 +294,7 @@ def compile_graph(
     clock.mark("check")
     if options.backend == "interpreter":
         return Compiled(graph, make_plan(graph), None, options, name, clock.seconds)
-    graph, report = simplify(graph, options.rules)
+    graph, report = simplify(graph, options.rules, exact=options.is_exact)
     _check(graph, options, "rewrite")
     clock.mark("rewrite")
     if options.memory_budget is None:
@@ -265,7 +306,8 @@ def compile_graph(
         graph = plan.graph
     clock.mark("plan")
     floats = None
-    if options.backend in ("auto", "llvm") and is_scalar_plan(plan):
+    numbers = options.backend in ("auto", "llvm") and not options.is_exact
+    if numbers and is_scalar_plan(plan):
         floats = hooks.load("codegen.floats").generate_floats(plan, name)
     compiled = Compiled(graph, plan, floats, options, name, clock.seconds, report)
     if floats is None:
@@ -292,8 +334,9 @@ def _compile_inner(options: Options, op: Op) -> Callable[..., Any]:
     assert isinstance(family, InnerFamily)
     runs = [Inner(g, options) for g in family.graphs(op.params)]
     if op.name == "scan":
-        plan = make_plan(simplify(op.params["graph"], options.rules)[0])
-        scalar = options.backend in ("auto", "llvm")
+        body = simplify(op.params["graph"], options.rules, exact=options.is_exact)[0]
+        plan = make_plan(body)
+        scalar = options.backend in ("auto", "llvm") and not options.is_exact
         native = options.backend == "llvm"
         loop: Callable[..., Any] = hooks.load("codegen.scanned").Loop(
             op, plan, runs[0], inner_compiler(options), scalar, native, options.cache

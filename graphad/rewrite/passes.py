@@ -25,18 +25,22 @@ _default = tables(RULES, DEFAULT_MARKS)
 
 
 def simplify(
-    graph: Graph, extra: tuple[Rule, ...] = (), body: bool = False
+    graph: Graph, extra: tuple[Rule, ...] = (), body: bool = False, exact: bool = False
 ) -> tuple[Graph, Report]:
-    """`graph` after all default rules and the user's own (`extra`, whatever their mark).
+    """`graph` after all default rules, or with `exact` those that keep every bit, and the user's
+    own (`extra`, whatever their mark).
 
     Loops are made smaller between two sweeps over the graph, their bodies by the same rules, with
     `body`: there products of columns and rows are kept, of which one product of all steps is made.
     """
     chosen = _default
-    if extra:
-        rules = [*[r for r in RULES if r.mark in DEFAULT_MARKS], *extra]
+    if extra or exact:
+        allowed = ("exact",) if exact else DEFAULT_MARKS
+        rules = [*[r for r in RULES if r.mark in allowed], *extra]
         chosen = tables(rules, ("unsafe", *DEFAULT_MARKS))
     first, report = rewrite(graph, chosen)
+    if exact:  # what follows rounds in another way
+        return first, report
     if sum(node.op.name == "matmul" for node in first.nodes) > 1:
         first = hooks.load("rewrite.chains").improve(first)
     if not body and any(_is_outer(node) for node in first.nodes):

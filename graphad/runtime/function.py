@@ -83,7 +83,7 @@ class Function:
         self._native: Any = self._compiled.native if backend == "llvm" else None
         if self._native is not None and self._run_floats is not None:
             self._run_floats = self._native.run
-        self._tiers = None if self.options.deterministic else self._start_tiers(backend)
+        self._tiers = self._start_tiers() if self.options.has_tiers else None
         self._donated = self._compiled.plan.donated
         self._turn = cells.Turn(self._updated)
         results = graph.outputs[: self._count]
@@ -92,15 +92,15 @@ class Function:
         self._pack = packer(self._outputs, arrays)
         self._pack_floats = packer(self._outputs, numbers) if self._run_floats else None
 
-    def _start_tiers(self, backend: str) -> Tiers | None:
+    def _start_tiers(self) -> Tiers | None:
         """Machine code takes over when the function has been used for a while."""
         steps = len(self._compiled.plan.steps)
         make = functools.partial(getattr, self._compiled, "native")  # looked up by the worker
-        if backend == "auto" and self._run_floats is not None:
+        if self._run_floats is not None:
             tiers = Tiers(self._run_floats, make, self._install_floats, steps)
             self._run_floats = tiers.counted
             return tiers
-        if backend == "auto" and self._run is not None:
+        if self._run is not None:
             tiers = Tiers(self._run, make, self._install, steps)
             self._run = tiers.counted
             return tiers
@@ -362,7 +362,7 @@ class Function:
         updates = (
             f", updates {', '.join(v.name or '?' for v in self._updated)}" if self._updated else ""
         )
-        return f"{head}; {len(self.plan.steps)} steps{updates}, backend={self.options.backend!r}>"
+        return f"{head}; {len(self.plan.steps)} steps{updates}, {self.options}>"
 
     def __reduce__(self) -> tuple:
         return Function, (self.name, self._arguments, self._outputs, self._shared, self._updated,
