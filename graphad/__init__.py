@@ -21,6 +21,7 @@ import numpy as _numpy  # noqa: F401  # first of all: it loads slower from deep 
 from graphad import errors, graph, ops, rewrite, tree
 from graphad._version import __version__
 from graphad.assemble import evaluate_variable, function
+from graphad.compiler import Options
 from graphad.derivatives.reverse import grad, vjp
 from graphad.errors import GraphadError
 from graphad.ir.context import scope
@@ -61,7 +62,6 @@ if TYPE_CHECKING:
         viz,
     )  # fmt: skip
     from graphad.batching.vmap import vectorize_graph, vmap
-    from graphad.compiler import Options
     from graphad.derivatives.checkpoint import checkpoint
     from graphad.derivatives.custom import custom_jvp, custom_vjp
     from graphad.derivatives.forward import jvp
@@ -92,7 +92,6 @@ _LAZY = (
     "viz",
 )  # at first use
 _LATER = {  # what `import graphad` need not load, by the module that is loaded at first use
-    "Options": "compiler",
     "checkpoint": "derivatives.checkpoint", "primitive": "derivatives.primitive",
     "custom_jvp": "derivatives.custom", "custom_vjp": "derivatives.custom",
     "jvp": "derivatives.forward", "elementwise_grad": "derivatives.higher",

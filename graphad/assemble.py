@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
+from graphad.compiler import Options, compile_graph
 from graphad.errors import DTypeError, GraphError, ShapeError, UseError
 from graphad.ir import walk
 from graphad.ir.evaluate import evaluate
@@ -22,6 +23,7 @@ from graphad.ir.variable import Constant, Shared, Variable, as_variable, describ
 from graphad.rewrite.pattern import Rule
 from graphad.runtime.arguments import Parameter, weakly
 from graphad.runtime.function import Function
+from graphad.runtime.joined import joined_sizes, met_sizes, with_checks
 from graphad.runtime.sizes import SizeChecks
 
 Givens = Mapping[Variable, Any]
@@ -100,15 +102,15 @@ def function(
     pairs, targets, leaves = _advanced(pairs, targets, leaves, frozenset(flat))
     labels = [p for label, (_, s) in arguments for p in s.paths(label)]
     shared = _close(flat, labels, leaves, unused, bool(givens))
-    agreement = hooks.load("runtime.joined")
-    graph = agreement.with_checks(Graph([*flat, *shared], targets))
+    graph = Graph([*flat, *shared], targets)
+    met = met_sizes(graph)
+    joined = joined_sizes(graph, met)
+    graph = with_checks(graph, met)
     planned = tuple(sorted((sizes or {}).items()))
-    compiler = hooks.load("compiler")
-    options = compiler.Options(backend, _checked_rules(rules), debug, threads, deterministic,
-                               cache, memory_budget, planned, precision)  # fmt: skip
+    options = Options(backend, _checked_rules(rules), debug, threads, deterministic, cache,
+                      memory_budget, planned, precision)  # fmt: skip
     title = _title(name, results)
-    joined = agreement.joined_sizes(graph)
-    compiled = compiler.compile_graph(graph, options, title, _donated(donate, flat))
+    compiled = compile_graph(graph, options, title, _donated(donate, flat))
     shapes = [(label, s) for label, (_, s) in arguments]
     updated = [s for s, _ in pairs]
     return Function(title, shapes, structure, shared, updated, compiled, options, joined)
@@ -348,7 +350,7 @@ def evaluate_variable(variable: Variable, values: Mapping[Any, Any] | None = Non
     arrays = [p.accept(value) for p, value in zip(parameters, given.values(), strict=True)]
     shared = [v for v in leaves if isinstance(v, Shared) and v not in given]
     graph = Graph([*given, *shared], [variable])
-    SizeChecks(parameters, hooks.load("runtime.joined").joined_sizes(graph)).check(arrays)
+    SizeChecks(parameters, joined_sizes(graph, met_sizes(graph))).check(arrays)
     arrays += [v.cell.array for v in shared]
     try:
         result = evaluate(graph, arrays)[0]

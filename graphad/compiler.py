@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphad.codegen.large import PATIENCE, Large
 from graphad.codegen.program import Program, generate, is_scalar_plan
 from graphad.errors import UseError
 from graphad.ir.evaluate import evaluate
@@ -25,7 +26,6 @@ from graphad.rewrite.passes import simplify
 from graphad.rewrite.pattern import Rule
 
 if TYPE_CHECKING:
-    from graphad.codegen.large import Large
     from graphad.codegen.native import Native
     from graphad.codegen.numbers import Numbers
 
@@ -163,9 +163,8 @@ class Compiled:
         if self.options.is_pinned:
             return generate(self.plan, self.name, inner)  # blocks hold other values, and round so
         waits = self.options.backend == "auto" and not self.options.deterministic
-        module = hooks.load("codegen.large")
-        patience = module.PATIENCE if waits else 0  # blocks may add up in another order
-        large = module.Large(self.graph, self.name, inner, self.options.threads, patience)
+        patience = PATIENCE if waits else 0  # blocks may add up in another order
+        large = Large(self.graph, self.name, inner, self.options.threads, patience)
         return generate(self.plan, self.name, inner, large=large)
 
     def _once(self, name: str, make: Callable[[], Any]) -> Any:
@@ -227,8 +226,7 @@ class Compiled:
         """The program for large arrays, once it is in use."""
         program = None if self.floats is not None else self.program
         bound = program.bound.values() if program is not None else ()
-        kind = hooks.load("codegen.large").Large
-        found: Large | None = next((b for b in bound if isinstance(b, kind)), None)
+        found = next((b for b in bound if isinstance(b, Large)), None)
         used = found is not None and (found.is_made or found.is_certain)
         return found if used and found is not None and found.program is not None else None
 

@@ -21,6 +21,8 @@ from graphad.ir.types import Shape
 from graphad.ir.variable import Apply, Constant, Variable
 from graphad.records import Record
 
+Met = dict[tuple[Dim, Dim], Apply]
+
 
 class Joined(Record):
     """A named size that some op joins with a size that has no name."""
@@ -31,23 +33,27 @@ class Joined(Record):
     where: str
 
 
-def joined_sizes(graph: Graph) -> tuple[Joined, ...]:
+def joined_sizes(graph: Graph, met: Met) -> tuple[Joined, ...]:
     """Pairs of which both sizes can be read from the inputs, to be compared at the entry."""
+    if not met:
+        return ()
     atoms = _atoms(graph)
     return tuple([
         Joined(named, other, str(node.op), place_of(node, node.site))
-        for (named, other), node in _pairs(graph).items() if other.atoms() <= atoms
+        for (named, other), node in met.items() if other.atoms() <= atoms
     ])  # fmt: skip
 
 
-def with_checks(graph: Graph) -> Graph:
+def with_checks(graph: Graph, met: Met) -> Graph:
     """The graph, which compares the sizes that are known only once something is computed.
 
     Such are the sizes of ``x[mask]`` and ``nonzero(x)``.
     """
+    if not met:
+        return graph
     atoms = _atoms(graph)
     checks: list[tuple[Any, ...]] = []
-    for (named, other), node in _pairs(graph).items():
+    for (named, other), node in met.items():
         if not other.atoms() <= atoms:
             place = _place(graph.inputs, named)
             here = next((found for v in node.inputs if (found := _place([v], other))), None)
@@ -76,9 +82,9 @@ def _place(variables: Sequence[Variable], size: Dim) -> tuple[Variable, int] | N
     return next(((v, v.type.shape.index(size)) for v in variables if size in v.type.shape), None)
 
 
-def _pairs(graph: Graph) -> dict[tuple[Dim, Dim], Apply]:
+def met_sizes(graph: Graph) -> Met:
     """Pairs (named, other size) that some node joins, with the first such node."""
-    found: dict[tuple[Dim, Dim], Apply] = {}
+    found: Met = {}
     if not any([size.name is not None for v in graph.inputs for size in _dims(v.type.shape)]):
         return found
     for node in _with_origins(graph):
