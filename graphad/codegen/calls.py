@@ -12,11 +12,12 @@ from graphad.codegen import rooms
 from graphad.codegen.program import call_op
 from graphad.codegen.reuse import LARGE, Store
 from graphad.codegen.vocabulary import dtype_name
+from graphad.ir.families.inner import InnerFamily
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Constant, Variable
 from graphad.plan.group import Group, Result
 from graphad.plan.layout import base_of, layout
-from graphad.plan.plan import Step, Value
+from graphad.plan.plan import Plan, Step, Value
 
 KEPT = 8, 8  # blocks of memory of one size, and sizes
 SPACE = 3  # axes of windows that are added up in machine code
@@ -35,12 +36,19 @@ class Callables(dict[Group, Callable[..., Any]]):
         self.memory: dict[str, Callable[..., Any]] = {
             "fresh": store.fresh, "ordered": store.ordered, "reshaped": store.reshaped,
         }  # fmt: skip
+        self._last: tuple[Plan, Step | None] | None = None
         self._multiply: dict[tuple[np.dtype, bool], Callable[[Any, Any], Any]] = {}
 
     def maker(self, what: str, kind: TensorType) -> Callable[..., Any] | None:
         """What makes arrays of this type, if they may be large: as in `Store`."""
         may = kind.nbytes() >= LARGE if kind.is_static else kind.ndim > 1
         return self.memory[what] if may else None
+
+    def last(self, plan: Plan) -> Step | None:
+        """The kernel of a plan after which nothing can fail."""
+        if self._last is None or self._last[0] is not plan:
+            self._last = plan, last_kernel(plan)
+        return self._last[1]
 
     def single(self, step: Step, inside: bool) -> Callable[..., Any] | None:
         """What computes this step, if there is machine code for such; None: NumPy does."""
@@ -118,13 +126,7 @@ def kernel_lines(
         shape = _shape(group, result, names)
         made = writer.memory("fresh", "", result.variable.type) if number in inside else ""
         if not made:
-            made = "empty"
-            if shape.endswith(".shape"):
-                if not writer.room:
-                    writer.room = writer.names.unique("room")
-                    writer.bound[writer.room] = rooms.room
-                least = rooms.FROM // dtype.itemsize
-                made = f"({writer.room} if {shape[:-6]}.size >= {least} else empty)"
+            made = _result_maker(step, number, shape, writer)
         lines.append(f"{name} = {made}({shape}{kind})")
     operands = []
     for variable in arguments(group):
@@ -139,6 +141,44 @@ def kernel_lines(
     lines.append(f"{kernel}({', '.join([*operands, *results])})")
     scalars = [n for n, r in zip(results, group.results, strict=True) if not r.variable.ndim]
     return lines + [f"{name} = {name}[()]" for name in scalars]
+
+
+def _result_maker(step: Step, number: int, shape: str, writer: Any) -> str:
+    """The name of what makes an array for a result of the program."""
+    kind = writer.plan.values[number].type
+    if number in writer.plan.outputs and kind.ndim and step is writer.kernels.last(writer.plan):
+        if kind.is_static and kind.nbytes() < rooms.LENT:
+            return "empty"
+        name: str = writer.names.unique("into")
+        writer.bound[name] = rooms.Place(writer.plan.values[number].variable)
+        least = rooms.LENT // kind.dtype.itemsize
+        return (
+            f"({name} if {shape[:-6]}.size >= {least} else empty)"
+            if shape.endswith(".shape")
+            else name
+        )
+    if not shape.endswith(".shape"):
+        return "empty"
+    if not writer.room:
+        writer.room = writer.names.unique("room")
+        writer.bound[writer.room] = rooms.room
+    least = rooms.FROM // kind.dtype.itemsize
+    return f"({writer.room} if {shape[:-6]}.size >= {least} else empty)"
+
+
+def last_kernel(plan: Plan) -> Step | None:
+    """The last step that can fail, if it is a kernel, in a program that calls nothing of the
+    user's."""
+    for step in plan.steps:
+        family = step.node.op.family
+        if family.is_effect or isinstance(family, InnerFamily):
+            return None
+    for step in reversed(plan.steps):
+        if step.group is not None:
+            return step
+        if not step.node.op.family.is_elementwise or step.node.types[0].ndim:
+            return None
+    return None
 
 
 def _shape(group: Group, result: Result, names: dict[Variable, str]) -> str:

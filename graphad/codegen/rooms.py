@@ -3,14 +3,16 @@
 A fresh array of 80 MB costs the system more than a loop over it costs the processor: every page
 has to be found and cleared. The C library keeps what is smaller; for the rest `room` keeps the
 last pieces of memory that results lay in, up to `KEEP` bytes, and gives one out again once the
-result, and every view of it, is gone.
+result, and every view of it, is gone. A caller's own arrays can be `lent` for results.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
+import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from sys import getrefcount
 from typing import Any
 
@@ -18,6 +20,7 @@ import numpy as np
 
 FROM = 1 << 25  # bytes: glibc keeps smaller pieces itself
 KEEP = 1 << 28  # bytes that are kept at most
+LENT = 1 << 16  # bytes of an array from which it is worth writing into it directly
 
 _rooms: deque[np.ndarray] = deque()  # used or not, the longest unused ones first
 
@@ -45,6 +48,38 @@ def room(shape: Sequence[int], dtype: Any = np.float64) -> np.ndarray:
     while sum([kept.nbytes for kept in _rooms.copy()]) > KEEP:
         _rooms.popleft()
     return np.ndarray(shape, dtype, memory)
+
+
+_lent = threading.local()
+
+
+class Place:
+    """Makes the array for one result of a program: the one that is lent for it, or as `room`."""
+
+    __slots__ = ("variable",)
+
+    def __init__(self, variable: Any) -> None:
+        self.variable = variable
+
+    def __call__(self, shape: Sequence[int], dtype: Any = np.float64) -> np.ndarray:
+        offers: dict[int, np.ndarray] | None = getattr(_lent, "offers", None)
+        if offers:
+            given = offers.pop(id(self.variable), None)
+            if given is not None and given.shape == tuple(shape) and given.dtype == dtype:
+                return given
+        return room(shape, dtype)
+
+
+@contextlib.contextmanager
+def lent(offers: dict[int, np.ndarray]) -> Iterator[None]:
+    """Programs that run in this thread may write results into these arrays, each of them once;
+    they are found by the `id` of the variable of the result."""
+    before = getattr(_lent, "offers", None)
+    _lent.offers = offers
+    try:
+        yield
+    finally:
+        _lent.offers = before
 
 
 def is_whole(array: np.ndarray) -> bool:

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphad import tree
-from graphad.errors import InputError, InputShapeError, UseError
-from graphad.ir.dimtext import shape_text
+from graphad.errors import InputError, UseError
 from graphad.ir.evaluate import evaluate
 from graphad.ir.graph import Graph
 from graphad.ir.hooks import hooks
@@ -44,8 +43,9 @@ class Function:
 
     Call it with arrays, by position or by the names of its inputs; nested containers go in and
     come out as declared. Results are new arrays (NumPy scalars for rank 0); ``out=`` writes into
-    given arrays. Functions can be pickled, and called from several threads at once: a call reads
-    all shared variables at one moment, and calls that update the same ones take turns.
+    given arrays, which a call that raises leaves as they were, unless memory ran out. Functions
+    can be pickled, and called from several threads at once: a call reads all shared variables at
+    one moment, and calls that update the same ones take turns.
     """
 
     def __init__(
@@ -158,10 +158,18 @@ class Function:
         arrays = accepted + cells.snapshot(self._shared) if self._shared else accepted
         if self._donated:
             arrays = given_away(arrays, self._donated)
-        results = self._execute(arrays)
+        if out is None or self._updated:
+            results = self._execute(arrays)
+        else:
+            shapes = [p.type.shape for p in self._parameters]
+            outputs = self.graph.outputs
+            results = hooks.load("runtime.targets").run(
+                self._execute, arrays, out, outputs, shapes
+            )
         new = cells.fitted(self._updated, results[self._count :]) if self._updated else ()
         if out is not None:
-            self._write(results[: self._count], out)
+            write = hooks.load("runtime.targets").write
+            write(self.name, self._outputs, self.graph.outputs, results[: self._count], out)
         if self._updated:
             cells.swap(self._updated, new)
         return results
@@ -202,38 +210,14 @@ class Function:
                 continue
             leaves, given = tree.flatten(argument)
             if given != structure:
+                shown = hooks.load("runtime.targets").shown
                 raise InputError(
-                    f"{called(name)} has the structure {_shown(given)}",
-                    cause=f"{_shown(structure)} is expected",
+                    f"{called(name)} has the structure {shown(given)}",
+                    cause=f"{shown(structure)} is expected",
                     remedy="pass the same containers, with the same keys and lengths",
                 )
             values += leaves
         return values
-
-    def _write(self, results: Sequence[Any], out: Any) -> None:
-        """Copy results into the arrays of `out`; nothing is written unless all of them fit."""
-        targets, given = ([out], tree.LEAF) if self._single else tree.flatten(out)
-        paths = self._outputs.paths("out")
-        if given.paths("out") != paths:
-            raise InputError(
-                f"out= has the structure {_shown(given)}",
-                cause=f"the outputs of {self.name} are {_shown(self._outputs)}",
-                remedy="give one array for each output, in the same containers",
-            )
-        for i, (target, result) in enumerate(zip(targets, results, strict=True)):
-            shape, dtype = np.shape(result), self._compiled.graph.outputs[i].dtype
-            fits = (
-                isinstance(target, np.ndarray) and target.shape == shape and target.dtype == dtype
-            )
-            if not fits or not target.flags.writeable:
-                kind = f"{target.dtype}{shape_text(target.shape)}" if isinstance(
-                    target, np.ndarray) else type(target).__name__  # fmt: skip
-                raise InputShapeError(
-                    f"{paths[i]} is {kind}, a writeable {dtype}{shape_text(shape)} is needed",
-                    remedy=f"make it with np.empty({shape}, {str(dtype)!r})",
-                )
-        for target, result in zip(targets, results, strict=True):
-            np.copyto(target, result)
 
     def reset_rng(self, seed: Any) -> None:
         """Start the random generators that the function draws from again, as from this seed.
@@ -394,7 +378,3 @@ def _parameter_name(label: str, taken: Sequence[str]) -> str:
 def _plain(signature: inspect.Signature) -> str:
     shown = ", ".join(f"{p.name}: {p.annotation!r}" for p in signature.parameters.values())
     return f"({shown}) -> {signature.return_annotation!r}"
-
-
-def _shown(structure: tree.Structure) -> str:
-    return repr(structure.unflatten(["array"] * structure.leaf_count)).replace("'array'", "array")

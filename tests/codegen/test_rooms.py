@@ -111,10 +111,14 @@ def test_results_of_functions(backend: str) -> None:
 
 
 def test_the_source_asks_by_size() -> None:
-    x, room = ga.vector("x", shape=("n",)), ga.vector("room", shape=("n",))
-    f = ga.function([x], ga.exp(x) * 2 + 1, backend="llvm")
+    """The last kernel may write into an array of the caller's, and asks for smaller ones too."""
+    x, room, into = [ga.vector(name, shape=("n",)) for name in ("x", "room", "into")]
+    y = ga.exp(x) * 2 + 1
+    f = ga.function([x], [y, ga.sort(y), ga.exp(ga.sort(y)) + 1], backend="llvm")
     f(np.ones(70_000))
     assert "(room if x.size >= 125 else empty)(x.shape)" in f.source
-    g = ga.function([room], ga.exp(room) * 2 + 1, backend="llvm")
-    np.testing.assert_allclose(g(np.zeros(70_000)), 3.0)
+    assert f"(into if v4.size >= {rooms.LENT // 8} else empty)(v4.shape)" in f.source
+    g = ga.function([room, into], ga.exp(room) * into + 1, backend="llvm")
+    np.testing.assert_allclose(g(np.zeros(70_000), np.full(70_000, 2.0)), 3.0)
+    g = ga.function([x], y, backend="llvm")
     assert pickle.loads(pickle.dumps(g))(np.zeros(70_000))[0] == 3.0

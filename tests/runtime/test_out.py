@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 import graphad as ga
+from graphad.codegen import rooms
 from graphad.errors import InputError, InputShapeError
 
 X = ga.vector("x", shape=("n",))
@@ -150,3 +152,119 @@ def test_a_failing_update_leaves_out_alone() -> None:
     with pytest.raises(ga.errors.ShapeError, match="update of shared variable 'w'"):
         f([1.0, 2.0, 3.0], out=out)
     assert out.tolist() == [7.0, 7.0, 7.0] and w.value.tolist() == [0.0, 0.0]
+
+
+# ---- large results are computed where they belong --------------------------------------------
+SIZE = 20_000
+
+
+def native(inputs: Any, outputs: Any) -> ga.Function:
+    pytest.importorskip("llvmlite")
+    return ga.function(inputs, outputs, backend="llvm")
+
+
+def addresses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Where arrays lie that programs are lent."""
+    found: list[int] = []
+    lent = rooms.lent
+
+    def noted(offers: dict[int, np.ndarray]) -> Any:
+        found.extend([array.ctypes.data for array in offers.values()])
+        return lent(offers)
+
+    monkeypatch.setattr(rooms, "lent", noted)
+    return found
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("shape", [("n",), (SIZE,)])
+def test_kernels_write_into_given_arrays(
+    dtype: str, shape: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = ga.tensor("x", shape, dtype=dtype)
+    f = native([x], ga.tanh(x) * 2 + x)
+    used = addresses(monkeypatch)
+    array = np.linspace(-3, 3, SIZE).astype(dtype)
+    array[:4] = [np.nan, np.inf, -np.inf, -0.0]
+    expected, target = f(array), np.full(SIZE, 7, dtype)
+    assert f(array, out=target) is target and used == [target.ctypes.data]
+    np.testing.assert_array_equal(target, expected)
+    kept = f(array)
+    assert kept is not target and not np.shares_memory(kept, target)
+    spread = np.full((SIZE, 2), 7, dtype)
+    f(array, out=spread[:, 0])
+    np.testing.assert_array_equal(spread[:, 0], expected)
+    assert (spread[:, 1] == 7).all() and len(used) == 1
+    odd = np.zeros(SIZE * array.itemsize + 1, "b")[1:].view(dtype)
+    f(array, out=odd)
+    np.testing.assert_array_equal(odd, expected)
+    if shape == ("n",):
+        nothing = np.zeros(0, dtype)
+        assert f(nothing, out=nothing) is nothing
+
+
+def test_arrays_that_share_memory_are_written_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = ga.vector("x", shape=("n",)), ga.vector("y", shape=("n",))
+    f = native([x, y], [ga.tanh(x) + y, x * y - 1.0])
+    used = addresses(monkeypatch)
+    memory, b = np.linspace(-1, 1, SIZE + 1), np.linspace(0, 2, SIZE)
+    a = memory[1:]
+    expected = f(a.copy(), b)
+    other = np.empty(SIZE)
+    f(a, b, out=[memory[:-1], other])
+    np.testing.assert_array_equal(memory[:-1], expected[0])
+    np.testing.assert_array_equal(other, expected[1])
+    assert used == [other.ctypes.data]
+    a = np.linspace(-1, 1, SIZE + 1)[1:].copy()
+    expected = f(a, b)
+    f(a, b, out=[other, a])
+    np.testing.assert_array_equal(other, expected[0])
+    np.testing.assert_array_equal(a, expected[1])
+    both = np.empty(SIZE + 1)
+    f(b, b, out=[both[1:], both[:-1]])  # the last one written stays, as before
+    np.testing.assert_array_equal(both[:-1], f(b, b)[1])
+
+
+def test_what_raises_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a check after a kernel, nor an array that does not fit beside one that does."""
+    x = ga.vector("x", shape=("n",))
+    y = ga.tanh(x) * 2.0
+    f = native([x], [y, y.sum()])
+    good, array = np.full(SIZE, 7.0), np.linspace(-1, 1, SIZE)
+    for wrong in (np.empty(3), np.empty((), "float32"), None):
+        with pytest.raises(InputShapeError):
+            f(array, out=[good, wrong])
+    assert (good == 7.0).all()
+    g = native([x], ga.tanh(x) * 2.0)
+    short = np.full(SIZE - 1, 7.0)
+    with pytest.raises(InputShapeError):
+        g(array, out=short)
+    assert (short == 7.0).all()
+    v = ga.vector("v", shape=(None,))
+    h = native(
+        [x, v], [ga.tanh(x) * 2.0, (ga.exp(x) * 2.0 + v).sum() + ga.linalg.inv(v[:1, None])]
+    )
+    with pytest.raises(np.linalg.LinAlgError):
+        h(array, np.zeros(SIZE), out=[good, np.empty((1, 1))])
+    with pytest.raises((ValueError, ga.GraphadError)):
+        h(array, np.ones(SIZE - 1), out=[good, np.empty((1, 1))])
+    assert (good == 7.0).all()
+
+
+def test_arrays_are_lent_to_one_call_in_one_thread() -> None:
+    x = ga.vector("x", shape=("n",))
+    f = native([x], ga.tanh(x) * 2.0)
+    array = np.linspace(-1, 1, SIZE)
+    expected = f(array)
+    targets = [np.empty(SIZE) for _ in range(8)]
+
+    def work(target: np.ndarray) -> np.ndarray:
+        for _ in range(20):
+            f(array, out=target)
+            other: np.ndarray = f(array)
+            assert not np.shares_memory(other, target)
+        return target
+
+    with ThreadPoolExecutor(4) as pool:
+        for target in pool.map(work, targets):
+            np.testing.assert_array_equal(target, expected)
