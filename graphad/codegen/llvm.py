@@ -175,7 +175,7 @@ def module_text(functions: Iterable[str], declared: Mapping[str, str], head: Ite
 def add_math(declared: Iterable[str]) -> None:
     """Tell LLVM where the vector math functions lie."""
     for name in declared:
-        place = mathlib.address(name) if name.startswith("_ZGV") else None
+        place = mathlib.address(name)
         if place is not None:
             with compiling:
                 binding().add_symbol(name, place)

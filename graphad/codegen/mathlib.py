@@ -1,14 +1,18 @@
-"""Vector math: glibc's libmvec, found at run time; at most 4 ulp from the exact value.
+"""Vector math found at run time: glibc's libmvec, or Intel's SVML where that is installed.
 
-Names follow the vector function ABI: ``_ZGVeN8v_exp`` is exp of 8 doubles in 512-bit registers.
-Where the library is missing (macOS, Windows, musl, older glibc) functions are missing too, and
-such ops stay NumPy calls.
+Both are at most 4 ulp from the exact value; of SVML the variants below 1 ulp are taken. Names
+follow the vector function ABI in libmvec: ``_ZGVeN8v_exp`` is exp of 8 doubles in 512-bit
+registers; SVML says ``__svml_exp8_ha``. SVML (``pip install intel-cmplr-lib-rt``) serves the
+functions that libmvec lacks, or all of them where there is none (musl, glibc before 2.35). Where
+both are missing (macOS, Windows) such ops stay NumPy calls.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
+import os
+import sys
 
 FUNCTIONS = (
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "cos", "cosh", "exp",
@@ -28,21 +32,45 @@ def library() -> ctypes.CDLL | None:
         return None
 
 
-def symbol(function: str, bits: int, lanes: int) -> str:
-    """The name of a function on `lanes` numbers of `bits` each.
+@functools.cache
+def svml() -> ctypes.CDLL | None:
+    """Intel's library, where pip puts it or where the system finds it; None where it is not."""
+    for folder in (os.path.join(sys.prefix, "lib"), os.path.join(sys.base_prefix, "lib"), ""):
+        try:
+            ctypes.CDLL(os.path.join(folder, "libintlc.so.5"))  # which the other one needs
+            return ctypes.CDLL(os.path.join(folder, "libsvml.so"))
+        except OSError:
+            continue
+    return None
 
-    >>> symbol("exp", 64, 8), symbol("pow", 32, 8)
-    ('_ZGVeN8v_exp', '_ZGVdN8vv_powf')
-    """
-    letter = REGISTERS[bits * lanes]
+
+def _names(function: str, bits: int, lanes: int) -> tuple[str, str]:
+    """What a function on `lanes` numbers of `bits` each is called in libmvec, and in SVML."""
+    letter, short = REGISTERS[bits * lanes], "f" if bits == 32 else ""
     arguments = "vv" if function in BINARY else "v"
-    return f"_ZGV{letter}N{lanes}{arguments}_{function}{'f' if bits == 32 else ''}"
+    return (
+        f"_ZGV{letter}N{lanes}{arguments}_{function}{short}",
+        f"__svml_{function}{short}{lanes}_ha",
+    )
+
+
+def symbol(function: str, bits: int, lanes: int) -> str:
+    """The name of a function on `lanes` numbers of `bits` each, in the library that has it.
+
+    >>> symbol("exp", 64, 4) in ("_ZGVdN4v_exp", "__svml_exp4_ha")
+    True
+    """
+    names = _names(function, bits, lanes)
+    return next((name for name in names if address(name) is not None), names[0])
 
 
 @functools.cache
 def address(name: str) -> int | None:
-    """Where a vector function lies in memory."""
-    found = library()
+    """Where a vector function lies in memory; None for what is none."""
+    if name.startswith("_ZGV"):
+        found = library()
+    else:
+        found = svml() if name.startswith("__svml_") else None
     if found is None or not hasattr(found, name):
         return None
     return ctypes.cast(getattr(found, name), ctypes.c_void_p).value

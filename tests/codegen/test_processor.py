@@ -92,7 +92,8 @@ def test_a_width_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_vector_math(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As on macOS, on musl, and with an older glibc."""
     known = (mathlib.address, mathlib.available)
-    monkeypatch.setattr(mathlib, "library", lambda: None)
+    for name in ("library", "svml"):
+        monkeypatch.setattr(mathlib, name, lambda: None)
     for function in known:
         function.cache_clear()
     yield
@@ -113,3 +114,51 @@ def test_without_vector_math() -> None:
     f = ga.function(INPUTS, OUTPUTS)
     assert f.wait_native()
     f(*given())
+
+
+def test_the_library_that_has_a_function_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"__svml_exp8_ha": 1, "__svml_cosf16_ha": 2, "_ZGVeN16v_cosf": 3}
+    monkeypatch.setattr(mathlib, "address", known.get)
+    assert mathlib.symbol("exp", 64, 8) == "__svml_exp8_ha"
+    assert mathlib.symbol("cos", 32, 16) == "_ZGVeN16v_cosf"
+    assert mathlib.symbol("pow", 64, 2) == "_ZGVbN2vv_pow"  # nobody has it
+
+
+ARGUMENTS: dict[str, tuple[float, float]] = {
+    "arccos": (-1, 1), "arcsin": (-1, 1), "arctanh": (-1, 1), "arccosh": (1, 50), "log": (0, 90),
+    "log10": (0, 90), "log2": (0, 90), "log1p": (-1, 90),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(mathlib.svml() is None, reason="needs intel-cmplr-lib-rt")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_vector_math_of_intel(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With SVML alone: below 1 ulp, and NumPy's results for special numbers."""
+    known = (mathlib.address, mathlib.available)
+    monkeypatch.setattr(mathlib, "library", lambda: None)
+    for function in known:
+        function.cache_clear()
+    try:
+        names = {ufunc: name for name, ufunc in NUMPY_NAMES.items() if name not in mathlib.BINARY}
+        assert mathlib.available(llvm.width()) == set(mathlib.FUNCTIONS)
+        x = ga.vector("x", shape=("n",), dtype=dtype)
+        wide = np.longdouble if dtype == "float64" else np.float64
+        special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e-310, 1.0, -1.0], dtype)
+        for ufunc in names:
+            low, high = ARGUMENTS.get(ufunc, (-20, 20))
+            a = np.random.default_rng(0).uniform(low, high, 5000).astype(dtype)
+            f = ga.function([x], getattr(ga, ufunc)(x), backend="llvm", cache=False)
+            with np.errstate(all="ignore"):
+                exact = getattr(np, ufunc)(a.astype(wide))
+                unit = np.spacing(np.abs(exact.astype(dtype))).astype(wide)
+                assert np.nanmax(np.abs(f(a).astype(wide) - exact) / unit) < 1, ufunc
+                np.testing.assert_allclose(f(special), getattr(np, ufunc)(special), rtol=1e-6)
+    finally:
+        for function in known:
+            function.cache_clear()
+
+
+NUMPY_NAMES = {
+    name: {"pow": "power"}.get(name, "arc" + name[1:] if name[0] == "a" else name)
+    for name in mathlib.FUNCTIONS
+}
