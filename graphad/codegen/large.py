@@ -102,6 +102,8 @@ class Large:
         )
 
     def __call__(self, *arrays: Any) -> Sequence[Any] | None:
+        if self._made is None:
+            hooks.load("codegen.rooms").keep_small()
         if self._made is None and self.patience > 0 and self.work is not None:
             self.patience -= eval(self.work)(*arrays)
             if self.patience > 0:

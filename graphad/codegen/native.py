@@ -22,6 +22,7 @@ from graphad.codegen.looped import looped_program
 from graphad.codegen.overlap import adder
 from graphad.codegen.program import Program, Run, generate
 from graphad.codegen.roles import roles
+from graphad.codegen.rooms import keep_small
 from graphad.codegen.unfit import Unfit
 from graphad.codegen.whole import whole_program
 from graphad.ir.graph import Graph
@@ -47,6 +48,7 @@ class Native:
         fits: Callable[[Sequence[Any]], bool] | None = None, threads: int | None = None,
         cache: bool | str = False, eager: bool = False,
     ) -> None:  # fmt: skip
+        keep_small()
         self.plan, self.name, self.fallback, self.fits = plan, name, fallback, fits
         self._compile_inner, self._threads, self._cache = compile_inner, threads, cache
         self._whole: dict[Shapes, Program | None] = {}

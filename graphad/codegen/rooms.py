@@ -1,14 +1,16 @@
 """Memory of large results, which is used again when nobody holds it any more.
 
 A fresh array of 80 MB costs the system more than a loop over it costs the processor: every page
-has to be found and cleared. The C library keeps what is smaller; for the rest `room` keeps the
-last pieces of memory that results lay in, up to `KEEP` bytes, and gives one out again once the
-result, and every view of it, is gone. A caller's own arrays can be `lent` for results.
+has to be found and cleared. The C library keeps what is smaller (`keep_small`); for the rest
+`room` keeps the last pieces of memory that results lay in, up to `KEEP` bytes, and gives one out
+again once the result, and every view of it, is gone. A caller's own arrays can be `lent` for
+results.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import threading
 from collections import deque
@@ -23,6 +25,17 @@ KEEP = 1 << 28  # bytes that are kept at most
 LENT = 1 << 16  # bytes of an array from which it is worth writing into it directly
 
 _rooms: deque[np.ndarray] = deque()  # used or not, the longest unused ones first
+
+
+@functools.cache
+def keep_small() -> None:
+    """Let the C library keep the memory of freed arrays of less than `FROM` bytes, up to twice as
+    much as that.
+
+    glibc gives memory back to the system, and asks for it again at the next call, from a size on
+    that it adapts to the largest array that was freed so far. This one is never touched.
+    """
+    np.empty(max(FROM - (1 << 16), 1), np.uint8)
 
 
 def room(shape: Sequence[int], dtype: Any = np.float64) -> np.ndarray:

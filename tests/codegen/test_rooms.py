@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import pickle
+import platform
+import subprocess
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -122,3 +125,34 @@ def test_the_source_asks_by_size() -> None:
     np.testing.assert_allclose(g(np.zeros(70_000), np.full(70_000, 2.0)), 3.0)
     g = ga.function([x], y, backend="llvm")
     assert pickle.loads(pickle.dumps(g))(np.zeros(70_000))[0] == 3.0
+
+
+FAULTS = """
+import resource
+import numpy as np
+import graphad as ga
+x = ga.vector("x", shape=(300,))
+k = ga.exp(-ga.square(x[:, None] - x)) + 0.1 * np.eye(300)
+y = x @ ga.linalg.solve(k, x) + ga.sum(ga.log(ga.diagonal(ga.linalg.cholesky(k))))
+f = ga.function([x], [y, ga.grad(y, x)])
+a = np.linspace(0, 10, 300)
+for _ in range(20):
+    f(a)
+f.wait_native()
+for _ in range(40):
+    f(a)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    f(a)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 20)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what glibc does")
+def test_memory_of_intermediate_results_stays() -> None:
+    """A page is not asked for again at every call; 176 of them hold one matrix."""
+    pytest.importorskip("scipy")
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout) < 100
