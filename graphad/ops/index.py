@@ -148,8 +148,9 @@ FURTHER: dict[str, str] = {
         "special.spherical_jn special.spherical_kn special.spherical_yn special.y0 special.y1 "
         "special.yn special.yv special.yve | airy_ai airy_aip airy_bi airy_bip",
     "ops.special.entropy":
-        "special.boxcox special.boxcox1p special.entr special.inv_boxcox special.inv_boxcox1p "
-        "special.kl_div special.rel_entr special.xlog1py special.xlogy | xdivy",
+        "special.boxcox special.boxcox1p special.entr special.huber special.inv_boxcox "
+        "special.inv_boxcox1p special.kl_div special.rel_entr special.xlog1py special.xlogy | "
+        "xdivy",
     "ops.special.error":
         "special.cbrt special.dawsn special.erf special.erfc special.erfcinv special.erfcx "
         "special.erfi special.erfinv special.exp2 special.expit special.expm1 special.log1mexp "

@@ -12,7 +12,7 @@ import numpy as np
 from graphad.ir.families.elementwise import Elementwise, as_ufunc
 from graphad.ir.op import RISKY
 from graphad.ir.variable import Variable
-from graphad.ops.elementwise import log, log1p, power, square, where
+from graphad.ops.elementwise import abs_, log, log1p, power, sign, square, where
 from graphad.ops.special.declare import special
 from graphad.ops.special.hypergeometric import hyp1f1, hyp2f1
 
@@ -63,6 +63,12 @@ kl_div = special(
     "kl_div", lambda z, x, y: _log_ratio(x, y),
     lambda z, x, y: where(_inside(x, y), 1 - xdivy(x, y), 0), domain=(_POSITIVE,),
     doc="x·log(x/y) - x + y for x > 0, y > 0; y for x = 0, y ≥ 0; else ∞.")  # fmt: skip
+
+huber = special(
+    "huber", lambda z, d, r: where((d >= 0) & (abs_(r) > d), abs_(r) - d, 0),
+    lambda z, d, r: where(d < 0, 0, where(abs_(r) > d, d * sign(r), r)),
+    domain=((0.5, 1.2), np.array([-2.3, -1.4, -0.3, 0.2, 1.7, 2.9])),
+    doc="huber(δ, r) = r²/2 for |r| ≤ δ, δ·(|r| - δ/2) beyond; ∞ for δ < 0.")  # fmt: skip
 
 
 # ---- Box and Cox -----------------------------------------------------------------------------
