@@ -24,22 +24,45 @@ def flatten(value: Any) -> tuple[Any, Callable[[Any], Any]]:
     >>> unflatten(flat * 10)
     {'b': [np.float64(10.0), (np.float64(20.0),)], 'a': array([[30., 40.]])}
     """
-    leaves, structure = tree.flatten(value)
     if type(value) is numpy.ndarray and value.ndim == 1 and value.dtype.kind == "f":
         return value, lambda vector: vector
-    parts = [leaf if isinstance(leaf, Variable) else numpy.asarray(leaf) for leaf in leaves]
-    floats = [p if p.dtype.kind in "fc" else p.astype("float64") for p in parts]
-    shapes = [_shape(p) for p in floats]
-    ends = numpy.cumsum([int(numpy.prod(shape)) for shape in shapes]).tolist()
-    flat = np.concatenate([np.ravel(p) for p in floats]) if floats else numpy.array([])
+    leaves, structure = tree.flatten(value)
+    floats = [_floats(leaf) for leaf in leaves]
+    places, begin = [], 0
+    for shape in map(_shape, floats):
+        end = begin + int(numpy.prod(shape))
+        places.append((slice(begin, end), shape))
+        begin = end
 
     def unflatten(vector: Any) -> Any:
-        begins = [0, *ends[:-1]]
-        places = zip(begins, ends, shapes, strict=True)
-        found = [np.reshape(vector[begin:end], shape) for begin, end, shape in places]
-        return structure.unflatten([v if isinstance(v, Variable) else v[()] for v in found])
+        if isinstance(vector, Variable):
+            return structure.unflatten([np.reshape(vector[where], s) for where, s in places])
+        vector = numpy.asarray(vector)
+        return structure.unflatten([vector[where].reshape(s)[()] for where, s in places])
 
-    return flat, unflatten
+    return _joined(floats), unflatten
+
+
+def vector_of(value: Any) -> Any:
+    """The numbers of `value` as a vector: what `flatten` gives first.
+
+    >>> vector_of({"b": 1.0, "a": numpy.array([[3.0, 4.0]])})
+    array([3., 4., 1.])
+    """
+    if type(value) is numpy.ndarray and value.ndim == 1 and value.dtype.kind == "f":
+        return value
+    return _joined([_floats(leaf) for leaf in tree.flatten(value)[0]])
+
+
+def _floats(leaf: Any) -> Any:
+    part = leaf if isinstance(leaf, Variable) else numpy.asarray(leaf)
+    return part if part.dtype.kind in "fc" else part.astype("float64")
+
+
+def _joined(parts: list[Any]) -> Any:
+    if any([isinstance(p, Variable) for p in parts]):
+        return np.concatenate([np.ravel(p) for p in parts])
+    return numpy.concatenate([p.ravel() for p in parts]) if parts else numpy.array([])
 
 
 def _shape(value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy
 
 import graphad.numpy as np
-from graphad.autograd.misc.flatten import flatten
+from graphad.autograd.misc.flatten import flatten, vector_of
 from graphad.optim import rules
 from graphad.optim.rules import Rule
 
@@ -30,7 +30,7 @@ def _follow(
         gradient = grad(here, i)
         if callback is not None:
             callback(here, i, gradient)
-        x, memory = rule.step(i + 1, lr, x, flatten(gradient)[0], memory)
+        x, memory = rule.step(i + 1, lr, x, vector_of(gradient), memory)
     return unflatten(x)
 
 
