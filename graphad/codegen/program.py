@@ -11,6 +11,7 @@ import itertools
 import linecache
 import re
 import weakref
+from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ import numpy as np
 
 from graphad.codegen.naming import Names, is_plain
 from graphad.codegen.recording import Instruction, Recorder, Traced, Unrecordable
+from graphad.codegen.shortcuts import shortcut, shortcuts
 from graphad.codegen.statements import (
     in_place,
     inline,
@@ -116,6 +118,12 @@ class Writer:
             self.names.value(value)
         self.after = [] if tick is None else [f"{self.names.unique('tick')}()"]
         self.bound.update({} if tick is None else {self.after[0][:-2]: tick})
+
+    @functools.cached_property
+    def readers(self) -> Counter[int]:
+        """How often each value is read."""
+        return Counter([n for step in self.plan.steps for n in step.inputs]) + Counter(
+            self.plan.outputs)  # fmt: skip
 
     # -- operands ------------------------------------------------------------------------------
     def operand(self, number: int, step: Step | None) -> str:
@@ -262,7 +270,7 @@ class Writer:
             if last is not None and last.target == result.text and takes_out(last.function):
                 text = f"{text[:-1]}, out={target})"
             if is_plain(value.name) or is_plain(taken.name):  # a user's name keeps its meaning
-                dropped = [f"del {target}"] if self._is_large(step.reuse) else []
+                dropped = [f"del {target}"] if self.is_large(step.reuse) else []
             else:
                 self.names.share(value.number, step.reuse)
         name = self.names.value(value)
@@ -335,22 +343,24 @@ class Writer:
         """
         lines: list[str] = []
         place = ""
+        joined = {} if self.after else shortcuts(self, steps)
         for step in steps:
             here = place_among(self._places, step.node)
             if here != place:
                 lines.append(f"# {here}")
                 place = here
-            lines += self.step(step)
+            others = joined.get(step.outputs[0])
+            lines += self.step(step) if others is None else shortcut(self, others, step)
             dropped = [
                 self.names.value(self.plan.values[n])
                 for n in step.frees
-                if self._is_large(n) and (local is None or n in local)
+                if self.is_large(n) and (local is None or n in local)
             ]
             lines += [f"del {', '.join(dict.fromkeys(dropped))}"] if dropped else []
             lines += self.after
         return lines
 
-    def _is_large(self, number: int) -> bool:
+    def is_large(self, number: int) -> bool:
         kind = self.plan.values[number].type
         return kind.ndim > 0 and (not kind.is_static or kind.nbytes() >= LARGE)
 
