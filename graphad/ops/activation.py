@@ -78,7 +78,7 @@ def _shifted(xp: Any, x: Any, axis: Any) -> tuple[Any, Any, Any]:
     top = xp.where(xp.isfinite(top), top, 0)
     below = xp.subtract(x, top)
     at_top = xp.equal(below, 0)
-    terms = xp.where(at_top, 0, xp.exp(below))
+    terms = xp.subtract(xp.exp(below), at_top)  # 0 for the largest
     others = xp.subtract(xp.sum(at_top, axis=axis, keepdims=True, dtype=x.dtype), 1)
     rest = xp.add(xp.sum(terms, axis=axis, keepdims=True), others)
     return top, below, xp.log1p(rest)
@@ -87,7 +87,7 @@ def _shifted(xp: Any, x: Any, axis: Any) -> tuple[Any, Any, Any]:
 def _weight(xp: Any, x: Any, y: Any) -> Any:
     """exp(x - y), for infinities its limit: both are bounded by the largest float."""
     bound = float(np.finfo(np.result_type(x.dtype, y.dtype)).max)
-    level = xp.where(xp.isneginf(y), 0, xp.minimum(y, bound))
+    level = xp.maximum(xp.minimum(y, bound), -bound)
     return xp.exp(xp.subtract(xp.minimum(x, bound), level))
 
 
