@@ -1,12 +1,12 @@
 """Tiers of one function: the NumPy program at once, machine code when it has proved worth it.
 
 With backend "auto", calls are answered by the program that was generated at once (NumPy, or plain
-floats), and their time is added up. When a function has run for about as long as compiling may
-take, its native program is compiled by a thread of its own: whenever the calls end, they took at
-most twice what they would have with the better choice at the start. From then on calls go to the
-two in turn, until each has been timed a few times on arguments of one size; the faster one stays.
-The last digits of results may differ between tiers; ``deterministic=True``, or backend "numpy" or
-"llvm", keeps to one.
+floats), and their time is added up, without what was spent waiting for a processor. When a
+function has run for about as long as compiling may take, its native program is compiled by a
+thread of its own: whenever the calls end, they took at most twice what they would have with the
+better choice at the start. From then on calls go to the two in turn, until each has been timed a
+few times on arguments of one size; the faster one stays. The last digits of results may differ
+between tiers; ``deterministic=True``, or backend "numpy" or "llvm", keeps to one.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class Tiers:
         self._install = weakref.WeakMethod(install)  # no cycle
         self.native: Any = None
         self.spent = 0.0
+        self.began = time.process_time()
         self.problem: BaseException | None = None
         self.refused = -1  # arguments of at most so many bytes are faster without machine code
         self.shapes: list[tuple[int, ...]] | None = None  # of the arguments at that time
@@ -61,10 +62,17 @@ class Tiers:
         start = time.perf_counter()
         results = self.first(*arguments)
         self.spent += time.perf_counter() - start
-        if self.spent > WORTH * self.length and not self._asked:
+        if self.spent > WORTH * self.length and not self._asked and self._has_computed():
             self.shapes = [getattr(a, "shape", ()) for a in arguments]
             self.ask()
         return results
+
+    def _has_computed(self) -> bool:
+        """Was the time spent computing? On a busy machine much of it is spent waiting."""
+        now = time.process_time()
+        self.began = self.began if self.began <= now else 0.0  # the clock of a forked child
+        self.spent = min(self.spent, now - self.began)
+        return self.spent > WORTH * self.length
 
     def refusing(self, *arguments: Any) -> Sequence[Any]:
         """The first tier, being faster on arguments of this size; larger ones are a new try."""

@@ -37,6 +37,26 @@ def test_machine_code_takes_over_by_itself(monkeypatch: pytest.MonkeyPatch) -> N
     assert f(ARRAY) == pytest.approx(first, rel=1e-14)
 
 
+def test_time_spent_waiting_is_not_worth_machine_code() -> None:
+    asked: list[bool] = []
+
+    class Host:
+        def install(self, run: Any, native: Any) -> None:
+            pass
+
+    host = Host()
+    counting = tiers.Tiers(lambda: time.sleep(0.03) or [1], lambda: None, host.install)
+    counting.ask = lambda: asked.append(True)  # type: ignore[method-assign]
+    for _ in range(4):
+        assert counting.counted() == [1]
+    assert not asked
+    assert counting.spent < 0.06
+    counting.began = 1e9  # as after a fork
+    counting.spent = 1.0
+    counting.counted()
+    assert asked
+
+
 def test_waiting_for_it() -> None:
     f = ga.function([X], [ga.exp(X), ga.sum(X)])
     assert f.wait_native()
