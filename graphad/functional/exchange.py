@@ -8,7 +8,8 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from graphad.functional.purity import SCALARS, State, is_trusted, module_of, scan
+from graphad.functional.bytecode import scan
+from graphad.functional.purity import SCALARS, State, is_trusted, module_of
 
 
 class Exchange:

@@ -14,27 +14,21 @@ after a run. A function without a proof is not impure: nothing is known, it is r
 from __future__ import annotations
 
 import builtins
-import dis
 import functools
+import operator
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from graphad.functional.bytecode import BEHIND, CHANGES, Load, scan
 from graphad.ir.variable import Constant, Variable
 
 LARGEST = 1 << 20  # bytes of arrays of which copies are kept, and compared at each call
 DEEPEST = 20  # containers in containers
 MOST = 20_000  # instructions and values that one proof looks at
 
-WRITES = frozenset(
-    """STORE_GLOBAL DELETE_GLOBAL STORE_ATTR DELETE_ATTR STORE_SUBSCR DELETE_SUBSCR STORE_SLICE
-    STORE_NAME DELETE_NAME DELETE_DEREF IMPORT_NAME IMPORT_FROM IMPORT_STAR LOAD_NAME
-    LOAD_BUILD_CLASS LOAD_CLASSDEREF LOAD_FROM_DICT_OR_DEREF LOAD_FROM_DICT_OR_GLOBALS
-    LOAD_SUPER_ATTR GET_AWAITABLE GET_AITER GET_ANEXT BEFORE_ASYNC_WITH""".split()
-)
-ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")
 BUILTINS = frozenset(
     """abs all any bool chr complex dict divmod enumerate filter float format frozenset hasattr int
     isinstance issubclass iter len list map max min next ord pow range repr reversed round set
@@ -42,16 +36,6 @@ BUILTINS = frozenset(
 )
 PURE_MODULES = ("math", "cmath", "itertools", "operator", "_operator", "functools")
 NUMPY = ("numpy", "numpy.linalg", "numpy.fft", "scipy.special", "scipy.linalg", "scipy.fft")
-NOT_PURE = frozenset(
-    """save savez savez_compressed savetxt load loadtxt genfromtxt fromfile fromregex memmap seterr
-    seterrcall setbufsize set_printoptions printoptions errstate copyto put place putmask
-    fill_diagonal put_along_axis show_config show_runtime info test tofile dump dumps""".split()
-)
-# Attributes by which a value is taken out of its graph, or drawn: no guard would tell.
-BEHIND = frozenset(
-    """value _value rand randn random random_sample normal standard_normal uniform integers choice
-    shuffle permutation rvs""".split()
-)
 SCALARS = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), np.generic, np.dtype,
            slice, range)  # fmt: skip
 
@@ -102,6 +86,12 @@ def same(value: Any, seen: tuple) -> bool:
         return type(value) is type(then) and (value is then or _equal(value, then))
     if kind == "array":
         return type(value) is np.ndarray and then == (value.dtype, value.shape, value.tobytes())
+    if kind == "frozen":
+        return value is then[0] or same(value, (tuple, then[1]))
+    if kind == "items":
+        items, facts = then
+        alike = type(value) is list and len(value) == len(items)
+        return (alike and all(map(operator.is_, value, items))) or same(value, (list, facts))
     if type(value) is not kind or len(value) != len(then):
         return False
     if kind is dict:
@@ -124,8 +114,8 @@ class _Search:
         self.effort = 0
         self.bytes = 0
 
-    def spend(self) -> None:
-        self.effort += 1
+    def spend(self, effort: int = 1) -> None:
+        self.effort += effort
         if self.effort > MOST:
             raise Unknown("it reaches too much")
 
@@ -142,7 +132,11 @@ class _Search:
         if type(value) in (list, tuple, dict) and depth < DEEPEST:
             if type(value) is dict:
                 return dict, {k: self.remember(v, depth + 1) for k, v in value.items()}
-            return type(value), [self.remember(v, depth + 1) for v in value]
+            found = [self.remember(v, depth + 1) for v in value]
+            if all([kind in ("equal", "frozen") for kind, _ in found]):  # the same if identical
+                return ("frozen", (value, found)) if type(value) is tuple else (
+                    "items", (tuple(value), found))  # fmt: skip
+            return type(value), found
         if isinstance(value, Constant):
             return "is", value
         if isinstance(value, types.FunctionType):
@@ -182,29 +176,24 @@ class _Search:
         return ("is", value) if isinstance(value, types.ModuleType) else self.remember(value)
 
     def code(self, code: types.CodeType, names: dict[str, Any], cells: Mapping[str, Any]) -> None:
-        """Look at the instructions of one piece of code and of the pieces defined in it."""
-        steps = list(dis.get_instructions(code))
-        for i, step in enumerate(steps):
-            self.spend()
-            if step.opname in WRITES:
-                raise Unknown(f"{code.co_name} has {step.opname}")
-            if step.opname == "STORE_DEREF" and step.argval in code.co_freevars:
-                raise Unknown(f"{code.co_name} assigns to {step.argval} outside of it")
-            if step.opname in ATTRIBUTES and step.argval in BEHIND:
-                raise Unknown(f"it uses .{step.argval}")
-            if step.opname == "LOAD_GLOBAL":
-                self.name(step.argval, names, steps[i + 1 :])
-            elif step.opname == "LOAD_DEREF" and step.argval in cells:
-                value = cells[step.argval].cell_contents
+        """Look at what a piece of code reads, and the pieces defined in it."""
+        found = scan(code)
+        self.spend(found.size)
+        if found.writes or found.unclear:
+            raise Unknown(found.writes or found.unclear)
+        for load in found.loads:
+            if load.is_global:
+                self.name(load, names)
+            else:
+                value = cells[load.name].cell_contents
                 if isinstance(value, types.ModuleType):
-                    self.chain(value, steps[i + 1 :])
-        for constant in code.co_consts:
-            if isinstance(constant, types.CodeType):
-                inside = {k: v for k, v in cells.items() if k in constant.co_freevars}
-                self.code(constant, names, inside)
+                    self.chain(value, load.attributes)
+        for attribute in found.attributes & BEHIND:
+            raise Unknown(f"it uses .{attribute}")
 
-    def name(self, name: str, names: dict[str, Any], rest: list[Any]) -> None:
+    def name(self, load: Load, names: dict[str, Any]) -> None:
         """A global or builtin name."""
+        name = load.name
         if name not in names:
             if name in BUILTINS or _is_error(getattr(builtins, name, None)):
                 return
@@ -212,27 +201,25 @@ class _Search:
         value = names[name]
         if isinstance(value, types.ModuleType):
             self.facts.append((names, name, ("is", value)))
-            self.chain(value, rest)
+            self.chain(value, load.attributes)
         else:
             self.facts.append((names, name, self.remember(value)))
 
-    def chain(self, module: Any, rest: list[Any]) -> None:
+    def chain(self, module: Any, attributes: Sequence[str]) -> None:
         """``np.linalg.norm``: the attribute of a module that is used."""
         value: Any = module
-        for step in rest:
-            if step.opname == "CACHE":
-                continue
-            if step.opname not in ATTRIBUTES or not isinstance(value, types.ModuleType):
+        for attribute in attributes:
+            if not isinstance(value, types.ModuleType):
                 break
-            holder, value = value, getattr(value, step.argval, Unknown)
+            holder, value = value, getattr(value, attribute, Unknown)
             if value is Unknown:
-                raise Unknown(f"{holder.__name__} has no {step.argval}")
+                raise Unknown(f"{holder.__name__} has no {attribute}")
             if ".random" in holder.__name__ or holder.__name__ == "random":
                 raise Unknown(f"it uses {holder.__name__}")
             known = holder.__name__.partition(".")[0] in ("graphad", "numpy", "scipy", "math")
             if not isinstance(value, types.ModuleType):
                 if not known:
-                    self.facts.append((vars(holder), step.argval, self.remember(value)))
+                    self.facts.append((vars(holder), attribute, self.remember(value)))
                 elif not isinstance(value, SCALARS):
                     self.remember(value)
         if isinstance(value, types.ModuleType):
@@ -257,7 +244,7 @@ def is_pure(value: Any) -> bool:
         return False
     if type(value).__module__.partition(".")[0] == "graphad":  # functions of NumPy's names, …
         return callable(value) or type(value).__name__ == "Joiner"
-    if not callable(value) or ".random" in module or name in NOT_PURE:
+    if not callable(value) or ".random" in module or name in CHANGES:
         return False
     if module == "builtins":
         return name in BUILTINS
@@ -271,17 +258,6 @@ def _is_error(value: Any) -> bool:
 def _name(value: Any) -> str:
     name = getattr(value, "__name__", None)
     return str(name) if name else f"a {type(value).__name__}"
-
-
-@functools.lru_cache(maxsize=512)
-def unused_parameters(code: types.CodeType) -> frozenset[str]:
-    """Parameters that a function's code never mentions: their values do not matter."""
-    count = code.co_argcount + code.co_kwonlyargcount
-    mentioned: set[Any] = set(code.co_cellvars)
-    for step in dis.get_instructions(code):
-        if step.opname.startswith(("LOAD_FAST", "STORE_FAST", "DELETE_FAST")):
-            mentioned.update(step.argval if isinstance(step.argval, tuple) else (step.argval,))
-    return frozenset(code.co_varnames[:count]) - mentioned
 
 
 def _of_root(fun: types.FunctionType, search: _Search) -> Iterator[tuple]:

@@ -18,7 +18,8 @@ import numpy as np
 
 from graphad import tree
 from graphad.errors import GraphadError
-from graphad.functional.facts import Proof, prove, unused_parameters
+from graphad.functional.bytecode import unused_parameters
+from graphad.functional.facts import Proof, prove
 from graphad.functional.numbers import signature
 from graphad.functional.paths import OUTSIDE, Paths
 from graphad.functional.signatures import Jit, plain_key

@@ -11,7 +11,6 @@ The answer is conservative: no costs time only.
 
 from __future__ import annotations
 
-import dis
 import functools
 import os
 import sys
@@ -21,22 +20,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from graphad.functional.bytecode import CHANGES, IMPURE, Code, scan
 from graphad.functional.draws import DRAWS, GENERATORS
 
-Code = types.CodeType
 SCALARS = frozenset({int, float, complex, bool, str, bytes, type(None), type(Ellipsis), slice})
-STORES = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR", "DELETE_ATTR", "IMPORT_NAME",
-                    "STORE_NAME", "DELETE_SUBSCR", "DELETE_DEREF"})  # fmt: skip
-# Names that a function proved pure does not use: chance, time, input and output, introspection.
-NAMES = frozenset(
-    "random shuffle default_rng RandomState Random seed spawn set_state get_state bit_generator "
-    "open print input breakpoint eval exec compile globals locals vars dir setattr delattr id "
-    "isinstance issubclass type callable hasattr getattr next iter time perf_counter datetime now "
-    "environ getenv urandom warn memmap load save savetxt loadtxt "
-    "genfromtxt fromregex fromfile tofile".split()
-)
 METHODS = frozenset("sort fill put itemset resize partition setflags setfield byteswap".split())
-BUILTINS = frozenset("copyto putmask place put fill_diagonal".split())
 MODULES = ("builtins", "math", "cmath", "_operator", "operator", "itertools", "_functools",
            "functools", "numpy", "graphad")  # fmt: skip
 OWNERS = (list, tuple, dict, set, frozenset, str, int, float, complex, slice, range)
@@ -62,49 +50,6 @@ def _is_library(filename: str) -> bool:
 def is_trusted(code: Code) -> bool:
     """Code of this package, of NumPy, and of the standard library that keeps to itself."""
     return _is_library(code.co_filename) or code.co_names == ("_tuple_new",)  # of a namedtuple
-
-
-class Scan(NamedTuple):
-    """What can be told from a code object, inner functions included."""
-
-    codes: frozenset[Code]
-    names: frozenset[str]  # global names
-    attributes: frozenset[str]
-    problem: str  # why it cannot be proved pure; "" if nothing speaks against it
-
-
-@functools.lru_cache(maxsize=1024)
-def scan(code: Code) -> Scan:
-    """Read a function's code."""
-    codes, names, attributes, problem = {code}, set(), set(), ""
-    work = [code]
-    while work:
-        one = work.pop()
-        inner = [c for c in one.co_consts if isinstance(c, Code)]
-        codes.update(inner)
-        work += inner
-        for step in dis.get_instructions(one):
-            if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-                names.add(step.argval)
-            elif step.opname in ("LOAD_ATTR", "LOAD_METHOD"):
-                attributes.add(step.argval)
-            elif step.opname in STORES:
-                problem = f"{step.opname} {step.argval}"
-            elif step.opname == "STORE_DEREF" and step.argval in code.co_freevars:
-                problem = f"nonlocal {step.argval}"
-    used = (names | attributes) & NAMES
-    if used:
-        problem = f"it uses {min(used)}"
-    return Scan(frozenset(codes), frozenset(names), frozenset(attributes), problem)
-
-
-def reads(code: Code, name: str) -> bool:
-    """Does a function read its parameter?"""
-    if name in code.co_cellvars:
-        return True
-    return any("LOAD_FAST" in step.opname and name in (
-        step.argval if isinstance(step.argval, tuple) else (step.argval,))
-        for step in dis.get_instructions(code))  # fmt: skip
 
 
 class Watch:
@@ -150,7 +95,7 @@ def _is_library_at_work(frame: types.FrameType) -> bool:
 def _is_harmless(called: Any) -> bool:
     name = getattr(called, "__name__", "")
     owner = getattr(called, "__self__", None)
-    if name in NAMES or name in BUILTINS:
+    if name in IMPURE or name in CHANGES:
         return False
     if owner is None or isinstance(owner, types.ModuleType):
         kind = getattr(called, "__objclass__", None)

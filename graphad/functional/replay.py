@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
+from graphad.functional.bytecode import unused_parameters
 from graphad.functional.draws import (
     Dice,
     Draw,
@@ -33,7 +34,6 @@ from graphad.functional.purity import (
     Watch,
     contents,
     is_trusted,
-    reads,
     state_of,
     values,
 )
@@ -135,8 +135,8 @@ class Replays:
         code = getattr(self.fun, "__code__", None)
         if code is None:
             return set()
-        names = code.co_varnames[: code.co_argcount]
-        return {i for i, name in enumerate(names) if not reads(code, name)}
+        names, unused = code.co_varnames[: code.co_argcount], unused_parameters(code)
+        return {i for i, name in enumerate(names) if name in unused}
 
     def roots(self, rest: Any) -> Any:
         """The function and its arguments but for the chosen ones: without those that it never

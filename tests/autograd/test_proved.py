@@ -12,7 +12,8 @@ import graphad.autograd.numpy as np
 from graphad.autograd import elementwise_grad, grad, jacobian, value_and_grad
 from graphad.autograd.extend import notrace_primitive, primitive, vspace
 from graphad.autograd.tracer import getval
-from graphad.functional.facts import prove, same, unused_parameters
+from graphad.functional.bytecode import scan, unused_parameters
+from graphad.functional.facts import prove, same
 from graphad.functional.proved import known_of
 
 SCALE = 2.0
@@ -120,6 +121,56 @@ def test_facts_are_values_and_contents() -> None:
     items[1]["k"] = 2.0  # type: ignore[index]
     number = 2.0
     assert not proof.holds(f)
+
+
+def test_facts_of_lists_and_tuples() -> None:
+    words, nested, mixed = ["a", "b", 0], ("a", ("b", 1.0)), ([1.0],)
+
+    def f(x: Any) -> Any:
+        return x * len(words) * len(nested) * mixed[0][0]
+
+    proof = prove(f)
+    assert proof.holds(f)
+    words[0] = "".join(["", "a"])
+    nested = ("a", ("b", float("1.0")))
+    assert proof.holds(f)  # other objects, equal in type and bits
+    for changed in (["a", "b", False], ["a", "b"], ["a", "b", 0, 0], ("a", "b", 0), ["b", "a", 0]):
+        words = changed  # type: ignore[assignment]
+        assert not proof.holds(f)
+    words = ["a", "b", 0]
+    assert proof.holds(f)
+    nested = ("a", ("b", -1.0))
+    assert not proof.holds(f)
+    nested = ("a", ("b", 1.0))
+    mixed[0][0] = 2.0
+    assert not proof.holds(f)
+
+
+def test_a_scan_of_code() -> None:
+    total = 0
+
+    def f(x: Any) -> Any:
+        def inner() -> Any:
+            nonlocal total
+            total += 1
+            return math.tau * x.real
+
+        own = 0
+
+        def other() -> None:
+            nonlocal own
+            own = len([1])
+
+        return inner() + numpy.linalg.norm(x) + own
+
+    found = scan(f.__code__)
+    taken = {load.name: load.attributes for load in found.loads}
+    assert (taken["numpy"], taken["math"]) == (("linalg", "norm"), ("tau",))
+    assert {"math", "numpy", "len"} <= found.names
+    assert found.attributes == {"real", "tau", "linalg", "norm"}
+    assert found.writes == found.problem == "nonlocal total"
+    assert "assigns to" in found.unclear
+    assert len(found.codes) >= 3
 
 
 def test_values_compare_by_type_and_bits() -> None:
