@@ -11,7 +11,6 @@ import itertools
 import linecache
 import re
 import weakref
-from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,14 +27,7 @@ from graphad.codegen.statements import (
     place_among,
     takes_out,
 )  # fmt: skip
-from graphad.codegen.vocabulary import (
-    ARRAY,
-    OPERATORS,
-    STATEMENTS,
-    call,
-    dtype_name,
-    literal,
-)
+from graphad.codegen.vocabulary import ARRAY, OPERATORS, STATEMENTS, call, dtype_name, literal
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.hooks import hooks
 from graphad.ir.op import Op
@@ -112,18 +104,13 @@ class Writer:
         self._places: dict[Any, str] = {}
         self._kernel_names: dict[int, str] = {}
         self._scatter = ""
+        self.readers: dict[int, int] = {}  # how often each value is read, once that matters
         self._fused: set[int] = set()
         self._numbered = {value.variable: value.number for value in plan.values if kernels}
         for value in plan.values[: len(plan.graph.inputs)]:
             self.names.value(value)
         self.after = [] if tick is None else [f"{self.names.unique('tick')}()"]
         self.bound.update({} if tick is None else {self.after[0][:-2]: tick})
-
-    @functools.cached_property
-    def readers(self) -> Counter[int]:
-        """How often each value is read."""
-        return Counter([n for step in self.plan.steps for n in step.inputs]) + Counter(
-            self.plan.outputs)  # fmt: skip
 
     # -- operands ------------------------------------------------------------------------------
     def operand(self, number: int, step: Step | None) -> str:

@@ -8,6 +8,7 @@ The first leaves a zero of x its sign. Arrays are small here: each call costs mo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,11 @@ def shortcuts(writer: Writer, steps: Sequence[Step]) -> Shortcuts:
 
 
 def _note(writer: Writer, found: Shortcuts, first: Sequence[Step], last: Step) -> None:
-    if all([writer.readers[step.outputs[0]] == 1 for step in first]):
+    plan, readers = writer.plan, writer.readers
+    if not readers:
+        readers.update(Counter([n for step in plan.steps for n in step.inputs]))
+        readers.update(dict.fromkeys(plan.outputs, 2))
+    if all([readers[step.outputs[0]] == 1 for step in first]):
         found[last.outputs[0]] = first
         found.update({step.outputs[0]: () for step in first})
 
