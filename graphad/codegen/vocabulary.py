@@ -121,7 +121,6 @@ ARRAY: dict[str, Writer] = {
     "any": _reduce("logical_or"),
     "all": _reduce("logical_and"),
     "abs": lambda x: f"absolute({literal(x)})",
-    "isneginf": lambda x: f"equal({literal(x)}, -inf)",  # NumPy's own is written in Python
     "matmul": _matmul,
     "astype": lambda x, dtype: f"{literal(x)}.astype({literal(dtype)})",
     "getitem": lambda x, index: f"{literal(x)}[{index_text(index)}]",

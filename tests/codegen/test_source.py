@@ -196,7 +196,6 @@ def test_small_arrays_are_treated_by_what_numpy_finds_sooner() -> None:
     f = ga.function([x], [ga.roll(x, 4, axis=1), x @ np.ones((3, 4)), share])
     assert "concatenate([x[:, -1:], x[:, :-1]], axis=1)" in f.source
     assert "x.dot(k0)" in f.source
-    assert ", -inf), 0, " in f.source
     value = np.array([[1.0, -np.inf, 3.0], [2.0, 0.5, 6.0]])
     rolled, product, shares = f(value)
     np.testing.assert_array_equal(rolled, np.roll(value, 4, axis=1))
