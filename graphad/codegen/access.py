@@ -26,12 +26,15 @@ class Slots:
 
 
 class Memory:
-    """Loads and stores as LLVM text."""
+    """Loads and stores as LLVM text; parameters that are `known` are not read from the block."""
 
     def __init__(self, text: Text) -> None:
         self.text, self.slots = text, Slots()
+        self.known: dict[str, str] = {}
 
     def parameter(self, name: str, kind: str = "i64") -> str:
+        if name in self.known:
+            return self.known[name]
         return self.text.put(f"load {kind}, ptr {self.at('%p', 8 * self.slots[name])}")
 
     def at(self, base: str, offset: str | int) -> str:
@@ -240,6 +243,8 @@ class Reader:
 def moved(memory: Memory, name: str, places: Sequence[str]) -> str:
     """Where the row of an operand or result begins, at a place on the outer axes."""
     t, offset = memory.text, "0"
+    if memory.known:  # the only row
+        return memory.parameter(name, "ptr")
     for axis, place in enumerate(places):
         stride = memory.parameter(f"{name}.stride{axis}")
         step = t.put(f"mul i64 {place}, {stride}")

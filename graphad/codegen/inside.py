@@ -5,13 +5,14 @@ The counterpart of `entry` where addresses are parameters, and sizes and strides
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from graphad.codegen.calls import arguments
 from graphad.codegen.entry import Entry
 from graphad.codegen.loops import Loop
-from graphad.codegen.nest import Nest
+from graphad.codegen.nest import CHUNK, Nest
 from graphad.codegen.places import Place
 from graphad.codegen.recording import Unrecordable
 from graphad.ir.variable import Constant, Variable
@@ -28,6 +29,24 @@ class Inside(Entry):
         super().__init__(nest, name, {"data": 0, "sizes": 1, "strides": 2, "flags": 3})
         self.places = places
 
+    def alone(self) -> list[str] | None:
+        """The nest itself as that function, if it is a single row in a single chunk: there is no
+        block of parameters, and nothing to divide."""
+        nest, group = self.nest, self.nest.group
+        if not nest.is_flat or nest.columns:
+            return None
+        fields = self._operands() | self._results(len(arguments(group))) | self._starts()
+        sizes = [self.sizes.get(axis, "") for axis in range(len(group.frame))]
+        if self.text.lines or not all([size.isdecimal() for size in sizes]):
+            return None
+        elements = math.prod(map(int, sizes))
+        if not 0 < elements <= CHUNK:
+            return None
+        fields |= {"rows": "1", "length": str(elements), "elements": str(elements)}
+        fields |= {f"partial{i}": fields[f"result{store.position}"]
+                   for i, store in enumerate(nest.totals)}  # fmt: skip
+        return nest.write_alone(fields, self._given())
+
     def write(self) -> list[str]:
         t = self.text
         t.label("start")
@@ -42,9 +61,11 @@ class Inside(Entry):
         self._run(elements, chunks)
         self._finish(chunks)
         t.do("ret i32 0")
-        given = ", ".join([f"ptr %p{i}" for i in range(len(self.places))])
-        head = f"define internal i32 @{self.name}({given}) {{"
+        head = f"define internal i32 @{self.name}({self._given()}) {{"
         return [head, t.lines[0], *self.counted.counters, *t.lines[1:], "}"]
+
+    def _given(self) -> str:
+        return ", ".join([f"ptr %p{i}" for i in range(len(self.places))])
 
     def argument(self, place: int) -> str:
         return f"%p{place}"
@@ -95,7 +116,10 @@ def lies_well(group: Group, variable: Variable, place: Place) -> bool:
 def write_group(
     group: Group, name: str, places: Sequence[Place], width: int, declared: dict[str, str]
 ) -> list[str]:
-    """The functions of a group: ``name``, and its nest."""
+    """The functions of a group: ``name``, and its nest, if that is another one."""
+    alone = Inside(Nest(Loop(group), name, width, declared), name, places).alone()
+    if alone is not None:
+        return alone
     nest = Nest(Loop(group), f"{name}.nest", width, declared)
     lines = nest.write()
     return lines + Inside(nest, name, places).write()

@@ -12,7 +12,7 @@ A group without outer axes runs over all elements as one row, cut into chunks.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -89,6 +89,26 @@ class Nest:
         head = f"define internal i32 @{self.name}(ptr %p, i64 %first, i64 %last) {{"
         return [head, *t.lines, "}"]
 
+    def write_alone(self, known: Mapping[str, str], given: str) -> list[str]:
+        """As a function of pointers, for a single row in a single chunk of which all is known."""
+        t = self.text
+        self.memory.known = dict(known)
+        t.label("start")
+        self.pointers = {name: known[name] for name in ("rows", "length", "elements")}
+        self._once()
+        for i in range(len(self.totals)):
+            t.do(f"%total{i} = alloca {t.type(self._kind(self.totals[i]))}")
+        self._row_accumulators()
+        self._scratch_rows()
+        self._neutral()
+        self._row("0", "0")
+        for i, total in enumerate(self.totals):
+            self._partial(i, total, "0")
+        if self.loop.scratch:
+            t.do("call void @free(ptr %scratch)")
+        t.do("ret i32 0")
+        return [f"define internal i32 @{self.name}({given}) {{", *t.lines, "}"]
+
     def _once(self) -> None:
         for value in self.loop.once_values():
             if value.op == "load":
@@ -128,11 +148,15 @@ class Nest:
         return store.value.dtype
 
     # -- a chunk -------------------------------------------------------------------------------
-    def _chunk(self, chunk: str) -> None:
+    def _neutral(self) -> None:
         t = self.text
         for i, total in enumerate(self.totals):
             neutral = t.constant(identity(total.combine, self._kind(total)))
             t.do(f"store {t.type(self._kind(total))} {neutral}, ptr %total{i}")
+
+    def _chunk(self, chunk: str) -> None:
+        t = self.text
+        self._neutral()
         per_chunk, rows = self.pointers["per_chunk"], self.pointers["rows"]
         begin = t.put(f"mul i64 {chunk}, {per_chunk}")
         beyond = t.put(f"add i64 {begin}, {per_chunk}")

@@ -266,3 +266,19 @@ def test_all_operations(name: str) -> None:
 def test_plans_without_groups_are_not_asked_for() -> None:
     x = ga.matrix("x", shape=(3, 3))
     assert fused_plan(Graph([x], [x @ x])) is None
+
+
+# ---- groups of a single row ------------------------------------------------------------------
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("size", [1, 7, 8, 17, 100, 16_384, 16_385])
+def test_rows_of_any_length(size: int, dtype: str) -> None:
+    """Elements, sums, truth values, passes that need a reduction of an earlier one."""
+    x, y = ga.tensor("x", (size,), dtype=dtype), ga.tensor("y", (size,), dtype=dtype)
+    z = ga.exp(x - x.max()) * y
+    outputs = [z / z.sum(), x > y, ga.sum(x * y), ga.any(x > 2.0), (x + 1.0) * y[0], ga.min(z)]
+    graph, made = program([x, y], outputs)
+    bound = 1e-13 if dtype == "float64" else 1e-5
+    arrays = [RNG.normal(size=size).astype(dtype) for _ in range(2)]
+    for special in ([], [np.nan, -np.inf, -0.0, np.inf]):
+        arrays[0][: len(special)] = special[:size]
+        assert_equal_to_numpy(graph, made, arrays, bound)
