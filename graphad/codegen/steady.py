@@ -185,8 +185,10 @@ class _Writer:
             self._stack(k, kind, value, spot)
         owns = [Place(f"%given{i}", kind.dtype, kind.shape, "carry")
                 for i, kind in enumerate(types[:c])]  # fmt: skip
+        more = (
+            steps.number(outputs[-1]).name if layout.until else "true"
+        )  # of what still lies there
         new = steps.carried(owns, outputs)
-        more = steps.number(outputs[-1]).name if layout.until else "true"
         following = t.put("add i64 %done, 1")
         left = t.put(f"icmp ult i64 {following}, %n")
         again = t.put(f"and i1 {left}, {more}")

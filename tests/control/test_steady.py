@@ -116,6 +116,19 @@ def test_loops_of_unknown_length_grow() -> None:
         ga.function([a], y, backend="llvm")(1.0)
 
 
+def test_a_condition_may_read_what_the_step_began_with() -> None:
+    """The carry is overwritten only when it has been asked whether to go on."""
+    u, h = ga.vector("u", 3), ga.vector("h", 3)
+    last, ys = ga.scan(
+        lambda c, _: (c * u, c), h, length=5, until=lambda c, y: y[0] * u[1] < 3
+    )  # fmt: skip
+    check([u, h], [last, ys, ga.grad(last.sum(), u)], np.array([0.9, 3, 0.7]), np.arange(1.0, 4.0))
+    for start in ([1.0, 2.0], [8.0, 2.0]):
+        x = ga.vector("x", 2)
+        found = ga.while_loop(lambda c: c[0] * c[1] < 9, lambda c: c[::-1] * 1.5, x)
+        check([x], found, np.array(start))
+
+
 def test_operands_that_lie_otherwise() -> None:
     w, xs = ga.matrix("w", (3, 3)), ga.matrix("xs", (None, 3))
     last, ys = ga.scan(lambda c, x: (ga.tanh(w @ c + x), c), np.zeros(3), xs)
