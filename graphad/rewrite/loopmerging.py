@@ -14,26 +14,27 @@ MOST = 64  # scans in one graph that are compared with each other
 
 
 def alike_merged(graph: Graph) -> Graph:
-    """The graph after merging pairs of scans with the very same operands: a loop, and the loop
-    that records for its gradient."""
+    """The graph after merging scans with the very same operands: a loop, and the loops that record
+    for its gradients."""
     groups: dict[Any, list[Apply]] = {}
     for node in loops_in(graph):
         _, *rest = _key(node)
         groups.setdefault((*map(id, node.inputs), *rest), []).append(node)
-    pairs = {nodes[0]: nodes[1] for nodes in groups.values() if len(nodes) > 1}
-    pairs = {a: b for a, b in pairs.items() if not a.op.params["until"] or _same_loop(a, b)}
+    alike = {first: [n for n in others if not n.op.params["until"] or _same_loop(first, n)]
+             for first, *others in groups.values()}  # fmt: skip
+    alike = {first: others for first, others in alike.items() if others}
     new: dict[Variable, Variable] = {}
-    for node in graph.nodes if pairs else ():
+    for node in graph.nodes if alike else ():
         if all([v in new for v in node.outputs]):
             continue
         fresh = again(node, new)
-        if node in pairs:
-            ours, theirs = _join(fresh, again(pairs[node], new))
-            new |= dict(zip(node.outputs, ours, strict=True))
-            new |= dict(zip(pairs[node].outputs, theirs, strict=True))
+        if node in alike:
+            found = _join(fresh, *[again(other, new) for other in alike[node]])
+            for old, results in zip((node, *alike[node]), found, strict=True):
+                new |= dict(zip(old.outputs, results, strict=True))
         elif fresh is not node:
             new |= dict(zip(node.outputs, fresh.outputs, strict=True))
-    return Graph(graph.inputs, [new.get(v, v) for v in graph.outputs]) if pairs else graph
+    return Graph(graph.inputs, [new.get(v, v) for v in graph.outputs]) if alike else graph
 
 
 def merged(graph: Graph) -> Graph:
@@ -100,18 +101,26 @@ def _joined(graph: Graph, first: Apply, second: Apply) -> Graph:
     return swapped(graph, new)
 
 
-def _join(first: Apply, second: Apply) -> tuple[list[Variable], list[Variable]]:
-    """The results of one scan in the place of those of two."""
-    a, b = parts_of(first), parts_of(second)
-    fresh = {v: Variable(v.type, name=v.name) for v in b.inputs}
-    moved = b.with_outputs(replace(b.outputs, fresh))
-    both = a._replace(
-        carries=(*a.carries, *[(fresh[v], o, new) for v, o, new in moved.carries]),
-        rows=(*a.rows, *[(fresh[v], o) for v, o in b.rows]),
-        captured=(*a.captured, *[(fresh[v], o) for v, o in b.captured]),
-        stacked=(*a.stacked, *moved.stacked),
-    )
+def _join(first: Apply, *others: Apply) -> list[list[Variable]]:
+    """The results of one scan in the place of those of several."""
+    both = parts_of(first)
+    divided = [(len(both.carries), len(both.stacked))]
+    for other in others:
+        b = parts_of(other)
+        fresh = {v: Variable(v.type, name=v.name) for v in b.inputs}
+        moved = b.with_outputs(replace(b.outputs, fresh))
+        both = both._replace(
+            carries=(*both.carries, *[(fresh[v], o, new) for v, o, new in moved.carries]),
+            rows=(*both.rows, *[(fresh[v], o) for v, o in b.rows]),
+            captured=(*both.captured, *[(fresh[v], o) for v, o in b.captured]),
+            stacked=(*both.stacked, *moved.stacked),
+        )
+        divided.append((len(b.carries), len(b.stacked)))
     results = both.rebuilt(first.op.family)
-    c, d, s = len(a.carries), len(b.carries), len(a.stacked)
-    ours = [*results[:c], *results[c + d : c + d + s], *results[c + d + s + len(b.stacked) :]]
-    return ours, [*results[c : c + d], *results[c + d + s :]]
+    carry, stack = 0, len(both.carries)
+    rest = results[stack + len(both.stacked) :]
+    found: list[list[Variable]] = []
+    for c, s in divided:
+        found.append([*results[carry : carry + c], *results[stack : stack + s], *rest])
+        carry, stack = carry + c, stack + s
+    return found

@@ -149,3 +149,18 @@ def test_effects_happen_once(policy: Any) -> None:
         seen.clear()
         f(0.5, np.arange(1.0, 7.0))
         assert len(seen) == 6 and len(set(seen)) == 6
+
+
+@pytest.mark.parametrize("until", [None, lambda c, y: c > 3], ids=["all", "until"])
+@pytest.mark.parametrize("truncate", [None, 2])
+def test_effects_happen_once_for_several_gradients(until: Any, truncate: Any) -> None:
+    """A loop and all those that record for its gradients are one."""
+    seen: list[float] = []
+    a, xs = ga.scalar("a"), ga.vector("xs")
+    last, ys = ga.scan(
+        lambda c, x: (ga.callback(lambda z: seen.append(float(z)), c * a + x), c * c), 0.0, xs,
+        until=until, truncate=truncate,
+    )  # fmt: skip
+    f = ga.function([a, xs], [last, ys, ga.grad(last, a), ga.grad(ys.sum(), [a, xs])])
+    f(0.5, np.arange(1.0, 7.0))
+    assert seen == [1.0, 2.5, 4.25, 6.125, 8.0625, 10.03125][: 6 if until is None else 3]
