@@ -33,6 +33,8 @@ class Graph:
     True
     """
 
+    small: Any = None  # how the body of a loop was made smaller, as `rewrite.loops` notes it
+
     def __init__(self, inputs: Iterable[Variable], outputs: Iterable[Variable]) -> None:
         self.inputs = tuple(inputs)
         self.outputs = tuple(outputs)

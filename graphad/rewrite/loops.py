@@ -11,12 +11,13 @@
     a loop without carries                      → its ops on all rows at once
 
 All but the last three are exact. The forward scan and the one that records for the gradient become
-one.
+one. A loop in a loop is met again whenever the body around it is simplified; what has been made
+smaller is not simplified again, or a loop n deep would be 2ⁿ times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,9 +34,9 @@ ROUNDS = 4  # in which one rule makes room for another
 Simplify = Callable[[Graph], Graph]
 
 
-def improve(graph: Graph, simplify: Simplify) -> Graph:
-    """`graph` with smaller loops; `simplify` rewrites their bodies. One pass backwards finds what
-    is read, one forwards builds the graph again."""
+def improve(graph: Graph, simplify: Simplify, rules: Hashable = None) -> Graph:
+    """`graph` with smaller loops; `simplify` rewrites their bodies, by `rules`. One pass backwards
+    finds what is read, one forwards builds the graph again."""
     graph = merged(alike_merged(graph))
     needed = _needed(graph)
     new: dict[Variable, Variable] = {}
@@ -46,7 +47,7 @@ def improve(graph: Graph, simplify: Simplify) -> Graph:
         fresh = again(node, new)
         if isinstance(node.op.family, Scan):
             used = {i for i, v in enumerate(outputs) if v in needed}
-            new |= Smaller(graph, node, parts_of(fresh), used, simplify).result()
+            new |= Smaller(graph, node, parts_of(fresh), used, simplify, rules).result()
         elif fresh is not node:
             new |= dict(zip(outputs, fresh.outputs, strict=True))
     return Graph(graph.inputs, [new.get(v, v) for v in graph.outputs])
@@ -88,9 +89,11 @@ class Smaller:
     """One scan, made smaller step by step; what its results become is written down in `new`."""
 
     def __init__(
-        self, graph: Graph, node: Apply, parts: Parts, used: set[int], simplify: Simplify
-    ) -> None:
+        self, graph: Graph, node: Apply, parts: Parts, used: set[int], simplify: Simplify,
+        rules: Hashable,
+    ) -> None:  # fmt: skip
         self.graph, self.node, self.parts, self.simplify = graph, node, parts, simplify
+        self.rules = rules
         self.layout = self.parts.layout
         c, s = self.layout.carries, self.layout.outputs
         self.carry_of: dict[int, Variable] = {i: self.parts.carries[i][0] for i in range(c)}
@@ -103,7 +106,7 @@ class Smaller:
         """What the results of the scan, and other variables of the graph, become."""
         self._last_only()
         self._once()
-        for _ in range(ROUNDS):
+        for _ in range(ROUNDS if not self._is_small() else 0):
             self._simplified()
             if not self._unchanging() | self._equal():
                 break
@@ -114,6 +117,8 @@ class Smaller:
         results = in_one(self.parts)
         if results is None:
             results = self.parts.rebuilt(self.node.op.family)
+            if results and results[0].owner is not None:
+                results[0].owner.op.params["graph"].small = self._how()
         c = len(self.parts.carries)
         place = {v: i for i, (v, _, _) in enumerate(self.parts.carries)}
         new: dict[Variable, Variable] = {}
@@ -135,6 +140,25 @@ class Smaller:
             else:
                 new[self.node.output(i)] = results[-1]
         return new | {old: results[place[v]] for old, v in self.last.items()}
+
+    def _how(self) -> tuple:
+        """By which rules, with which carries that start equal, a body is made smaller."""
+        starts = [operand for _, operand, _ in self.parts.carries]
+        first = [next(i for i, v in enumerate(starts) if same_value(v, own)) for own in starts]
+        return self.rules, tuple(first)
+
+    def _is_small(self) -> bool:
+        """Has this body, as it is, been made smaller before?"""
+        body: Graph = self.node.op.params["graph"]
+        pairs = [*zip(body.inputs, self.parts.inputs, strict=False),
+                 *zip(body.outputs, self.parts.outputs, strict=False)]  # fmt: skip
+        counts = len(body.inputs), len(body.outputs)
+        return (
+            body.small is not None
+            and counts == (len(self.parts.inputs), len(self.parts.outputs))
+            and all([a is b for a, b in pairs])
+            and body.small == self._how()
+        )
 
     # -- the rules -----------------------------------------------------------------------------
     def _last_only(self) -> None:

@@ -50,7 +50,7 @@ def simplify(
     if not any(node.op.name == "scan" for node in first.nodes):
         return first, report
     improved: Graph = hooks.load("rewrite.loops").improve(
-        first, lambda inner: simplify(inner, extra, body=True)[0]
+        first, lambda inner: simplify(inner, extra, body=True)[0], extra
     )
     second, later = rewrite(improved, chosen)
     return second, report.followed_by(later)
