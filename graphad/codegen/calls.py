@@ -138,7 +138,10 @@ def kernel_lines(
             imports.update({function} & {"asarray", "ascontiguousarray"} | {word})
             text = f"{function}({text}, {word})"
         operands.append(text)
-    lines.append(f"{kernel}({', '.join([*operands, *results])})")
+    called = f"{kernel}({', '.join([*operands, *results])})"
+    if getattr(writer.kernels[group], "gives_results", False):
+        called = f"[{', '.join(results)}] = {called}"
+    lines.append(called)
     scalars = [n for n, r in zip(results, group.results, strict=True) if not r.variable.ndim]
     return lines + [f"{name} = {name}[()]" for name in scalars]
 

@@ -14,6 +14,7 @@ from graphad.codegen.calls import arguments
 from graphad.codegen.program import Program, Run, generate
 from graphad.codegen.unfit import Unfit
 from graphad.ir.families.elementwise import Elementwise
+from graphad.ir.families.inner import acts
 from graphad.ir.families.reduction import Reduction, Scan
 from graphad.ir.graph import Graph
 from graphad.ir.op import Op
@@ -28,8 +29,9 @@ ATTEMPTS = 4  # of grouping, each without the nodes that turned out not to fit
 def blocked_program(
     graph: Graph, name: str, compile_inner: Callable[[Op], Run], threads: int | None
 ) -> tuple[Program | None, Plan | None]:
-    """The program with blocks and its plan; (None, None) if there is nothing to fuse."""
-    grouped = grouping(graph, threads)
+    """The program with blocks and its plan; (None, None) if there is nothing to fuse, or if it
+    must not run again where blocks do not fit."""
+    grouped = None if acts(graph) else grouping(graph, threads)
     if grouped is None:
         return None, None
     units, kernels = grouped

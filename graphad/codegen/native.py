@@ -3,7 +3,7 @@
 Kernels check sizes and memory order of their operands. Where they do not fit (arguments in
 another order, sizes that broadcast only now, empty arrays), the program is run again on copies of
 the arguments in C order, and then as the NumPy program. Programs change nothing but their own
-results, so that they can be run again.
+results, so that they can be run again; those that print or call something are not, see `careful`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from graphad.codegen.roles import roles
 from graphad.codegen.rooms import keep_small
 from graphad.codegen.unfit import Unfit
 from graphad.codegen.whole import whole_program
+from graphad.ir.families.inner import acts
 from graphad.ir.graph import Graph
+from graphad.ir.hooks import hooks
 from graphad.ir.op import Op
 from graphad.plan import Plan, make_plan
 from graphad.plan.fuse import fuse
@@ -86,7 +88,11 @@ class Native:
     def callables(self) -> Callables:
         """The kernels by their groups, and what multiplies matrices and adds windows."""
         groups = [step.group for step in self.plan.steps if step.group is not None]
-        made = Callables(zip(groups, self.kernels.functions, strict=True))
+        functions = self.kernels.functions
+        if acts(self.plan.graph):
+            careful = hooks.load("codegen.careful").Careful
+            functions = [careful(f, g) for f, g in zip(functions, groups, strict=True)]
+        made = Callables(zip(groups, functions, strict=True))
         options: Any = {"threads": self.kernels.threads, "cache": self._cache}
         made.product = functools.partial(product, **options)
         made.adder = functools.partial(adder, **options)

@@ -298,3 +298,22 @@ def test_visible_in_listings_and_pictures() -> None:
     picture = ga.viz.to_dot(y)
     assert "print_" in picture and "assert_" in picture and "callback" in picture
     assert "print_" in ga.function([x], y).source
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm", "auto", "interpreter"])
+@pytest.mark.parametrize("count", [2, 1, 1 << 17])
+def test_effects_happen_once_where_kernels_do_not_fit(backend: str, count: int) -> None:
+    """Sizes that broadcast only now, arrays in another order."""
+    seen: list[float] = []
+    a, b = ga.vector("a"), ga.vector("b")
+    z = ga.callback(lambda v: seen.append(float(v)), a.mean())
+    w = a[1:] * z
+    y = ga.exp(ga.sin(w + b) * 2 + w)
+    f = ga.function([a, b], [y, ga.grad(y.sum(), b)], backend=backend)
+    g = ga.function([a, b], [y, ga.grad(y.sum(), b)], backend="interpreter")
+    given = np.linspace(-1.0, 0.9, 3 if count < 3 else count + 1), np.ones(2 * count)[::2]
+    expected = g(*given)
+    seen.clear()
+    for got, wanted in zip(f(*given), expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-9)
+    assert len(seen) == 1

@@ -292,6 +292,19 @@ def silent(outputs: Sequence[Variable]) -> list[Variable]:
     return [new.get(v, v) for v in outputs]
 
 
+def acts(graph: Graph) -> bool:
+    """Does it, or a graph in it, do what must not happen twice, such as printing?"""
+    graphs = [graph]
+    while graphs:
+        for node in graphs.pop().nodes:
+            family = node.op.family
+            if family.is_effect and not family.is_check:
+                return True
+            if isinstance(family, InnerFamily):
+                graphs += family.graphs(node.op.params)
+    return False
+
+
 def seen_outside(size: Size, known: set) -> Size:
     """A size as it is seen outside: one that only the inner graph knows is just some size."""
     if isinstance(size, int) or all([a in known or a[0] == "name" for a in size.atoms()]):
