@@ -299,8 +299,8 @@ REFUSALS = {
         ga.errors.UseError, "unroll=0"),
     lambda: ga.scan(lambda c, x: (c, None), 0.0, ga.vector("x"), unroll=2): (
         ga.errors.UseError, "unknown length"),
-    lambda: ga.scan(lambda c, x: (c, None), 0.0, length=2, until=lambda c, y: c > 0, truncate=2): (
-        ga.errors.UseError, "until together with truncate"),
+    lambda: ga.scan(lambda c, x: (c, None), 0.0, length=2, until=lambda c, y: c > 0, truncate=0): (
+        ga.errors.UseError, "truncate=0"),
     lambda: ga.scan(lambda c, x: (c, None), 0.0, length=2, taps={"h": (-1,)}): (
         ga.errors.UseError, "taps names 'h'"),
 }  # fmt: skip

@@ -135,6 +135,35 @@ def test_derivatives_of_noisy_loops(backend: str) -> None:
     assert here[2] == pytest.approx((up[1] - down[1]) / 2e-5, rel=1e-6)
 
 
+@pytest.mark.parametrize("most", [1, 2, 50])
+def test_truncated_loops_draw_each_number_once(backend: str, most: int) -> None:
+    """The last steps, which are made again for their derivatives, draw what they drew."""
+    rng, theirs = pair()
+    shown: list[float] = []
+
+    def step(c: Any, _: Any) -> Any:
+        y = ga.callback(lambda v: shown.append(float(v)), c + X * rng.exponential())
+        return y, y * y
+
+    last, ys = ga.scan(step, X, length=40, until=lambda c, y: c > 6.0, truncate=most)
+    outputs = [last, ys, rng.random(), ga.grad(last, X), ga.grad(ys.sum(), X)]
+    f = ga.function([X], outputs, backend=backend)
+    for _ in range(3):
+        z, c = [], [1.5]
+        while c[-1] <= 6:
+            z.append(theirs.exponential())
+            c.append(c[-1] + 1.5 * z[-1])
+        start = 1.0 if len(z) <= most else 0.0
+        moved = start + np.cumsum(z[-most:])
+        wanted = [c[-1], np.square(c[1:]), theirs.random(), moved[-1],
+                  2 * (moved * c[1:][-most:]).sum()]  # fmt: skip
+        shown.clear()
+        for got, value in zip(f(1.5), wanted, strict=True):
+            np.testing.assert_allclose(got, value, rtol=1e-12)
+        np.testing.assert_array_equal(shown, c[1:])
+    assert rng.state == theirs.bit_generator.state
+
+
 def test_dropout_in_a_loop(backend: str) -> None:
     rng, theirs = pair()
     x = ga.vector("x", shape=(6,))

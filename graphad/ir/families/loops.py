@@ -74,6 +74,10 @@ class Scan(InnerFamily):
     def operands_before(self, params: Mapping[str, Any]) -> int | None:
         return layout_of(params).first
 
+    def hands_on(self, params: Mapping[str, Any]) -> Mapping[int, int]:
+        found = super().hands_on(params)  # a stack of states is no state
+        return {i: given for i, given in found.items() if i < params["carries"]}
+
     # -- running -------------------------------------------------------------------------------
     def run_with(
         self, arrays: Sequence[Any], params: Mapping[str, Any], xp: Any, *runs: Run

@@ -24,7 +24,7 @@ from graphad.ops.control.bodies import (
     place_of,
     sizes_agree,
 )
-from graphad.ops.control.pieces import check_count, truncated, unrolled
+from graphad.ops.control.pieces import check_count, last_steps, truncated, unrolled
 from graphad.ops.control.taps import History
 
 Body = Callable[[Any, Any], Any]
@@ -65,7 +65,10 @@ def scan(
               most s at a time), ("bytes", b) (as many as fit)
     unroll    how many steps are written one after the other in the body; the length must be
               known. Results are the same; loops with `until` or `taps` are left as they are
-    truncate  gradients flow through the last so many steps only (in the order of the loop)
+    truncate  derivatives go through the last so many steps only (in the order of the loop): what
+              the carry was before them, and ys of earlier steps, are constants; `init` is not if
+              there are no earlier steps. With `until`, the last steps before the loop ended: they
+              are made twice, and carries of all steps are recorded
 
     Returns the carry after the last step, in the structure of `init`, and the y of all steps
     stacked along a new axis 0. Variables that `body` uses without getting them are operands too;
@@ -91,8 +94,8 @@ def scan(
         check_function(until, "scan: until")
     if check_count("unroll", unroll) > 1 and (until is not None or taps is not None):
         unroll = 1
-    if unroll > 1 or truncate is not None:
-        return _in_pieces(body, init, xs, steps, count, reverse, taps, until, checkpoint, unroll,
+    if unroll > 1 or (truncate is not None and until is None):
+        return _in_pieces(body, init, xs, steps, count, reverse, taps, checkpoint, unroll,
                           truncate)  # fmt: skip
     history = History(start, taps)
     state = [inside(v, p) for p, v in history.operands]
@@ -123,7 +126,12 @@ def scan(
         keep=checked_policy(checkpoint, "scan"),
     )  # fmt: skip
     head = [steps] if until is None else [steps, as_variable(True)]
-    results = build(SCAN, layout, settled(graph, carries, given), [*head, *given])
+    graph = settled(graph, carries, given)
+    results: Sequence[Variable]
+    if truncate is None:
+        results = build(SCAN, layout, graph, [*head, *given])
+    else:
+        results = last_steps(layout, graph, [*head, *given], check_count("truncate", truncate))
     final = history.final(results[: len(state)])
     drawn.leave(results[len(state) : carries])
     stacked = results[carries : carries + len(ys.variables)]
@@ -132,15 +140,9 @@ def scan(
 
 def _in_pieces(
     body: Body, init: Any, xs: Any, steps: Variable, count: Size, reverse: bool, taps: Any,
-    until: Any, checkpoint: Any, unroll: int, truncate: int | None,
+    checkpoint: Any, unroll: int, truncate: int | None,
 ) -> tuple[Any, Any]:  # fmt: skip
     """Loops with `unroll` or `truncate`, made of plain ones."""
-    if until is not None:
-        raise UseError(
-            "scan: until together with truncate",
-            cause="which steps are the last is known only when the loop has ended",
-            remedy="leave one of them out, or cut the gradient in the body with ga.stop_gradient",
-        )
     if truncate is None:
         return unrolled(scan, body, init, xs, count, unroll, reverse, checkpoint=checkpoint)
     last = check_count("truncate", truncate)
