@@ -11,19 +11,19 @@ from graphad.rewrite.pattern import CONSTANT, Row, Rule, is_number
 
 # fmt: off
 ARROWS = [Row(*row) for row in [
-    ("where",       "where(c, where(c, x, y), z) -> where(c, x, z)", "exact",    None),
-    ("where",       "where(c, x, where(c, y, z)) -> where(c, x, z)", "exact",    None),
-    ("logical_not", "logical_not(x == y) -> x != y",                 "exact",    None),
-    ("logical_not", "logical_not(x != y) -> x == y",                 "exact",    None),
-    ("abs",         "abs(exp(x)) -> exp(x)",                         "exact",    "f"),
-    ("abs",         "abs(square(x)) -> square(x)",                   "exact",    "f"),
-    ("sign",        "sign(sign(x)) -> sign(x)",                      "exact",    "if"),
-    ("floor",       "floor(floor(x)) -> floor(x)",                   "exact",    "f"),
-    ("ceil",        "ceil(ceil(x)) -> ceil(x)",                      "exact",    "f"),
-    ("trunc",       "trunc(trunc(x)) -> trunc(x)",                   "exact",    "f"),
-    ("rint",        "rint(rint(x)) -> rint(x)",                      "exact",    "f"),
-    ("logical_and", "logical_and(x, x) -> x",                        "exact",    "b"),
-    ("logical_or",  "logical_or(x, x) -> x",                         "exact",    "b"),
+    ("where where",           "where(c, where(c, x, y), z) -> where(c, x, z)","exact",    None),
+    ("where where",           "where(c, x, where(c, y, z)) -> where(c, x, z)","exact",    None),
+    ("logical_not equal",     "logical_not(x == y) -> x != y", "exact",    None),
+    ("logical_not not_equal", "logical_not(x != y) -> x == y", "exact",    None),
+    ("abs exp",               "abs(exp(x)) -> exp(x)",         "exact",    "f"),
+    ("abs square",            "abs(square(x)) -> square(x)",   "exact",    "f"),
+    ("sign sign",             "sign(sign(x)) -> sign(x)",      "exact",    "if"),
+    ("floor floor",           "floor(floor(x)) -> floor(x)",   "exact",    "f"),
+    ("ceil ceil",             "ceil(ceil(x)) -> ceil(x)",      "exact",    "f"),
+    ("trunc trunc",           "trunc(trunc(x)) -> trunc(x)",   "exact",    "f"),
+    ("rint rint",             "rint(rint(x)) -> rint(x)",      "exact",    "f"),
+    ("logical_and",           "logical_and(x, x) -> x",        "exact",    "b"),
+    ("logical_or",            "logical_or(x, x) -> x",         "exact",    "b"),
 ]]
 # fmt: on
 

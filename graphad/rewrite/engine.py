@@ -82,7 +82,7 @@ class Rewriter:
 
     def __init__(self, graph: Graph, rules: Tables) -> None:
         self.graph, self.rules = graph, rules
-        self.chosen: dict[str, Sequence[Rule]] = {}
+        self.chosen: dict[str, Sequence[Rule | Row]] = {}
         self.report = Report(nodes_before=len(graph.nodes))
         self.new: dict[Variable, Variable] = {}
         self.settled: set[Variable] = set(graph.inputs)
@@ -175,7 +175,7 @@ class Rewriter:
             surroundings.reset(token)
         return None if made is None else self._settle_new(made, depth + 1)
 
-    def _first_that_fires(self, node: Apply, rules: Sequence[Rule]) -> Variable | None:
+    def _first_that_fires(self, node: Apply, rules: Sequence[Rule | Row]) -> Variable | None:
         for rule in rules:
             made = rule.apply(node, self)
             if made is None:
@@ -186,11 +186,10 @@ class Rewriter:
             self.report.rejected[rule.arrow] = self.report.rejected.get(rule.arrow, 0) + 1
         return None
 
-    def _rules_for(self, name: str) -> Sequence[Rule]:
+    def _rules_for(self, name: str) -> Sequence[Rule | Row]:
         found = self.chosen.get(name)
         if found is None:
-            rows = (*self.rules.get(name, ()), *self.rules.get("*", ()))
-            found = self.chosen[name] = [row.read() for row in rows]
+            found = self.chosen[name] = (*self.rules.get(name, ()), *self.rules.get("*", ()))
         return found
 
     def _settle_new(self, made: Variable, depth: int) -> Variable:

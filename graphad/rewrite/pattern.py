@@ -42,21 +42,20 @@ class Rule(Record):
     def __repr__(self) -> str:
         return f"{self.arrow}  [{self.mark}]"
 
-    def read(self) -> Rule:
-        """The rule: see `Row`."""
-        return self
-
 
 class Row:
-    """An arrow of a table, with the op at its root: it is read when the op first occurs.
+    """A rule of a table, whose arrow is read when it is first tried.
 
-    Most programs have few of the ops for which there are rules, and reading takes milliseconds.
+    `ops` says where that is: the op at the root of the arrow, and what else the rule `needs`. Most
+    programs have few of the ops for which there are rules, and reading all takes milliseconds.
     """
 
-    __slots__ = ("_rule", "arrow", "kinds", "mark", "root")
+    __slots__ = ("_rule", "arrow", "kinds", "mark", "needs", "root")
 
-    def __init__(self, root: str, arrow: str, mark: str, kinds: str | None) -> None:
-        self.root, self.arrow, self.mark, self.kinds = root, arrow, mark, kinds
+    def __init__(self, ops: str, arrow: str, mark: str, kinds: str | None) -> None:
+        self.root, *needs = ops.split()
+        self.needs = frozenset(needs)
+        self.arrow, self.mark, self.kinds = arrow, mark, kinds
         self._rule: Rule | None = None
 
     def __repr__(self) -> str:
@@ -67,6 +66,12 @@ class Row:
         if self._rule is None:
             self._rule = rule(self.arrow, mark=self.mark, kinds=self.kinds)
         return self._rule
+
+    def apply(self, node: Apply, context: Any) -> Variable | None:
+        """What stands for the node's result; None: the rule does not fit."""
+        if self.kinds is not None and node.types[0].dtype.kind not in self.kinds:
+            return None
+        return self.read().apply(node, context)
 
 
 CONSTANT = "constant"

@@ -26,43 +26,43 @@ from graphad.rewrite.pattern import Row, Rule, alike, number_of, operand_kinds
 # fmt: off
 ARROWS = [Row(root, arrow, "stabilising", "f") for root, arrow in [
     # near 1
-    ("log",         "log(1 + x) -> log1p(x)"),
-    ("log",         "log(1 - x) -> log1p(negative(x))"),
-    ("subtract",    "exp(x) - 1 -> expm1(x)"),
-    ("subtract",    "1 - exp(x) -> negative(expm1(x))"),
-    ("log1p",       "log1p(expm1(x)) -> x"),
+    ("log add",                   "log(1 + x) -> log1p(x)"),
+    ("log subtract",              "log(1 - x) -> log1p(negative(x))"),
+    ("subtract constant exp",     "exp(x) - 1 -> expm1(x)"),
+    ("subtract constant exp",     "1 - exp(x) -> negative(expm1(x))"),
+    ("log1p expm1",               "log1p(expm1(x)) -> x"),
     # logarithms of exponentials
-    ("log",         "log(exp(x)) -> x"),
-    ("log",         "log(exp(x) * y) -> x + log(y)"),
-    ("log",         "log(exp(x) / y) -> x - log(y)"),
-    ("log",         "log(y / exp(x)) -> log(y) - x"),
-    ("log",         "log(exp(x) + exp(y)) -> logaddexp(x, y)"),
-    ("log1p",       "log1p(exp(x)) -> softplus(x)"),
-    ("log1p",       "log1p(negative(exp(x))) -> log1mexp(x)"),
-    ("log",         "log(negative(expm1(x))) -> log1mexp(x)"),
+    ("log exp",                   "log(exp(x)) -> x"),
+    ("log multiply",              "log(exp(x) * y) -> x + log(y)"),
+    ("log divide",                "log(exp(x) / y) -> x - log(y)"),
+    ("log divide",                "log(y / exp(x)) -> log(y) - x"),
+    ("log add",                   "log(exp(x) + exp(y)) -> logaddexp(x, y)"),
+    ("log1p exp",                 "log1p(exp(x)) -> softplus(x)"),
+    ("log1p negative",            "log1p(negative(exp(x))) -> log1mexp(x)"),
+    ("log negative",              "log(negative(expm1(x))) -> log1mexp(x)"),
     # products of exponentials
-    ("divide",      "exp(x) / exp(y) -> exp(x - y)"),
+    ("divide exp",                "exp(x) / exp(y) -> exp(x - y)"),
     # the logistic function
-    ("divide",      "1 / (1 + exp(x)) -> sigmoid(negative(x))"),
-    ("reciprocal",  "reciprocal(1 + exp(x)) -> sigmoid(negative(x))"),
-    ("divide",      "exp(x) / (1 + exp(x)) -> sigmoid(x)"),
-    ("subtract",    "1 - sigmoid(x) -> sigmoid(negative(x))"),
-    ("log",         "log(sigmoid(x)) -> negative(softplus(negative(x)))"),
-    ("log1p",       "log1p(negative(sigmoid(x))) -> negative(softplus(x))"),
-    ("subtract",    "softplus(x) - x -> softplus(negative(x))"),
+    ("divide add constant",       "1 / (1 + exp(x)) -> sigmoid(negative(x))"),
+    ("reciprocal add",            "reciprocal(1 + exp(x)) -> sigmoid(negative(x))"),
+    ("divide add exp",            "exp(x) / (1 + exp(x)) -> sigmoid(x)"),
+    ("subtract constant sigmoid", "1 - sigmoid(x) -> sigmoid(negative(x))"),
+    ("log sigmoid",               "log(sigmoid(x)) -> negative(softplus(negative(x)))"),
+    ("log1p negative",            "log1p(negative(sigmoid(x))) -> negative(softplus(x))"),
+    ("subtract softplus",         "softplus(x) - x -> softplus(negative(x))"),
     # powers
-    ("sqrt",        "sqrt(square(x)) -> abs(x)"),
-    ("sqrt",        "sqrt(x * x) -> abs(x)"),
-    ("log",         "log(square(x)) -> 2 * log(abs(x))"),
-    ("log",         "log(x * x) -> 2 * log(abs(x))"),
-    ("log",         "log(square(x) * x) -> 3 * log(x)"),
+    ("sqrt square",               "sqrt(square(x)) -> abs(x)"),
+    ("sqrt multiply",             "sqrt(x * x) -> abs(x)"),
+    ("log square",                "log(square(x)) -> 2 * log(abs(x))"),
+    ("log multiply",              "log(x * x) -> 2 * log(abs(x))"),
+    ("log multiply",              "log(square(x) * x) -> 3 * log(x)"),
 ]]
 # What needs no row of its own where operands were rewritten before.
 AT_ONCE: list[Row | Rule] = [Row(root, arrow, "stabilising", "f") for root, arrow in [
-    ("log",         "log(1 / (1 + exp(x))) -> negative(softplus(x))"),
-    ("log",         "log(reciprocal(1 + exp(x))) -> negative(softplus(x))"),
-    ("log",         "log(exp(x) / (1 + exp(x))) -> negative(softplus(negative(x)))"),
-    ("sqrt",        "sqrt(x ** 2) -> abs(x)"),
+    ("log divide",                "log(1 / (1 + exp(x))) -> negative(softplus(x))"),
+    ("log reciprocal",            "log(reciprocal(1 + exp(x))) -> negative(softplus(x))"),
+    ("log divide",                "log(exp(x) / (1 + exp(x))) -> negative(softplus(negative(x)))"),
+    ("sqrt power",                "sqrt(x ** 2) -> abs(x)"),
 ]]
 # fmt: on
 
@@ -234,11 +234,11 @@ def stabilise(node: Apply) -> Variable | None:
     if rows is None:
         return None
     kinds = operand_kinds(node)
-    rules = [rule for rule in [row.read() for row in rows] if rule.needs <= kinds]
-    if not rules:
+    rows = [row for row in rows if row.needs <= kinds]
+    if not rows:
         return None
     with derived_from(node):
-        for row in rules:
+        for row in rows:
             made = row.apply(node, None)
             if made is not None and made.type is node.types[0]:
                 return made

@@ -14,7 +14,7 @@ from graphad.ir.evaluate import evaluate
 from graphad.rewrite import engine
 from graphad.rewrite.engine import CHAIN, GROWTH, rewrite, tables
 from graphad.rewrite.passes import RULES, simplify
-from graphad.rewrite.pattern import Rule
+from graphad.rewrite.pattern import Row, Rule
 from graphad.testing.graphs import assert_same_graph
 
 X, Y = ga.scalar("x"), ga.scalar("y")
@@ -140,7 +140,7 @@ def applications(graph: ga.Graph) -> tuple[int, int]:
     """How often a rule was tried, and how many nodes rules built."""
     tried = 0
 
-    def counted(rule: Rule) -> Rule:
+    def counted(rule: Rule | Row) -> Rule:
         def apply(node: Any, context: Any) -> Any:
             nonlocal tried
             tried += 1
@@ -148,9 +148,7 @@ def applications(graph: ga.Graph) -> tuple[int, int]:
 
         return Rule(rule.arrow, rule.root, apply, rule.mark, rule.needs)
 
-    _, report = rewrite(
-        graph, tables([counted(row.read()) for row in RULES], ("exact", "rounding"))
-    )
+    _, report = rewrite(graph, tables([counted(rule) for rule in RULES], ("exact", "rounding")))
     return tried, report.built
 
 

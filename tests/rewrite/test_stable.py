@@ -274,7 +274,7 @@ def test_rows_for_derivatives_alone() -> None:
     ]  # fmt: skip
     assert len(formulas) == len(AT_ONCE)
     for formula, row in zip(formulas, AT_ONCE, strict=True):
-        assert row.read().apply(formula.owner, None) is not None
+        assert row.apply(formula.owner, None) is not None
 
 
 def test_a_variable_inside_the_formula_keeps_its_own_derivative() -> None:
