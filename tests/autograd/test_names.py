@@ -29,7 +29,7 @@ NAMES = {
         def_linear notrace_primitive register_notrace Box VSpace vspace""",
     "misc": "flatten optimizers fixed_points tracers const_graph",
     "misc.flatten": "flatten flatten_func",
-    "misc.optimizers": "sgd adam rmsprop",
+    "misc.optimizers": "sgd adam rmsprop unflatten_optimizer",
     "misc.fixed_points": "fixed_point",
     "misc.tracers": "const_graph full_graph",
     "builtins": "list dict tuple isinstance type",

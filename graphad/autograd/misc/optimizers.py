@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,41 @@ def _follow(
             callback(here, i, gradient)
         x, memory = rule.step(i + 1, lr, x, vector_of(gradient), memory)
     return unflatten(x)
+
+
+def unflatten_optimizer(optimize: Callable[..., Any]) -> Callable[..., Any]:
+    """An own optimiser of vectors, as one of parameters in any containers.
+
+    optimize   ``(grad, x, callback, …)`` on a vector x of shape (n,), with ``grad(x, i)`` of that
+               shape; it calls ``callback(x, i, g)`` unless that is None, and returns a vector
+
+    The function that is returned takes the same arguments with containers in place of vectors.
+
+    >>> @unflatten_optimizer
+    ... def descend(grad, x, callback=None, steps=50):
+    ...     for i in range(steps):
+    ...         x = x - 0.25 * grad(x, i)
+    ...     return x
+    >>> descend(lambda p, i: {"a": 2 * (p["a"] - 3.0)}, {"a": 0.0})
+    {'a': np.float64(2.9999999999999973)}
+    """
+
+    @functools.wraps(optimize)
+    def on_containers(
+        grad: Gradient, x0: Any, callback: Callback | None = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        start, unflatten = flatten(x0)
+
+        def slope(x: Any, i: int) -> Any:
+            return vector_of(grad(unflatten(x), i))
+
+        def told(x: Any, i: int, g: Any) -> Any:
+            return callback(unflatten(x), i, unflatten(g)) if callback is not None else None
+
+        heard = None if callback is None else told
+        return unflatten(optimize(slope, start, heard, *args, **kwargs))
+
+    return on_containers
 
 
 def sgd(
