@@ -57,19 +57,24 @@ class Proof:
 
     def holds(self, fun: Callable[..., Any]) -> bool:
         """Would `fun`, a function of the same code, read the same today?"""
+        return not self.changed(fun)
+
+    def changed(self, fun: Callable[..., Any]) -> str:
+        """The name of something that `fun` would read and that has changed, "" if nothing has."""
+        name: Any = ""
         try:
             cells = getattr(fun, "__closure__", None) or ()
             for place, seen in self.roots:
                 found = cells[place].cell_contents if type(place) is int else getattr(fun, place)
                 if not same(found, seen):
-                    return False
+                    return fun.__code__.co_freevars[place] if type(place) is int else "a default"
             for namespace, name, seen in self.facts:
                 found = namespace.cell_contents if name is None else namespace[name]
                 if not same(found, seen):
-                    return False
+                    return name or "a variable around a function that it calls"
         except (KeyError, ValueError):  # a name or a cell that is gone
-            return False
-        return True
+            return name or "a variable around it"
+        return ""
 
     def __repr__(self) -> str:
         return f"<proof with {len(self.facts) + len(self.roots)} facts>" if self else (

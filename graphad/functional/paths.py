@@ -17,6 +17,7 @@ from graphad import tree
 from graphad.assemble import function
 from graphad.errors import GraphadWarning, TracerError
 from graphad.functional.calls import own_values
+from graphad.functional.content import content
 from graphad.functional.garbage import rarely
 from graphad.functional.stages import UNKNOWN, Stages
 from graphad.functional.tracer import CONVERSIONS, Guard
@@ -33,7 +34,24 @@ MAX_PATHS = 32
 OUTSIDE = object()  # the result of a function that uses Variables from outside
 ENDLESS = frozenset({"while_loop"})  # ops that may not end where a guard does not hold
 VAIN = 0.02  # seconds lost by wrong guesses after which paths are joined
+REMEDY = (
+    "pass what changes as an argument (static_argnames=… if it is no array), or leave jit away"
+)
 PLAIN = ("bool", "int", "index")  # decisions that compare as Python numbers
+
+
+def difference(first: Run, second: Run) -> str | None:
+    """What two runs that decided alike differ in; None: their graphs and numbers are the same."""
+    made = [content(run.inputs, [*run.outputs, *[g.variable for g in run.guards]])
+            for run in (first, second)]  # fmt: skip
+    if made[0].key != made[1].key or first.structure != second.structure:
+        return "the graph is another one"
+    for one, other in zip(made[0].constants, made[1].constants, strict=True):
+        if one.value.tobytes() != other.value.tobytes():
+            if one.ndim:
+                return f"an array of type {one.type} holds other numbers"
+            return f"{one.value} has become {other.value}"
+    return None
 
 
 class Path:
@@ -96,8 +114,10 @@ class Paths:
         options: dict[str, Any],
         limit: int,
         quiet: bool = False,
+        debug: bool = False,
     ) -> None:
         self.name, self.retrace, self.options, self.limit = name, retrace, options, limit
+        self.debug = debug  # is the function run at each call, to see whether it does the same?
         self.root, self.count = Fork(), 0
         self.gave_up, self.quiet = False, quiet
         self.stages: Stages | None = None  # all paths in one, where decisions change often
@@ -108,6 +128,8 @@ class Paths:
         """The results for these arrays; `context` is handed on to what traces the function."""
         if self.gave_up:
             return self._node_by_node(arrays, context)
+        if self.debug and self.count:
+            self._traced(arrays, context)
         path = self.root.recent
         if path is not None and path.function is not None and not path.checks:
             return path.result(path.function(*arrays))
@@ -233,6 +255,13 @@ class Paths:
             path = Path(run)
             self.count += 1
             self.stages = None
+        elif (what := difference(path.run, run)) is not None:
+            raise TracerError(
+                f"{self.name} computes something else when it is run again: {what}",
+                cause="jit runs the function once for each way of deciding, so it must be pure; "
+                "this one depends on something that is no argument and has changed",
+                remedy=REMEDY,
+            )
         self._was_taken(path)
         if self.count > self.limit:
             self._give_up(run)
@@ -245,8 +274,7 @@ class Paths:
             f"{places[0]}, then {places[1]}",
             cause="jit runs the function once for each way of deciding, so it must be pure; "
             "this one depends on something that is no argument and has changed",
-            remedy="pass what changes as an argument (static_argnames=… if it is no array), or "
-            "leave jit away",
+            remedy=REMEDY,
         )
 
     def _give_up(self, run: Run) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from graphad import tree
 from graphad.errors import GraphadWarning, UseError
 from graphad.functional.choosing import check_callable, name_of, positions
+from graphad.functional.facts import Proof, prove
 from graphad.functional.numbers import WEAK, typed
 from graphad.functional.paths import MAX_PATHS, OUTSIDE, Paths
 from graphad.functional.tracing import Run, Traced, is_array, paths_of, trace
@@ -48,6 +49,7 @@ class Jit:
         maxsize: int,
         max_paths: int,
         quiet: bool = False,
+        debug: bool = False,
     ) -> None:
         functools.update_wrapper(self, fun)
         self.fun, self.name = fun, name_of(fun)
@@ -58,7 +60,10 @@ class Jit:
         self._dims = {**dims, **{names.index(k): v for k, v in dims.items() if k in names}}
         self._dims |= {names[k]: v for k, v in dims.items() if k in range(len(names))}
         self._options, self._maxsize, self._max_paths = options, maxsize, max_paths
-        self._quiet = quiet  # no warning where it decides in too many ways
+        self._quiet = quiet  # no warnings: neither of many paths nor of changes outside
+        self._debug = debug
+        self._root = getattr(fun, "user_function", fun)  # what a derivative is of
+        self._proof: Proof | None = None  # what that read when it was traced
         self._cache: OrderedDict[Any, Paths] = OrderedDict()
         self._plain: dict[Any, Paths] = {}  # by arguments without containers, found faster
         self._lock = threading.RLock()
@@ -181,11 +186,14 @@ class Jit:
         shown = [labels[i] for i in places]
 
         def retrace(arrays: Sequence[Any], evaluate: Any, context: Any) -> Run:
-            return Run(self.fun, given, arrays, shown, fill, evaluate)
+            self._look_around()
+            run = Run(self.fun, given, arrays, shown, fill, evaluate)
+            self._remember()
+            return run
 
         self._misses += 1
         paths = self._cache[key] = Paths(
-            self.name, retrace, self._options, self._max_paths, self._quiet
+            self.name, retrace, self._options, self._max_paths, self._quiet, self._debug
         )
         while len(self._cache) > self._maxsize:
             self._cache.popitem(last=False)
@@ -193,6 +201,24 @@ class Jit:
         if self._misses >= MANY and not self._warned:
             self._warn(structure, labels)
         return paths
+
+    def _look_around(self) -> None:
+        """Before the function is traced again: has what it reads changed since the last time?"""
+        changed = self._proof.changed(self._root) if self._proof else ""
+        if changed and not self._quiet:
+            warnings.warn(
+                f"{self.name} reads {changed}, which has changed since {self.name} was compiled: "
+                "programs made before go on with what it was; pass it as an argument, or call "
+                "cache_clear() after a change",
+                GraphadWarning,
+                stacklevel=5,
+            )
+
+    def _remember(self) -> None:
+        """After it was traced, so that what it changes itself is no news."""
+        if not self._quiet and (self._proof is None or (
+                self._proof and not self._proof.holds(self._root))):  # fmt: skip
+            self._proof = prove(self._root)
 
     def _warn(self, structure: tree.Structure, labels: Sequence[str]) -> None:
         """Tell which argument makes the function compile again and again."""
@@ -238,7 +264,7 @@ class Jit:
         """Forget all programs."""
         with self._lock:
             self._cache.clear()
-            self._plain = {}
+            self._plain, self._proof = {}, None
             self._hits = self._misses = 0
             self._warned = False
 
@@ -284,6 +310,7 @@ def jit(
     tier: str = "auto",
     maxsize: int = 64,
     max_paths: int = MAX_PATHS,
+    debug: bool = False,
 ) -> Any:
     """A pure Python function of arrays, compiled; also as a decorator.
 
@@ -300,9 +327,16 @@ def jit(
     maxsize     how many signatures are kept
     max_paths   how many ways of deciding are compiled for a signature; beyond that the function
                 runs node by node, and a GraphadWarning says where it decides
+    debug       the function is run at each call as well, and TracerError raised if it computes
+                something else than its program: it is not pure
+
+    That the function is pure is a promise: globals, captured variables and random numbers of NumPy
+    stay what they were when a program was made. It is checked only where the function is traced
+    again, for another signature or another way of deciding: if what it reads has changed, there
+    is a GraphadWarning that names it, and if it decides or computes otherwise, a TracerError.
 
     Raises UseError for arguments that are neither arrays nor hashable, TracerError for values that
-    leak and for functions that are not pure.
+    leak and for functions that are found not to be pure.
 
     >>> import numpy as np, graphad as ga
     >>> @ga.jit
@@ -321,6 +355,7 @@ def jit(
 
     def make(f: Callable[..., Any]) -> Jit:
         check_callable(f, "jit")
-        return Jit(f, numbers, names, sizes, {"backend": TIERS[tier]}, maxsize, max_paths)
+        options = {"backend": TIERS[tier]}
+        return Jit(f, numbers, names, sizes, options, maxsize, max_paths, debug=debug)
 
     return make if fun is None else make(fun)

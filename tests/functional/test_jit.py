@@ -150,6 +150,103 @@ def test_a_function_that_is_not_pure_is_found_out() -> None:
         impure(0.0)
 
 
+SCALE = 2.0
+
+
+def test_changes_of_what_it_reads_are_told_when_it_is_traced_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = globals()
+    shift, weights = 1.0, np.ones(2)
+
+    @ga.jit
+    def f(x: Any) -> Any:
+        return np.sum(x) * SCALE + shift + np.sum(weights)
+
+    assert f(np.ones(2)) == 7.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert f(np.ones(3)) == 9.0  # nothing has changed
+    monkeypatch.setitem(here, "SCALE", 3.0)
+    assert f(np.ones(3)) == 9.0  # it is not run again: jit promises purity
+    with pytest.warns(GraphadWarning, match="f reads SCALE, which has changed.*cache_clear"):
+        assert f(np.ones(4)) == 15.0
+    weights[0] = 5.0
+    with pytest.warns(GraphadWarning, match="f reads weights"):
+        assert f(np.ones(5)) == 22.0
+    shift = 0.0
+    with pytest.warns(GraphadWarning, match="f reads shift"):
+        assert f(np.ones(6)) == 24.0
+    f.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert f(np.ones(2)) == 12.0
+        shift = 2.0
+        f.cache_clear()
+        assert f(np.ones(2)) == 14.0
+
+
+def test_changes_of_what_a_derivative_reads_are_told() -> None:
+    power = 2
+
+    def f(x: Any) -> Any:
+        return np.sum(x**power)
+
+    slope = ga.jit(ga.grad(f))
+    close(slope(np.ones(1)), [2.0])
+    power = 3
+    with pytest.warns(GraphadWarning, match="reads power"):
+        close(slope(np.ones(2)), [3.0, 3.0])
+
+
+def test_debug_finds_functions_that_are_not_pure() -> None:
+    rng, counts = np.random.default_rng(0), [1.0, 1.0]
+
+    @ga.jit(debug=True)
+    def noisy(x: Any) -> Any:
+        return np.sum(x + rng.normal(size=2))
+
+    noisy(np.ones(2))
+    with pytest.raises(TracerError, match=r"noisy computes something else .*float64\[2\]"):
+        noisy(np.ones(2))
+
+    @ga.jit(debug=True)
+    def counting(x: Any) -> Any:
+        counts[0] += 1.0
+        return x * counts[0]
+
+    counting(3.0)
+    with pytest.raises(TracerError, match=r"counting .*: 2\.0 has become 3\.0"):
+        counting(3.0)
+
+    @ga.jit(debug=True)
+    def growing(x: Any) -> Any:
+        for _ in counts:
+            x = np.sin(x)
+        return x
+
+    growing(3.0)
+    counts.append(1.0)
+    with pytest.raises(TracerError, match=r"growing .*the graph is another one"):
+        growing(3.0)
+
+
+def test_debug_leaves_pure_functions_alone() -> None:
+    runs = []
+
+    @ga.jit(debug=True)
+    def f(x: Any, p: Any) -> Any:
+        runs.append(1)
+        y = np.sin(x) @ np.ones((2, 2))
+        return {"y": y * p["w"] if p["w"] > 1 else y, "k": np.eye(2)}
+
+    for w in (2.0, 2.0, 0.5, 3.0, 0.1):
+        found = f(np.ones(2), {"w": w})
+        close(found["y"], np.sin(1.0) * 2 * np.ones(2) * (w if w > 1 else 1.0))
+    assert len(runs) >= 5
+    assert f.cache_info().paths == 2
+
+
 def test_inside_another_transformation_it_is_part_of_the_graph() -> None:
     f = ga.jit(lambda x: x**2 if x > 0 else -x)
     assert ga.grad(f)(3.0) == 6.0 and ga.grad(f)(-3.0) == -1.0
