@@ -10,7 +10,7 @@ least is computed again. (Maximum flow: L. R. Ford and D. R. Fulkerson, 1956.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 
 from graphad.ir.variable import Apply, Variable
 from graphad.libraries import networkx
@@ -22,7 +22,7 @@ def least_kept(
     nodes: Sequence[Apply],
     nbytes: Mapping[Variable, int],
     read: Collection[Variable],
-    free: Collection[Variable],
+    free: Set[Variable],
     may_repeat: Callable[[Apply], bool],
 ) -> set[Variable]:
     """The values of a stretch of `nodes` that are kept, so that `read` can be had from them.
@@ -37,7 +37,7 @@ def least_kept(
     >>> wide = ga.sqrt(rows)[:, None] * x
     >>> nodes = ga.Graph.of([wide]).nodes
     >>> sizes = {n.output(0): 8 * n.types[0].size for n in nodes}
-    >>> kept = least_kept(nodes, sizes, [wide], [x], lambda node: node.op.name != "exp")
+    >>> kept = least_kept(nodes, sizes, [wide], {x}, lambda node: node.op.name != "exp")
     >>> [v.owner.op.name for v in kept]
     ['getitem']
     """
