@@ -11,6 +11,7 @@ import numpy as np
 
 from graphad.codegen import llvm
 from graphad.codegen.arrays import layout
+from graphad.codegen.calltable import MANY, Table, by_block
 from graphad.codegen.objects import GLOBALS, IN_ORDER, Objects
 from graphad.codegen.parts import Parts
 from graphad.codegen.places import Place
@@ -54,6 +55,9 @@ class Module:
         found, size = offsets(content.parts.calls, own)
         self.at = found | {flag: size + i for i, flag in enumerate(flags)}
         self.size = size + len(flags)
+        calls = content.parts.calls
+        many = sum([len(call.places) for call in calls]) >= MANY
+        self.table = Table(calls, self.at) if many else None
         self.objects = Objects(Text(1, content.parts.declared), layout() or {})
 
     def text(self) -> str:
@@ -75,13 +79,16 @@ class Module:
         t.label("run")
         number = t.put(f"add i64 {t.put(f'ptrtoint ptr {taken} to i64')}, {LINE - 1}")
         scratch = t.put(f"inttoptr i64 {t.put(f'and i64 {number}, {-LINE}')} to ptr")
-        bases |= dict.fromkeys(self.at, scratch)
+        bases |= dict.fromkeys(["", *self.at], scratch)
         bases |= {base: bases[result] for base, result in content.kept.items()}
         bases |= {f"%fixed{i}": f"@fixed{i}" for i in range(len(content.fixed))}
         self._finish(bases, taken)
         head = "define ptr @program(ptr %self, ptr %arguments, i64 %count) {"
         constants = [_constant(f"@fixed{i}", a) for i, a in enumerate(content.fixed)]
-        functions = [*content.parts.texts, head, *t.lines, "}"]
+        texts = content.parts.texts
+        if self.table is not None:
+            texts, constants = by_block(texts), constants + self.table.constants
+        functions = [*texts, head, *t.lines, "}"]
         return llvm.module_text(functions, t.declared, [*GLOBALS, *constants])
 
     def _input(self, i: int, place: Place) -> str:
@@ -118,7 +125,9 @@ class Module:
         """The calls, one after the other; not 0 where one ran out of memory."""
         t, long = self.objects.text, self.content.work > RELEASE
         state, full = t.put("call ptr @PyEval_SaveThread()") if long else "", "0"
-        for call in self.content.parts.calls:
+        if self.table is not None:
+            full = self.table.run(t, bases)
+        for call in self.content.parts.calls if self.table is None else ():
             given = ", ".join([f"ptr {self._address(bases, p)}" for p in call.places])
             if call.can_fail:
                 full = t.put(f"or i32 {full}, {t.put(f'call i32 @{call.function}({given})')}")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import graphad as ga
-from graphad.codegen import kernels, llvm, whole
+from graphad.codegen import kernels, llvm, module, whole
 from graphad.codegen.native import fused_plan
 from graphad.codegen.roles import roles
 from graphad.codegen.unfit import Unfit
@@ -282,3 +282,22 @@ def test_rows_of_any_length(size: int, dtype: str) -> None:
     for special in ([], [np.nan, -np.inf, -0.0, np.inf]):
         arrays[0][: len(special)] = special[:size]
         assert_equal_to_numpy(graph, made, arrays, bound)
+
+
+# ---- many calls ------------------------------------------------------------------------------
+def test_many_calls_are_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same bits; inputs, constants, results and temporaries among the places."""
+    inputs, outputs, arrays = recurrent(8)
+    outputs = [*outputs, outputs[1] * RNG.normal(size=(9, 9)), outputs[0] > 0.1]
+    monkeypatch.setattr(module, "MANY", 10**9)
+    graph, written_out = program(inputs, outputs)
+    monkeypatch.setattr(module, "MANY", 1)
+    _, table = program(inputs, outputs)
+    for a, b in zip(written_out.run(*arrays), table.run(*arrays), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert_equal_to_numpy(graph, table, arrays, 1e-12)
+    x = ga.scalar("x")
+    graph, table = program([x], [ga.exp(x) * np.arange(3.0), x + 1.0])
+    assert_equal_to_numpy(graph, table, [np.float64(0.3)], 1e-14)
+    if table is not None:
+        assert MARK in table.source
