@@ -129,15 +129,15 @@ FURTHER: dict[str, str] = {
         "| random.choice random.choice_evenly random.permutation random.permuted",
     "ops.random.continuous":
         "| random.beta random.chisquare random.exponential random.f random.gamma random.gumbel "
-        "random.laplace random.logistic random.lognormal random.noncentral_chisquare "
-        "random.noncentral_f random.normal random.pareto random.power random.random "
-        "random.rayleigh random.standard_cauchy random.standard_exponential random.standard_gamma "
-        "random.standard_normal random.standard_t random.triangular random.uniform "
-        "random.vonmises random.wald random.weibull",
+        "random.laplace random.logistic random.lognormal random.normal random.pareto random.power "
+        "random.random random.rayleigh random.standard_cauchy random.standard_exponential "
+        "random.standard_gamma random.standard_normal random.standard_t random.triangular "
+        "random.uniform random.vonmises random.wald random.weibull",
     "ops.random.discrete":
         "| random.binomial random.geometric random.hypergeometric random.integers "
         "random.logseries random.multinomial random.multivariate_hypergeometric "
         "random.negative_binomial random.poisson random.zipf",
+    "ops.random.noncentral": "| random.noncentral_chisquare random.noncentral_f",
     "ops.random.vectors": "| random.dirichlet random.multivariate_normal",
     "ops.signal.placing": "| embed",
     "ops.signal.windows": "sliding_window_view | overlap_add slide",

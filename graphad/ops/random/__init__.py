@@ -1,5 +1,5 @@
 """Random distributions: what NumPy's Generator draws, as ops with derivatives."""
 
-from graphad.ops.random import arrays, continuous, discrete, vectors
+from graphad.ops.random import arrays, continuous, discrete, noncentral, vectors
 
-__all__ = ["arrays", "continuous", "discrete", "vectors"]
+__all__ = ["arrays", "continuous", "discrete", "noncentral", "vectors"]

@@ -17,16 +17,14 @@ import numpy as np
 
 from graphad.errors import UseError
 from graphad.ir.families.random import Drawn
-from graphad.ir.families.refusal import refuse
 from graphad.ir.op import OPS
 from graphad.ir.types import Shape, TensorType
 from graphad.ir.variable import Variable
 from graphad.ops.elementwise import exp, sqrt, square, where
 from graphad.ops.random.declare import REQUIRED, Distribution, distribution, float_result
-from graphad.ops.special.bessel import i0e, i1e, ive
+from graphad.ops.special.bessel import i0e, i1e
 from graphad.ops.special.entropy import xlog1py, xlogy
 from graphad.ops.special.error import erfcx
-from graphad.ops.special.hypergeometric import hyp1f1
 from graphad.ops.special.incomplete import beta_slopes, gamma_slope, t_slope
 from graphad.ops.trigonometric import cos
 
@@ -217,40 +215,3 @@ def _by_kappa(drawn: Drawn, mu: Variable, kappa: Variable) -> Variable:
 vonmises = distribution(
     "vonmises", {"mu": REQUIRED, "kappa": REQUIRED}, (1, _by_kappa),
     doc="Von Mises, on the circle from -π to π, around mu with concentration kappa.")  # fmt: skip
-
-
-# ---- partly ----------------------------------------------------------------------------------
-def _none(operand: str) -> Any:
-    rule = refuse(operand, cause="its quantile function has no formula here")
-    return lambda drawn, *_: rule(drawn.y)
-
-
-def _by_nonc(drawn: Drawn, df: Variable, nonc: Variable) -> Variable:
-    """∂F/∂λ = -p(y; k + 2, λ), and the ratio of the densities is √(y/λ)·I_(k/2)(z)/I_(k/2-1)(z)
-    with z = √(λ·y); it is y/k at λ = 0."""
-    none = nonc == 0
-    safe = where(none, 1.0, nonc)
-    z = sqrt(safe * drawn.y)
-    ratio = sqrt(drawn.y / safe) * ive(df / 2, z) / ive(df / 2 - 1, z)
-    return where(none, drawn.y / df, ratio)
-
-
-noncentral_chisquare = distribution(
-    "noncentral_chisquare", {"df": REQUIRED, "nonc": REQUIRED}, (_none("df"), _by_nonc),
-    doc="Chi-square of normal numbers that are not around 0.")  # fmt: skip
-
-
-# F is a mixture of beta laws with Poisson weights. With a = m/2, b = n/2, x = m·y/(m·y + n) of the
-# degrees of freedom m, n, and M = ₁F₁: ∂y/∂λ = y/m · M(a + b; a + 1; λx/2) / M(a + b; a; λx/2),
-# where M(a; b; z) = exp(z)·M(b - a; b; -z) keeps large λ from overflowing.
-def _by_nonc_of_f(drawn: Drawn, dfnum: Variable, dfden: Variable, nonc: Variable) -> Variable:
-    a, b = dfnum / 2, dfden / 2
-    z = nonc / 2 * (dfnum * drawn.y / (dfnum * drawn.y + dfden))
-    ratio: Variable = hyp1f1(1 - b, a + 1, -z) / hyp1f1(-b, a, -z)
-    return drawn.y / dfnum * ratio
-
-
-noncentral_f = distribution(
-    "noncentral_f", {"dfnum": REQUIRED, "dfden": REQUIRED, "nonc": REQUIRED},
-    (_none("dfnum"), _none("dfden"), _by_nonc_of_f), doc="F with a numerator that is not central.",
-)  # fmt: skip
