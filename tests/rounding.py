@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphad.codegen.recording import Instruction, Traced
-from graphad.codegen.scalars import CALLS, recorded
+from graphad.codegen.recording import Instruction, Traced, recorded
+from graphad.codegen.scalars import CALLS
 from graphad.ir.families.elementwise import Elementwise
 from graphad.ir.families.reduction import Reduction, Scan
 from graphad.ir.variable import Apply, Variable

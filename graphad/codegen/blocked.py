@@ -15,12 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from graphad.codegen.blockroles import view_source
 from graphad.codegen.buffers import Body, Emitter, Line, Val, call_text, ufunc_name
 from graphad.codegen.masking import patched
 from graphad.codegen.naming import Names, is_plain
-from graphad.codegen.recording import Instruction, Traced
-from graphad.codegen.roles import view_source
-from graphad.codegen.scalars import recorded
+from graphad.codegen.recording import Instruction, Traced, recorded
 from graphad.codegen.statements import place_among, takes_out
 from graphad.ir.families.reduction import Reduction, Scan
 from graphad.ir.variable import Apply, Constant, Variable

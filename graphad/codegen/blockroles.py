@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from graphad.codegen.recording import Instruction, Traced, Unrecordable
-from graphad.codegen.roles import view_source
-from graphad.codegen.scalars import recorded
+from graphad.codegen.recording import Instruction, Traced, Unrecordable, recorded
 from graphad.codegen.vocabulary import STATEMENTS
 from graphad.ir.families.elementwise import Elementwise
 from graphad.ir.families.reduction import Reduction, Scan
 from graphad.ir.op import Op
-from graphad.ir.types import TensorType
+from graphad.ir.types import Shape, TensorType
 from graphad.ir.variable import Apply
-from graphad.plan.group import Role
+from graphad.plan.group import Axes, Role
+
+Types = tuple[TensorType, ...]
+FULL = ("slice", None, None, None)
 
 COMBINE: dict[str, np.ufunc] = {
     "sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum,
@@ -82,3 +84,39 @@ def block_roles() -> Callable[[Apply], Role | None]:
         return known[key]
 
     return role
+
+
+# ---- views -----------------------------------------------------------------------------------
+def view_source(op: Op, types: Types, result: TensorType) -> Axes | None:
+    """For each axis of the result the operand's axis, None for a new or stretched one."""
+    if op.name == "getitem":
+        return _inserted(op.params["index"])
+    if op.name not in ("expand_dims", "squeeze", "broadcast_to", "reshape"):
+        return None
+    own, shape = types[0].shape, result.shape
+    if op.name == "broadcast_to":
+        lead = len(shape) - len(own)
+        pairs = list(zip(own, shape[lead:], strict=True))
+        if any(a not in (b, 1) for a, b in pairs):
+            return None
+        return (*[None] * lead, *[p if a == b else None for p, (a, b) in enumerate(pairs)])
+    return _same_but_ones(own, shape)
+
+
+def _same_but_ones(own: Shape, shape: Shape) -> Axes | None:
+    """Axes matched in order where the sizes agree but for ones; None where they do not."""
+    rest = [p for p, size in enumerate(own) if size != 1]
+    wanted = [size for size in shape if size != 1]
+    if [own[p] for p in rest] != wanted:
+        return None
+    places = iter(rest)
+    source: Sequence[int | None] = [None if size == 1 else next(places) for size in shape]
+    return tuple(source)
+
+
+def _inserted(index: Sequence[tuple]) -> Axes | None:
+    """The axes of ``x[:, None]``: an index that takes everything."""
+    if not all(item == FULL or item[0] == "new" for item in index):
+        return None
+    places = itertools.count()
+    return tuple([None if item[0] == "new" else next(places) for item in index])

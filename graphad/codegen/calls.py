@@ -84,11 +84,6 @@ class Callables(dict[Group, Callable[..., Any]]):
         return self._multiply[dtype, maker is None]
 
 
-def arguments(group: Group) -> list[Variable]:
-    """The operands in the order of the call; constants that are numbers stand in the code."""
-    return [v for v in group.inputs if v.ndim or not isinstance(v, Constant)]
-
-
 def is_in_order(value: Value, fused: Container[int]) -> bool:
     """Is the array surely in C order? Inputs count as such; the kernel finds out if not."""
     if isinstance(value.variable, Constant):
@@ -129,7 +124,7 @@ def kernel_lines(
             made = _result_maker(step, number, shape, writer)
         lines.append(f"{name} = {made}({shape}{kind})")
     operands = []
-    for variable in arguments(group):
+    for variable in group.arguments:
         text, function = names[variable], function_for(variable, group, in_order)
         if function:
             word = dtype_name(variable.dtype)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from graphad.codegen.calls import arguments
 from graphad.codegen.unfit import Unfit
 from graphad.ir.evaluate import evaluate
 from graphad.ir.graph import Graph
@@ -23,12 +22,12 @@ class Careful:
 
     def __init__(self, kernel: Callable[..., Any], group: Group) -> None:
         self.kernel, self.group = kernel, group
-        self.count = len(arguments(group))
+        self.count = len(group.arguments)
 
     def __call__(self, *arrays: Any) -> Any:
         try:
             self.kernel(*arrays)
         except Unfit:
-            graph = Graph(arguments(self.group), self.group.outputs)
+            graph = Graph(self.group.arguments, self.group.outputs)
             return evaluate(graph, arrays[: self.count])
         return arrays[self.count :]

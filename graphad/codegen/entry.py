@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from graphad.codegen.calls import arguments
 from graphad.codegen.counted import Counted
 from graphad.codegen.nest import BLOCK, CHUNK, Nest
 from graphad.codegen.objects import ALIGNED, IN_ORDER, PLAINLY, Objects
@@ -44,8 +43,8 @@ class Entry(Objects):
         t.label("start")
         t.do(f"%p = alloca [{len(self.nest.slots.index) + 8} x i64], align 8")
         fields = self._operands()
-        fields |= self._results(len(arguments(self.nest.group)))
-        if any(not v.ndim for v in arguments(self.nest.group)):
+        fields |= self._results(len(self.nest.group.arguments))
+        if any(not v.ndim for v in self.nest.group.arguments):
             self.no_numbers()
         fields |= self._starts()
         self._geometry()
@@ -68,7 +67,7 @@ class Entry(Objects):
     # -- reading objects -----------------------------------------------------------------------
     def _operands(self) -> dict[str, str]:
         """The pointer and strides of each operand, by the names of parameters."""
-        places: dict[Variable, int] = {v: i for i, v in enumerate(arguments(self.nest.group))}
+        places: dict[Variable, int] = {v: i for i, v in enumerate(self.nest.group.arguments)}
         read: dict[Variable, tuple[str, str, str]] = {}
 
         def found(variable: Variable) -> tuple[str, str, str]:

@@ -10,7 +10,6 @@ import numpy as np
 from graphad.codegen.blocked import Unsuitable, row_reductions
 from graphad.codegen.blockroles import block_roles
 from graphad.codegen.blocks import Blocks
-from graphad.codegen.calls import arguments
 from graphad.codegen.program import Program, Run, generate
 from graphad.codegen.unfit import Unfit
 from graphad.ir.families.elementwise import Elementwise
@@ -94,6 +93,6 @@ def _blocks(group: Group, number: int, threads: int | None) -> Blocks | None:
     if sum(isinstance(n.op.family, Elementwise | Reduction | Scan) for n in group.nodes) < 2:
         return None
     try:
-        return Blocks(group, arguments(group), f"block{number}", threads)
+        return Blocks(group, group.arguments, f"block{number}", threads)
     except Unsuitable:
         return None

@@ -9,7 +9,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from graphad.codegen.calls import arguments
 from graphad.codegen.entry import Entry
 from graphad.codegen.loops import Loop
 from graphad.codegen.nest import CHUNK, Nest
@@ -35,7 +34,7 @@ class Inside(Entry):
         nest, group = self.nest, self.nest.group
         if not nest.is_flat or nest.columns:
             return None
-        fields = self._operands() | self._results(len(arguments(group))) | self._starts()
+        fields = self._operands() | self._results(len(group.arguments)) | self._starts()
         sizes = [self.sizes.get(axis, "") for axis in range(len(group.frame))]
         if self.text.lines or not all([size.isdecimal() for size in sizes]):
             return None
@@ -52,7 +51,7 @@ class Inside(Entry):
         t.label("start")
         t.do(f"%p = alloca [{len(self.nest.slots.index) + 8} x i64], align 8")
         fields = self._operands()
-        fields |= self._results(len(arguments(self.nest.group)))
+        fields |= self._results(len(self.nest.group.arguments))
         fields |= self._starts()
         self._geometry()
         elements = self._elements()
@@ -128,7 +127,7 @@ def write_group(
 def described(group: Group) -> tuple[Any, ...]:
     """What the nest of a group depends on: equal where only the variables are others."""
     inner: dict[Variable, int] = {}
-    numbers = {v: i for i, v in enumerate(arguments(group))}
+    numbers = {v: i for i, v in enumerate(group.arguments)}
     nodes = []
     for node, sources in zip(group.nodes, group.sources, strict=True):
         given = [inner[s] if isinstance(s, Variable) else _operand(s, numbers) for s in sources]

@@ -184,14 +184,14 @@ class Writer:
 
     def _kernel(self, step: Step, group: Group) -> list[str]:
         """A call of a native kernel."""
-        calls = hooks.load("codegen.calls")
         kernel = self._named(self.kernels[group])
         self._fused.update(step.outputs)
         numbers = dict(zip(group.inputs, step.inputs, strict=True))
-        names = {v: self.operand(numbers[v], None) for v in calls.arguments(group)}
+        names = {v: self.operand(numbers[v], None) for v in group.arguments}
         results = [self.names.value(self.plan.values[n]) for n in step.outputs]
         if getattr(self.kernels[group], "makes_results", False):
             return [f"{', '.join(results)} = {kernel}({', '.join(names.values())})"]
+        calls = hooks.load("codegen.calls")
         values, fused = self.plan.values, self._fused
 
         def ordered(variable: Variable) -> bool:

@@ -7,11 +7,13 @@ as instructions; what cannot be written down (a decision on a run-time size, say
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from graphad.ir.op import Op
 from graphad.ir.types import TensorType
 
 
@@ -123,3 +125,14 @@ class Recorder:
         target = self.fresh()
         self.instructions.append(Instruction(target, function, arguments, keywords))
         return Traced(self, target)
+
+
+@functools.lru_cache(maxsize=4096)
+def recorded(op: Op, types: tuple[TensorType, ...]) -> tuple[tuple[Instruction, ...], str]:
+    """The calls that the op's formula makes on a0, a1, …, and the name of the result."""
+    names = iter(range(1 << 30))
+    recorder = Recorder(lambda: f"t{next(names)}")
+    result = op.evaluate(recorder, [Traced(recorder, f"a{i}", t) for i, t in enumerate(types)])
+    if not isinstance(result, Traced):
+        raise Unrecordable("no traced result")
+    return tuple(recorder.instructions), result.text

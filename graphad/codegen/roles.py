@@ -5,22 +5,21 @@ The answer depends on op and types alone and is remembered.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container
 
 import numpy as np
 
-from graphad.codegen.recording import Unrecordable
-from graphad.codegen.scalars import DTYPES, Builder, Scalar, recorded, translate
+from graphad.codegen.blockroles import Types, view_source
+from graphad.codegen.recording import Unrecordable, recorded
+from graphad.codegen.scalars import DTYPES, Builder, Scalar, translate
 from graphad.ir.families.elementwise import Elementwise
 from graphad.ir.families.indexing import result_shape
 from graphad.ir.families.reduction import Reduction, Scan
 from graphad.ir.op import Op
-from graphad.ir.types import Shape, TensorType
+from graphad.ir.types import TensorType
 from graphad.ir.variable import Apply, Variable
-from graphad.plan.group import Axes, Role
+from graphad.plan.group import Role
 
-Types = tuple[TensorType, ...]
 FURTHER = 4096  # answers that are remembered
 
 
@@ -100,46 +99,7 @@ def _available(made: Scalar, functions: Container[str]) -> bool:
     return not made.op.startswith("call:") or made.op[5:] in functions
 
 
-# ---- views -----------------------------------------------------------------------------------
-def view_source(op: Op, types: Types, result: TensorType) -> Axes | None:
-    """For each axis of the result the operand's axis, None for a new or stretched one."""
-    if op.name == "getitem":
-        return _inserted(op.params["index"])
-    if op.name not in ("expand_dims", "squeeze", "broadcast_to", "reshape"):
-        return None
-    own, shape = types[0].shape, result.shape
-    if op.name == "broadcast_to":
-        lead = len(shape) - len(own)
-        pairs = list(zip(own, shape[lead:], strict=True))
-        if any(a not in (b, 1) for a, b in pairs):
-            return None
-        return (*[None] * lead, *[p if a == b else None for p, (a, b) in enumerate(pairs)])
-    return _same_but_ones(own, shape)
-
-
-def _same_but_ones(own: Shape, shape: Shape) -> Axes | None:
-    """Axes matched in order where the sizes agree but for ones; None where they do not."""
-    rest = [p for p, size in enumerate(own) if size != 1]
-    wanted = [size for size in shape if size != 1]
-    if [own[p] for p in rest] != wanted:
-        return None
-    places = iter(rest)
-    source: Sequence[int | None] = [None if size == 1 else next(places) for size in shape]
-    return tuple(source)
-
-
-def _inserted(index: Sequence[tuple]) -> Axes | None:
-    """The axes of ``x[:, None]``: an index that takes everything."""
-    if not all(item == FULL or item[0] == "new" for item in index):
-        return None
-    places = itertools.count()
-    return tuple([None if item[0] == "new" else next(places) for item in index])
-
-
 # ---- slices put back -------------------------------------------------------------------------
-FULL = ("slice", None, None, None)
-
-
 def _pad(op: Op, types: Types, result: TensorType) -> Role | None:
     """The role of zeros with an array at a slice, for steps of one and bounds known now."""
     index, shape = op.params["index"], result.shape

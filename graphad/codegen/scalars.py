@@ -7,13 +7,12 @@ translation raises `Unrecordable`: such an op stays a NumPy call.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from graphad.codegen.recording import Instruction, Recorder, Traced, Unrecordable
+from graphad.codegen.recording import Traced, Unrecordable, recorded
 from graphad.ir.families.reduction import sum_dtype
 from graphad.ir.op import Op
 from graphad.ir.types import TensorType
@@ -228,17 +227,6 @@ VOCABULARY: dict[str, Make] = {
 
 
 # ---- from formulas to instructions -----------------------------------------------------------
-@functools.lru_cache(maxsize=4096)
-def recorded(op: Op, types: tuple[TensorType, ...]) -> tuple[tuple[Instruction, ...], str]:
-    """The calls that the op's formula makes on a0, a1, …, and the name of the result."""
-    names = iter(range(1 << 30))
-    recorder = Recorder(lambda: f"t{next(names)}")
-    result = op.evaluate(recorder, [Traced(recorder, f"a{i}", t) for i, t in enumerate(types)])
-    if not isinstance(result, Traced):
-        raise Unrecordable("no traced result")
-    return tuple(recorder.instructions), result.text
-
-
 def translate(
     b: Builder, op: Op, types: tuple[TensorType, ...], operands: Sequence[Scalar], dtype: np.dtype
 ) -> Scalar:

@@ -16,8 +16,8 @@ import numpy as np
 from graphad.codegen.looptext import LoopText
 from graphad.codegen.movements import At, Movements, Value, is_known, shape_of
 from graphad.codegen.places import Formula, Place
-from graphad.codegen.recording import Instruction, Traced, Unrecordable
-from graphad.codegen.scalars import VOCABULARY, recorded
+from graphad.codegen.recording import Instruction, Traced, Unrecordable, recorded
+from graphad.codegen.scalars import VOCABULARY
 from graphad.ir.dims import Atom
 from graphad.ir.families.indexing import ScatterAdd
 from graphad.ir.families.inner import InnerFamily

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from graphad.codegen import kernels, llvm
-from graphad.codegen.calls import arguments
 from graphad.codegen.inside import lies_well
 from graphad.codegen.module import Content, Module
 from graphad.codegen.movements import shape_of
@@ -128,7 +127,7 @@ class Whole(Steps):
             raise Unrecordable("sizes known at run time")
         numbers = dict(zip(group.inputs, step.inputs, strict=True))
         places = []
-        for variable in arguments(group):
+        for variable in group.arguments:
             place = self.place(self._shaped(numbers[variable]))
             places.append(place if lies_well(group, variable, place) else self._pack(place))
         made = [self.temporary(self.type(n).dtype, self.shape(n)) for n in step.outputs]

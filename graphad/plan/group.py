@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from graphad.ir.types import Size
-from graphad.ir.variable import Apply, Variable
+from graphad.ir.variable import Apply, Constant, Variable
 from graphad.records import Record
 
 Axes = tuple[int | None, ...]
@@ -122,6 +122,11 @@ class Group:
     def inputs(self) -> tuple[Variable, ...]:
         """The variables that are read, each once."""
         return tuple(read_by(self.operands))
+
+    @property
+    def arguments(self) -> list[Variable]:
+        """What is read, in the order of the call; constants that are numbers stand in the code."""
+        return [v for v in self.inputs if v.ndim or not isinstance(v, Constant)]
 
     @property
     def outputs(self) -> tuple[Variable, ...]:

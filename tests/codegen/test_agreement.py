@@ -19,7 +19,6 @@ from rounding import bounds, gap
 
 import graphad as ga
 from graphad.codegen import blocks, entry, llvm, nest, processor
-from graphad.codegen.calls import arguments
 from graphad.codegen.grouping import grouping
 from graphad.codegen.kernels import Kernels
 from graphad.codegen.llvm import Unfit
@@ -127,7 +126,7 @@ def checked(seed: int, groups: Callable[[ga.Graph], Iterator[tuple[Group, Comput
     count: Counter[str] = Counter()
     for group, compute in groups(graph):
         operands = [values[v][()] if not v.ndim else np.ascontiguousarray(values[v])
-                    for v in arguments(group)]  # fmt: skip
+                    for v in group.arguments]  # fmt: skip
         try:
             results = compute(operands, [values[v] for v in group.outputs])
         except Unfit:  # no elements, or sizes that broadcast only now
