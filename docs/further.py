@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import graphad
 import graphad.ops
+from graphad.ir import families
 from graphad.ir.op import OPS
 
 INDEX = Path(graphad.__file__).parent / "ops" / "index.py"
@@ -56,7 +57,8 @@ def declared() -> set[tuple[str, str]]:
 
 def further_modules() -> list[str]:
     """The modules that `import graphad` leaves, and that may declare something."""
-    found = pkgutil.walk_packages(graphad.ops.__path__, "graphad.ops.")
+    found = [*pkgutil.walk_packages(graphad.ops.__path__, "graphad.ops."),
+             *pkgutil.walk_packages(families.__path__, "graphad.ir.families.")]  # fmt: skip
     later = [f"graphad.{module}" for module in graphad._LATER.values()]
     return sorted({*[module.name for module in found], *later} - {*sys.modules})
 

@@ -101,6 +101,7 @@ class Smaller:
         self.delayed: dict[int, Later] = {}  # results that are computed after the loop
         self.stacked_of: dict[Any, int] = {c + i: i for i in range(s)}
         self.used: set[Any] = set(used)
+        self.simple: set[Variable] = set()  # outputs that have been simplified
 
     def result(self) -> dict[Variable, Variable]:
         """What the results of the scan, and other variables of the graph, become."""
@@ -213,8 +214,13 @@ class Smaller:
 
     def _simplified(self) -> None:
         parts = self.parts
-        body = self.simplify(Graph(parts.inputs, parts.outputs))
-        self.parts = parts.with_outputs(body.outputs)
+        if not self.simple.issuperset(parts.outputs):
+            self._become(self.simplify(Graph(parts.inputs, parts.outputs)))
+
+    def _become(self, body: Graph) -> None:
+        """Go on with the outputs of a body that has been simplified."""
+        self.parts = self.parts.with_outputs(body.outputs)
+        self.simple = {*body.outputs}
 
     def _unchanging(self) -> bool:
         """A carry that is handed on as it is → a captured operand."""
@@ -242,22 +248,24 @@ class Smaller:
                 groups.append([carry])
             else:
                 home.append(carry)
+        groups = [part for g in groups for part in _by_op(g)]
+        made: Graph | None = None
         while any(len(g) > 1 for g in groups):
             new = {v: g[0][0] for g in groups for v, _, _ in g[1:]}
             outputs = replace(self.parts.outputs, new)
-            made = self.simplify(Graph(self.parts.inputs, outputs)).outputs
-            after = dict(zip([v for v, _, _ in self.parts.carries], made, strict=False))
+            made = self.simplify(Graph(self.parts.inputs, outputs))
+            after = dict(zip([v for v, _, _ in self.parts.carries], made.outputs, strict=False))
             split = [part for g in groups for part in _by_output(g, after)]
             if len(split) == len(groups):
                 break
             groups = split
         new = {v: g[0][0] for g in groups for v, _, _ in g[1:]}
-        if not new:
+        if not new or made is None:
             return False
+        self._become(made)  # where they are one
         self.parts = self.parts._replace(
             carries=tuple([c for c in self.parts.carries if c[0] not in new])
         )
-        self._substitute(new)
         self.carry_of = {i: new.get(v, v) for i, v in self.carry_of.items()}
         self.last = {old: new.get(v, v) for old, v in self.last.items()}
         return True
@@ -342,6 +350,17 @@ def _reads(node: Apply, places: Sequence[int]) -> bool:
     return kind == "int" and where[0] in places and all(
         [entry == ("slice", None, None, None) for entry in rest]
     )  # fmt: skip
+
+
+def _by_op(group: list[Any]) -> list[list[Any]]:
+    """Carries of a group by what computes them: another op hardly ever gives the same."""
+    found: dict[Any, list[Any]] = {}
+    for carry in group:
+        node = carry[2].owner
+        found.setdefault(None if node is None else (node.op.name, carry[2].index), []).append(
+            carry
+        )
+    return list(found.values())
 
 
 def _by_output(group: list[Any], after: dict[Variable, Variable]) -> list[list[Any]]:

@@ -27,9 +27,9 @@ from graphad.ir.families.inner import (
     seen_outside,
     silent,
 )
-from graphad.ir.families.loopstacks import branches_of_stacks, choice_of_stacks
 from graphad.ir.families.movement import zeros_for
 from graphad.ir.graph import Graph, replace
+from graphad.ir.hooks import hooks
 from graphad.ir.op import MASKED, Op
 from graphad.ir.types import Size, TensorType
 from graphad.ir.variable import Apply, Variable, apply
@@ -104,9 +104,11 @@ class Switch(InnerFamily):
     def batch_with(
         self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool], batch: Batch
     ) -> Sequence[Variable] | None:
+        stacks = hooks.load("ir.families.loopstacks")
         if batched[0]:
-            return choice_of_stacks(node, operands, batched, batch)
-        op = Op(self, {"branches": branches_of_stacks(node, operands, batched, batch)})
+            found: list[Variable] | None = stacks.choice_of_stacks(node, operands, batched, batch)
+            return found
+        op = Op(self, {"branches": stacks.branches_of_stacks(node, operands, batched, batch)})
         results = apply(op, tuple(operands))
         return results if isinstance(results, tuple) else (results,)
 

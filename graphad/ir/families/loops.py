@@ -16,7 +16,7 @@ from typing import Any
 
 from graphad.errors import ShapeError
 from graphad.ir.dims import Dim
-from graphad.ir.families import loopflows, loopkept
+from graphad.ir.families import loopflows
 from graphad.ir.families.inner import (
     Batch,
     InnerFamily,
@@ -27,8 +27,8 @@ from graphad.ir.families.inner import (
     seen_outside,
 )
 from graphad.ir.families.looprun import layout_of, run_scan
-from graphad.ir.families.loopstacks import scan_of_stacks
 from graphad.ir.graph import replace
+from graphad.ir.hooks import hooks
 from graphad.ir.types import Size, TensorType
 from graphad.ir.variable import Apply, Constant, Variable
 
@@ -90,8 +90,9 @@ class Scan(InnerFamily):
     def vjp_with(
         self, node: Apply, cotangents: Received, wanted: Sequence[bool], pull_back: PullBack
     ) -> Received:
-        rule = loopflows if node.op.params["keep"] == "all" else loopkept
-        return rule.backward(node, cotangents, wanted, pull_back)
+        rule = loopflows if node.op.params["keep"] == "all" else hooks.load("ir.families.loopkept")
+        found: Received = rule.backward(node, cotangents, wanted, pull_back)
+        return found
 
     def jvp_with(self, node: Apply, tangents: Received, push_forward: PushForward) -> Received:
         return loopflows.forward(node, tangents, push_forward)
@@ -99,7 +100,9 @@ class Scan(InnerFamily):
     def batch_with(
         self, node: Apply, operands: Sequence[Variable], batched: Sequence[bool], batch: Batch
     ) -> Sequence[Variable] | None:
-        return scan_of_stacks(node, operands, batched, batch)
+        stacks = hooks.load("ir.families.loopstacks")
+        found: Sequence[Variable] | None = stacks.scan_of_stacks(node, operands, batched, batch)
+        return found
 
     def cuts_in(self, params: Mapping[str, Any], position: int) -> bool:
         return position < (2 if params["until"] else 1)

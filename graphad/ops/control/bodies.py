@@ -187,3 +187,10 @@ def checked_policy(checkpoint: Any, what: str) -> Any:
         remedy='choose None, "none", "sqrt", every k-th step with an int k, ("slots", number) '
         'or ("bytes", number)',
     )
+
+
+def check_count(what: str, value: Any) -> int:
+    """A positive int."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UseError(f"scan: {what}={value!r}", remedy="give a positive int")
+    return value

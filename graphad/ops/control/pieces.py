@@ -22,13 +22,6 @@ from graphad.ops.control.bodies import Leaves
 Scan = Callable[..., tuple[Any, Any]]
 
 
-def check_count(what: str, value: Any) -> int:
-    """A positive int."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise UseError(f"scan: {what}={value!r}", remedy="give a positive int")
-    return value
-
-
 def unrolled(
     scan: Scan, body: Callable[[Any, Any], Any], init: Any, xs: Any, steps: Size, every: int,
     reverse: bool, **keywords: Any,

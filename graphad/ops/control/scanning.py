@@ -11,12 +11,14 @@ from graphad.ir.families.inner import enclose
 from graphad.ir.families.loopflows import build, settled
 from graphad.ir.families.looprun import Layout
 from graphad.ir.families.loops import SCAN
+from graphad.ir.hooks import hooks
 from graphad.ir.op import OPS
 from graphad.ir.streams import Body as Inside
 from graphad.ir.types import Size
 from graphad.ir.variable import Variable, as_variable, describe, located
 from graphad.ops.control.bodies import (
     Leaves,
+    check_count,
     check_function,
     checked_policy,
     inside,
@@ -24,10 +26,10 @@ from graphad.ops.control.bodies import (
     place_of,
     sizes_agree,
 )
-from graphad.ops.control.pieces import check_count, last_steps, truncated, unrolled
 from graphad.ops.control.taps import History
 
 Body = Callable[[Any, Any], Any]
+PIECES = "ops.control.pieces"  # few loops are made of several
 
 
 @located
@@ -131,7 +133,8 @@ def scan(
     if truncate is None:
         results = build(SCAN, layout, graph, [*head, *given])
     else:
-        results = last_steps(layout, graph, [*head, *given], check_count("truncate", truncate))
+        last = check_count("truncate", truncate)
+        results = hooks.load(PIECES).last_steps(layout, graph, [*head, *given], last)
     final = history.final(results[: len(state)])
     drawn.leave(results[len(state) : carries])
     stacked = results[carries : carries + len(ys.variables)]
@@ -143,12 +146,17 @@ def _in_pieces(
     checkpoint: Any, unroll: int, truncate: int | None,
 ) -> tuple[Any, Any]:  # fmt: skip
     """Loops with `unroll` or `truncate`, made of plain ones."""
+    pieces = hooks.load(PIECES)
     if truncate is None:
-        return unrolled(scan, body, init, xs, count, unroll, reverse, checkpoint=checkpoint)
-    last = check_count("truncate", truncate)
-    return truncated(
-        scan, body, init, xs, steps, last, reverse, taps=taps, checkpoint=checkpoint, unroll=unroll
-    )
+        made = pieces.unrolled(
+            scan, body, init, xs, count, unroll, reverse, checkpoint=checkpoint
+        )  # fmt: skip
+    else:
+        last = check_count("truncate", truncate)
+        made = pieces.truncated(scan, body, init, xs, steps, last, reverse, taps=taps,
+                                checkpoint=checkpoint, unroll=unroll)  # fmt: skip
+    carry, ys = made
+    return carry, ys
 
 
 def _stop(until: Callable[..., Any], result: Any, where: str) -> Variable:
