@@ -23,10 +23,11 @@ from graphad.codegen.statements import (
     in_place,
     inline,
     is_mixed,
-    number_of,
     place_among,
     takes_out,
+    typed,
 )  # fmt: skip
+from graphad.codegen.templates import Template, key_of, template
 from graphad.codegen.vocabulary import ARRAY, OPERATORS, STATEMENTS, call, dtype_name, literal
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.hooks import hooks
@@ -100,10 +101,11 @@ class Writer:
         self.room = ""  # the name of what has memory for large results, once there are any
         self.bound: dict[str, Any] = {}
         self._constants: dict[int, str] = {}
-        self._numbers: dict[tuple[str, bytes], str] = {}
+        self.numbers: dict[tuple[str, bytes], str] = {}
         self._places: dict[Any, str] = {}
         self._kernel_names: dict[int, str] = {}
         self._scatter = ""
+        self._templates: dict[Any, Template | None] = {}
         self.readers: dict[int, int] = {}  # how often each value is read, once that matters
         self._fused: set[int] = set()
         self._numbered = {value.variable: value.number for value in plan.values if kernels}
@@ -158,10 +160,14 @@ class Writer:
         )
         if found is not None:
             return [self._called(step, self._named(found))]
+        operands = [self.operand(n, step) for n in step.inputs]
+        types = [self.plan.values[n].type for n in step.inputs]
+        key = key_of(step, operands, types)
+        known = self._templates.get(key)
+        if known is not None:
+            return self._finished(step, known.fill(operands), known.takes_out)
         recorder = Recorder(self.names.temporary)
-        traced = [
-            Traced(recorder, self.operand(n, step), self.plan.values[n].type) for n in step.inputs
-        ]
+        traced = [Traced(recorder, o, t) for o, t in zip(operands, types, strict=True)]
         family = step.node.op.family
         if isinstance(family, InnerFamily) or len(step.outputs) != 1:
             return [self._opaque(step)]
@@ -173,7 +179,12 @@ class Writer:
                 in_place(recorder.instructions, result, traced[0])
             calls = recorder.instructions
             lines = self._masked(step, calls) if calls and calls[-1].function == "where" else None
-            return lines or self._recorded(step, calls, result)
+            if lines:
+                return lines
+            lines, text, takes = self._recorded(step, calls, result)
+            if not lines and key is not None:
+                self._templates[key] = template(text, takes, operands)
+            return [*lines, *self._finished(step, text, takes)]
         except Unrecordable:
             return [self._opaque(step)]
 
@@ -235,14 +246,15 @@ class Writer:
 
     def _recorded(
         self, step: Step, instructions: Sequence[Instruction], result: Traced
-    ) -> list[str]:
+    ) -> tuple[list[str], str, bool]:
+        """(statements, the expression after them, whether that can write into given memory)"""
         value = self.plan.values[step.outputs[0]]
         scalar = value.type.ndim == 0 and step.node.op.family.is_elementwise
         last = instructions[-1] if instructions else None
         choosing = False
         if scalar and last is not None and last.function == "where":
             choosing = True
-            last.arguments = self._typed(last, value.type.dtype)
+            last.arguments = typed(self, last, value.type.dtype)
         lines, texts = inline(instructions, functools.partial(self._write, scalar=scalar))
         text = texts.get(result.text, result.text)
         if step.node.op.name == "reshape" and ".reshape(" in text:
@@ -250,18 +262,23 @@ class Writer:
         if choosing and is_mixed(step):
             text = f"{dtype_name(value.type.dtype)}({text})"
             self.imports.add(dtype_name(value.type.dtype))
-        dropped = []
+        takes = last is not None and last.target == result.text and takes_out(last.function)
+        return lines, text, takes
+
+    def _finished(self, step: Step, text: str, takes: bool) -> list[str]:
+        """The statement that gives the result its name, and its memory where that is planned."""
+        value, dropped = self.plan.values[step.outputs[0]], []
         if step.reuse is not None:
             taken = self.plan.values[step.reuse]
             target = self.names.value(taken)
-            if last is not None and last.target == result.text and takes_out(last.function):
+            if takes:
                 text = f"{text[:-1]}, out={target})"
             if is_plain(value.name) or is_plain(taken.name):  # a user's name keeps its meaning
                 dropped = [f"del {target}"] if self.is_large(step.reuse) else []
             else:
                 self.names.share(value.number, step.reuse)
         name = self.names.value(value)
-        return [*lines, *([] if name == text else [f"{name} = {text}"]), *dropped]
+        return [*([] if name == text else [f"{name} = {text}"]), *dropped]
 
     def _reshaped(self, node: Apply, text: str) -> str:
         """What may be a copy of a large array is made in memory that is kept."""
@@ -270,27 +287,12 @@ class Writer:
         given, _, shape = text.rpartition(".reshape(")
         return f"{name}({given}, {shape}" if name else text
 
-    def _typed(self, choice: Instruction, dtype: np.dtype) -> tuple[Any, ...]:
-        """The arguments of a `where`, Python numbers among them as NumPy scalars of the result."""
-        condition, *options = choice.arguments
-        return condition, *[
-            option if number is None else self._bound_number(dtype.type(number))
-            for option, number in zip(options, map(number_of, options), strict=True)
-        ]
-
     def _bound_scatter(self) -> str:
         """The name of the function that adds values at an index, in machine code."""
         if not self._scatter:
             self._scatter = self.names.unique("add_at")
             self.bound[self._scatter] = hooks.load("codegen.scatter").add_at
         return self._scatter
-
-    def _bound_number(self, number: np.generic) -> Traced:
-        key = (number.dtype.str, number.tobytes())
-        if key not in self._numbers:
-            name = self._numbers[key] = self.names.unique(f"k{len(self.bound)}")
-            self.bound[name] = number
-        return Traced(Recorder(self.names.temporary), self._numbers[key])
 
     def _write(self, instruction: Instruction, scalar: bool) -> tuple[str, bool]:
         """The text of one call; the flag says that it is a statement."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import ast
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphad.codegen.recording import Instruction, Traced
+from graphad.codegen.recording import Instruction, Recorder, Traced
 from graphad.codegen.vocabulary import STATEMENTS
 from graphad.ir.context import place_of
 from graphad.ir.variable import Apply
 from graphad.plan.plan import Step
+
+if TYPE_CHECKING:
+    from graphad.codegen.program import Writer
 
 
 def inline(
@@ -88,10 +91,29 @@ def place_among(known: dict[Any, str], node: Apply) -> str:
     return known[key]
 
 
+def typed(writer: Writer, choice: Instruction, dtype: np.dtype) -> tuple[Any, ...]:
+    """The arguments of a `where`, Python numbers among them as NumPy scalars of the result."""
+    condition, *options = choice.arguments
+    return condition, *[
+        option if number is None else _bound(writer, dtype.type(number))
+        for option, number in zip(options, map(number_of, options), strict=True)
+    ]
+
+
+def _bound(writer: Writer, number: np.generic) -> Traced:
+    key = (number.dtype.str, number.tobytes())
+    if key not in writer.numbers:
+        name = writer.numbers[key] = writer.names.unique(f"k{len(writer.bound)}")
+        writer.bound[name] = number
+    return Traced(Recorder(writer.names.temporary), writer.numbers[key])
+
+
 def number_of(option: Any) -> Any:
     """The Python number that an operand is written as; None if it has a name."""
     if not isinstance(option, Traced):
         return option
+    if option.text.isidentifier() and option.text not in ("True", "False"):
+        return None
     try:
         return ast.literal_eval(option.text)
     except (ValueError, SyntaxError):
