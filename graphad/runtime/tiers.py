@@ -12,6 +12,7 @@ between tiers; ``deterministic=True``, or backend "numpy" or "llvm", keeps to on
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 import weakref
@@ -22,6 +23,7 @@ from graphad.codegen.lock import compiling
 
 WORTH = 0.05  # seconds of running after which machine code is worth its compilation,
 STEPS = 100  # for programs of up to so many steps; for longer ones in proportion
+LOADING = 4  # lengths more for the first machine code in a process: it loads the compiler
 ENOUGH = (3, 0.002, 30)  # a tier is known after so many calls, if they took as long, or so many
 PAUSE = 0.001  # seconds in which the call that asks for machine code goes on and returns
 
@@ -68,11 +70,12 @@ class Tiers:
         return results
 
     def _has_computed(self) -> bool:
-        """Was the time spent computing? On a busy machine much of it is spent waiting."""
+        """Was the time spent computing, and enough? On a busy machine much is spent waiting."""
         now = time.process_time()
         self.began = self.began if self.began <= now else 0.0  # the clock of a forked child
         self.spent = min(self.spent, now - self.began)
-        return self.spent > WORTH * self.length
+        more = 0 if "llvmlite" in sys.modules else LOADING
+        return self.spent > WORTH * (self.length + more)
 
     def refusing(self, *arguments: Any) -> Sequence[Any]:
         """The first tier, being faster on arguments of this size; larger ones are a new try."""

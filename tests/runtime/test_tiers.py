@@ -57,6 +57,25 @@ def test_time_spent_waiting_is_not_worth_machine_code() -> None:
     assert asked
 
 
+def test_loading_the_compiler_has_to_be_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    class Host:
+        def install(self, run: Any, native: Any) -> None:
+            pass
+
+    host = Host()
+    counting = tiers.Tiers(lambda: [1], lambda: None, host.install)
+    counting.ask = lambda: asked.append(True)  # type: ignore[method-assign]
+    counting.began, counting.spent = -10.0, 2 * tiers.WORTH
+    monkeypatch.delitem(sys.modules, "llvmlite", raising=False)
+    counting.counted()
+    assert not asked
+    monkeypatch.setitem(sys.modules, "llvmlite", tiers)
+    counting.counted()
+    assert asked
+
+
 def test_waiting_for_it() -> None:
     f = ga.function([X], [ga.exp(X), ga.sum(X)])
     assert f.wait_native()
