@@ -16,7 +16,7 @@ from graphad.codegen.vectors import Text
 
 MANY = 256  # addresses from which calls are a table: LLVM is done in a tenth of the time
 
-_HEAD = re.compile(r"define internal (?:i32|void) @(\w+)\((ptr %p0\b.*)\) \{")
+_HEAD = re.compile(r"define internal (?:i32|void) @(\w+)\((ptr %(?:p0|k)\b.*)\) \{")
 
 
 def by_block(lines: Sequence[str]) -> list[str]:

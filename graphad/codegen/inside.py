@@ -14,6 +14,7 @@ from graphad.codegen.loops import Loop
 from graphad.codegen.nest import CHUNK, Nest
 from graphad.codegen.places import Place
 from graphad.codegen.recording import Unrecordable
+from graphad.codegen.scalars import Scalar
 from graphad.ir.variable import Constant, Variable
 from graphad.plan.group import Group, Operand
 
@@ -28,9 +29,10 @@ class Inside(Entry):
         super().__init__(nest, name, {"data": 0, "sizes": 1, "strides": 2, "flags": 3})
         self.places = places
 
-    def alone(self) -> list[str] | None:
+    def alone(self, numbers: Sequence[Scalar] = ()) -> list[str] | None:
         """The nest itself as that function, if it is a single row in a single chunk: there is no
-        block of parameters, and nothing to divide."""
+        block of parameters, and nothing to divide. `numbers`: constants that it reads from
+        memory, at a first parameter ``ptr %k``."""
         nest, group = self.nest, self.nest.group
         if not nest.is_flat or nest.columns:
             return None
@@ -44,7 +46,8 @@ class Inside(Entry):
         fields |= {"rows": "1", "length": str(elements), "elements": str(elements)}
         fields |= {f"partial{i}": fields[f"result{store.position}"]
                    for i, store in enumerate(nest.totals)}  # fmt: skip
-        return nest.write_alone(fields, self._given())
+        given = f"ptr %k, {self._given()}" if numbers else self._given()
+        return nest.write_alone(fields, given, numbers)
 
     def write(self) -> list[str]:
         t = self.text
@@ -124,23 +127,39 @@ def write_group(
     return lines + Inside(nest, name, places).write()
 
 
-def described(group: Group) -> tuple[Any, ...]:
-    """What the nest of a group depends on: equal where only the variables are others."""
+def write_shared(
+    loop: Loop, name: str, places: Sequence[Place], width: int, declared: dict[str, str]
+) -> list[str] | None:
+    """The function of a group with its numbers as a parameter; None if it is not a single row."""
+    return Inside(Nest(loop, name, width, declared), name, places).alone(loop.numbers())
+
+
+def described(group: Group, with_numbers: bool = True) -> tuple[Any, ...]:
+    """What the nest of a group depends on: equal where only the variables are others, or (not
+    `with_numbers`) the values of constants; the instructions may then still be others."""
     inner: dict[Variable, int] = {}
     numbers = {v: i for i, v in enumerate(group.arguments)}
+
+    def shown(operand: Operand) -> tuple[Any, ...]:
+        return _operand(operand, numbers, with_numbers)
+
     nodes = []
     for node, sources in zip(group.nodes, group.sources, strict=True):
-        given = [inner[s] if isinstance(s, Variable) else _operand(s, numbers) for s in sources]
+        given = [inner[s] if isinstance(s, Variable) else shown(s) for s in sources]
         nodes.append((node.op, node.types, tuple([v.type for v in node.inputs]), tuple(given)))
         inner[node.output(0)] = len(inner)
     results = [(inner[r.variable], r.axes, r.kind) for r in group.results]
     loose = [(numbers[v], kind) for v, kind in group.loose.items() if v in numbers]
-    operands = [_operand(o, numbers) for o in group.operands]
+    operands = [shown(o) for o in group.operands]
     return (group.frame, group.inner, tuple(nodes), tuple(operands), tuple(results), tuple(loose))
 
 
-def _operand(operand: Operand, numbers: dict[Variable, int]) -> tuple[Any, ...]:
+def _operand(
+    operand: Operand, numbers: dict[Variable, int], with_numbers: bool
+) -> tuple[Any, ...]:
     variable = operand.variable
-    value = variable.value.tobytes() if isinstance(variable, Constant) else b""
+    value = b""
+    if isinstance(variable, Constant) and (with_numbers or variable.ndim or operand.windows):
+        value = variable.value.tobytes()
     which: Any = numbers.get(variable, value)
     return which, variable.type, operand.axes, operand.windows, len(operand.sizes)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -134,6 +135,22 @@ class Loop:
         found += [r.args[0] for r in self.reductions(turn)]
         found += [v for v in self.scratch if self.turn[v] == turn]
         return list(dict.fromkeys(found))
+
+    def numbers(self) -> list[Scalar]:
+        """The constants among the instructions that are floats."""
+        return [v for v in self.ordered() if v.op == "const" and v.dtype.kind == "f"]
+
+    def listing(self) -> tuple[Any, ...]:
+        """The instructions and what is stored, whatever the values of `numbers` are."""
+        order: dict[Scalar, int] = {}
+        lines: list[Any] = []
+        for value in self.builder.made.values():
+            extra = None if value.op == "const" and value.dtype.kind == "f" else value.extra
+            lines.append((value.op, tuple([order[a] for a in value.args]), value.dtype, extra,
+                          value in self.live))  # fmt: skip
+            order[value] = len(order)
+        lines += [(s.position, s.kind, order[s.value], s.combine) for s in self.stores]
+        return tuple(lines)
 
     def ordered(self) -> list[Scalar]:
         """The live instructions, operands first."""

@@ -46,6 +46,7 @@ class Nest:
         self.is_flat = self.group.inner == 0
         self.is_whole = self.is_flat and loop.turns > 1  # one row
         self.names: dict[Scalar, str] = {}
+        self.numbers: dict[Scalar, int] = {}  # constants that are read from memory
         self.ready: dict[Scalar, str] = {}  # elements of a short row that are computed
         self.pointers: dict[str, str] = {}
         self.totals = [s for s in loop.stores if s.kind in ("total", "row total")]
@@ -89,9 +90,13 @@ class Nest:
         head = f"define internal i32 @{self.name}(ptr %p, i64 %first, i64 %last) {{"
         return [head, *t.lines, "}"]
 
-    def write_alone(self, known: Mapping[str, str], given: str) -> list[str]:
-        """As a function of pointers, for a single row in a single chunk of which all is known."""
+    def write_alone(
+        self, known: Mapping[str, str], given: str, numbers: Sequence[Scalar] = ()
+    ) -> list[str]:
+        """As a function of pointers, for a single row in a single chunk of which all is known;
+        `numbers` lie at %k, one in every eight bytes."""
         t = self.text
+        self.numbers = {value: i for i, value in enumerate(numbers)}
         self.memory.known = dict(known)
         t.label("start")
         self.pointers = {name: known[name] for name in ("rows", "length", "elements")}
@@ -113,11 +118,17 @@ class Nest:
         for value in self.loop.once_values():
             if value.op == "load":
                 self.names[value] = self.reader.once(value.extra)
-            else:
+            elif value not in self.numbers:
                 self.names[value] = self._computed(value)
 
     def _computed(self, value: Scalar) -> str:
-        return self.text.write(value, [self.names[a] for a in value.args])
+        return self.text.write(value, [self._name(a, self.names) for a in value.args])
+
+    def _name(self, value: Scalar, names: Mapping[Scalar, str]) -> str:
+        """Numbers are read where they are used: all at once would not fit into the registers."""
+        if value not in self.numbers:
+            return names[value]
+        return self.memory.number(self.memory.at("%k", 8 * self.numbers[value]), value.dtype)
 
     def _row_accumulators(self) -> None:
         t = self.text
@@ -238,14 +249,14 @@ class Nest:
     def _end_of_row(self, store: Store) -> None:
         t, dtype = self.text, store.value.dtype
         if store.kind == "row":
-            one = t.extract(self.names[store.value], dtype)
+            one = t.extract(self._name(store.value, self.names), dtype)
             if dtype == BOOL:
                 one = t.put(f"zext i1 {one} to i8")
             kind = "i8" if dtype == BOOL else element(dtype)
             t.do(f"store {kind} {one}, ptr {self.pointers[f'result{store.position}']}")
         if store.kind == "row total":
             self._add_to(f"%total{self.totals.index(store)}", store.combine, dtype,
-                         self.names[store.value])  # fmt: skip
+                         self._name(store.value, self.names))  # fmt: skip
 
     def _add_to(self, place: str, combine: str, dtype: np.dtype, value: str) -> None:
         t = self.text
@@ -341,18 +352,18 @@ class Nest:
             elif value.op == "load":
                 names[value] = self.reader.vector(value.extra, j, mask, self.names.get(value, ""))
             else:
-                names[value] = t.write(value, [names[a] for a in value.args])
+                names[value] = t.write(value, [self._name(a, names) for a in value.args])
             if value in kept and loop.turn[value] == turn:
                 self.memory.store(self._scratch(value, j), value.dtype, names[value])
             if self.short:
                 self.ready[value] = names[value]
         for store in loop.stores_in(turn):
-            self._store(store, names[store.value], mask, j)
+            self._store(store, self._name(store.value, names), mask, j)
         found = []
         for i, (kind, dtype, value) in enumerate(accumulators):
-            vector = t.type(dtype)
+            vector, given = t.type(dtype), self._name(value, names)
             neutral = t.constant(identity(kind, dtype))
-            chosen = t.put(f"select {t.type(BOOL)} {mask}, {vector} {names[value]}, "
+            chosen = t.put(f"select {t.type(BOOL)} {mask}, {vector} {given}, "
                            f"{vector} {neutral}")  # fmt: skip
             before = sums[i] if sums else neutral
             needed = sums or (kind == "sum" and self.short == self.lanes)  # 0.0 + -0.0 is 0.0

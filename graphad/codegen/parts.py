@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from graphad.codegen.inside import described, write_group
+from graphad.codegen.inside import described, write_group, write_shared
+from graphad.codegen.loops import Loop
 from graphad.codegen.loopsums import Reductions
 from graphad.codegen.looptext import LoopText
 from graphad.codegen.places import Formula, Number, Place
 from graphad.codegen.products import Product, write_product
 from graphad.codegen.recording import Unrecordable
-from graphad.codegen.scalars import Scalar
+from graphad.codegen.scalars import Scalar, number
 from graphad.plan.group import Group
 from graphad.records import Record
 
@@ -45,6 +46,10 @@ class Parts(Reductions):
         self.bits, self.available = bits, available
         self.declared: dict[str, str] = {}
         self.functions: dict[Any, str] = {}
+        self.shapes: dict[Any, str | None] = {}  # functions of groups with their numbers apart
+        self.numbers: dict[Any, tuple[Place, ...]] = {}
+        self.fixed: list[np.ndarray] = []
+        self.many = False  # are there so many groups that they should share functions?
         self.texts: list[str] = []
         self.calls: list[Call] = []
 
@@ -79,12 +84,38 @@ class Parts(Reductions):
         """The loops of a fused group: operands, then results."""
         lies = tuple([(p.shape, p.strides) for p in places])
         key = (described(group), lies)
-        name = self.functions.get(key)
-        if name is None:
-            name = self.functions[key] = f"group{len(self.functions)}"
-            self.texts += write_group(group, name, places, self.bits, self.declared)
+        if key not in self.functions:
+            name = self._shared(group, places, lies, key) if self.many else None
+            if name is None:
+                name = f"group{len(self.texts)}"
+                self.texts += write_group(group, name, places, self.bits, self.declared)
+            self.functions[key] = name
+        name = self.functions[key]
+        places = [*self.numbers.get(key, ()), *places]
         what = " ".join(dict.fromkeys([n.op.name for n in group.nodes]))
         self.calls.append(Call(name, tuple(places), f"{group} {what}", can_fail=True))
+
+    def _shared(self, group: Group, places: Sequence[Place], lies: Any, key: Any) -> str | None:
+        """The function that the group shares with others, whose numbers are others; `numbers`
+        gets the place of its own. None: it has none, or is more than a single row."""
+        loop = Loop(group)
+        constants = loop.numbers()
+        if not constants:
+            return None
+        shape = (described(group, with_numbers=False), loop.listing(), lies)
+        if shape not in self.shapes:
+            name = f"group{len(self.texts)}"
+            lines = write_shared(loop, name, places, self.bits, self.declared)
+            self.texts += lines or []
+            self.shapes[shape] = None if lines is None else name
+        if self.shapes[shape] is not None:
+            table = np.zeros(len(constants))
+            for i, constant in enumerate(constants):
+                table[i : i + 1].view(constant.dtype)[0] = number(constant)
+            self.fixed.append(table)
+            place = Place(f"%fixed{len(self.fixed) - 1}", table.dtype, table.shape, "fixed")
+            self.numbers[key] = (place,)
+        return self.shapes[shape]
 
     # -- functions -----------------------------------------------------------------------------
     def _outlined(

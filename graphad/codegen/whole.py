@@ -42,6 +42,7 @@ from graphad.plan.plan import Plan, Step
 Shape = tuple[int, ...]
 LEAST_STEPS = 4  # calls from Python that are saved
 MOST_STEPS = 5000
+MANY_GROUPS = 16  # from which those that differ in their numbers alone share a function
 MOST_ELEMENTS = 32_768  # of an array: for larger ones kernels that share the work are better
 MOST_PRODUCTS = 1 << 21  # multiplications of one product: larger ones share the work too
 DEEPEST = 1 << 14  # of the inner axis of a product
@@ -80,7 +81,8 @@ class Whole(Steps):
         parts = Parts([], llvm.width(), kernels.functions())
         super().__init__(plan, sizes, parts.text)
         self.loops = parts
-        parts.operands = self.operands
+        parts.operands, parts.fixed = self.operands, self.fixed
+        parts.many = sum([step.group is not None for step in plan.steps]) >= MANY_GROUPS
         self.sizes_of: dict[str, int] = {}  # bytes of temporaries
         self.packed: dict[Any, Place] = {}
         self.doubts: list[Place] = []  # truth values; one that is true: not by this program
