@@ -103,9 +103,8 @@ class _Placing:
             return None
         whole = Growing(groups[0].stage, self.views)
         for group in groups:
-            for member, its_role in zip(group.nodes, group.roles, strict=True):
-                if not whole.add(member, its_role):
-                    return None
+            if not whole.take(group):
+                return None
         return whole
 
     def _replace(self, groups: Sequence[Growing], whole: Growing) -> None:
@@ -119,20 +118,20 @@ class _Placing:
 
         Within a stage groups do not depend on each other.
         """
-        known: dict[tuple, list[Growing]] = {}
+        known: dict[tuple, list[tuple[Growing, set[Variable]]]] = {}
         for group in list(self.groups):
             if not group.is_sound:
                 continue
             similar = known.setdefault((group.stage, *group.frame), [])
             arrays = _arrays(group)
-            for i, other in enumerate(similar):
-                whole = self._together((other, group)) if arrays & _arrays(other) else None
+            for i, (other, its_arrays) in enumerate(similar):
+                whole = self._together((other, group)) if arrays & its_arrays else None
                 if whole is not None:
                     self._replace((other, group), whole)
-                    similar[i] = whole
+                    similar[i] = whole, arrays | its_arrays
                     break
             else:
-                similar.append(group)
+                similar.append((group, arrays))
                 del similar[:-SIBLINGS]
 
 

@@ -29,6 +29,7 @@ class Growing:
         self.rows: int | None = None  # how many inner axes are reduced within rows
         self.outer = 0  # at least so many axes must be outer ones
         self.exact: int | None = None  # totals of rows: there must be exactly so many outer axes
+        self.is_plain = True  # no reductions
 
     def add(self, node: Apply, role: Role) -> bool:
         """Take the node in, if it fits."""
@@ -40,6 +41,22 @@ class Growing:
             return True
         self.rows, self.outer, self.exact = before
         return False
+
+    def take(self, other: Growing) -> bool:
+        """Take in all nodes of a group of the same stage, which shares none with this one; they
+        are not looked at again where both have the same loops. Left halfway if they do not fit."""
+        if self.nodes and self.is_plain and other.is_plain and self.frame == other.frame:
+            self.nodes += other.nodes
+            self.sources += other.sources
+            self.roles += other.roles
+            self.axes |= other.axes
+            return True
+        if not self.nodes and other.is_plain:
+            self.frame = list(other.frame)
+            self.nodes, self.sources = list(other.nodes), list(other.sources)
+            self.roles, self.axes = list(other.roles), dict(other.axes)
+            return True
+        return all(self.add(*pair) for pair in zip(other.nodes, other.roles, strict=True))
 
     # -- elementwise ---------------------------------------------------------------------------
     def _map(self, node: Apply, role: Role) -> bool:
@@ -194,6 +211,7 @@ class Growing:
         if not self._legal(frame, axes if end is None else (), sources):
             return False
         self.frame = frame
+        self.is_plain = self.is_plain and role.kind in ("map", "view")
         self.nodes.append(node)
         self.roles.append(role)
         self.sources.append(sources)
