@@ -283,8 +283,9 @@ class Growing:
             views = {}  # copies are better than many short loops
         if windows or views:
             return last, views
-        used = [o.along for o in operands]
-        used += [frozenset(a for a in axes if a is not None) for axes in self.axes.values()]
+        used = list(dict.fromkeys([o.along for o in operands]))
+        used += [frozenset([a for a in axes if a is not None])
+                 for axes in dict.fromkeys(self.axes.values())]  # fmt: skip
         for first in range(self.outer, length):
             tail = frozenset(range(first, length))
             if all(tail <= axes or not tail & axes for axes in used):

@@ -301,3 +301,26 @@ def test_many_calls_are_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     assert_equal_to_numpy(graph, table, [np.float64(0.3)], 1e-14)
     if table is not None:
         assert MARK in table.source
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_groups_that_differ_in_numbers_share_a_function(
+    dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers are parameters then, and results the same bits."""
+    x, y = ga.tensor("x", (11,), dtype=dtype), ga.tensor("y", (3,), dtype=dtype)
+    w = ga.constant(RNG.normal(size=(11, 11)).astype(dtype) / 3)
+    inputs, outputs = [x, y], list[Any]()
+    for i in range(6):
+        z = ga.sin(x * (1.0 + i / 7)) + (i - 2.5)
+        outputs += [ga.where(z > 0.1 * i, z ** (1 + i % 3), 0.25 * i), (z - i / 3).sum()]
+        outputs.append((y * y[0] - 0.1 * i).max())
+        x = z @ w  # what follows is another group
+    monkeypatch.setattr(whole, "MANY_GROUPS", 10**9)
+    graph, apart = program(inputs, outputs)
+    monkeypatch.setattr(whole, "MANY_GROUPS", 1)
+    _, shared = program(inputs, outputs)
+    arrays = [RNG.normal(size=n).astype(dtype) for n in (11, 3)]
+    for a, b in zip(apart.run(*arrays), shared.run(*arrays), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert_equal_to_numpy(graph, shared, arrays, 1e-12 if dtype == "float64" else 1e-4)
