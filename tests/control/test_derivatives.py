@@ -330,3 +330,38 @@ def test_are_slopes(program: Any, backend: str) -> None:
     for steps in LENGTHS:
         check_grads(lambda *v: program(ga, *v), [W, H, XS[:steps]], order=2, rtol=1e-6,
                     runner=runner(backend))  # fmt: skip
+
+
+@pytest.mark.parametrize("program", [scan, backwards, taps, until, while_loop, fori_loop, cond,
+                                     scan_in_scan, cond_in_scan, truncated_until],
+                         ids=lambda p: p.__name__)  # fmt: skip
+@pytest.mark.parametrize("policy", [None, 2])
+def test_tangents_and_cotangents_may_know_more_sizes(program: Any, policy: Any) -> None:
+    """Arrays have known sizes, the variables that they belong to need not."""
+    arrays = [W, H, XS]
+    weights = [np.cos(1 + np.arange(a.size)).reshape(a.shape) for a in arrays]
+    known = [ga.tensor(k, shape=a.shape) for k, a in GIVEN.items()]
+    unknown = [ga.tensor(k, shape=[None] * a.ndim) for k, a in GIVEN.items()]
+    results = []
+    for inputs in (known, unknown):
+        outputs = ga.tree.flatten(program(Keeping(policy), *inputs))[0]
+        seeds = [np.sin(1 + np.arange(v.size)).reshape(v.shape) for v in interpret(
+            inputs, outputs)(*arrays)]  # fmt: skip
+        found = [*ga.jvp(outputs, inputs, weights), *ga.vjp(outputs, inputs, seeds,
+                                                            disconnected="zero")]  # fmt: skip
+        results.append(interpret(inputs, found)(*arrays))
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+class Keeping:
+    """The namespace of `graphad`, whose loops keep by a policy."""
+
+    def __init__(self, policy: Any) -> None:
+        self.policy = policy
+
+    def __getattr__(self, name: str) -> Any:
+        made = getattr(ga, name)
+        if name not in ("scan", "while_loop", "fori_loop"):
+            return made
+        return lambda *a, **k: made(*a, **{"checkpoint": self.policy, **k})

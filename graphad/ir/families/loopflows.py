@@ -42,6 +42,15 @@ def build(
     return results if isinstance(results, tuple) else (results,)
 
 
+def alike(flow: Variable, like: Variable) -> Variable:
+    """A cotangent or tangent with the type of what it belongs to, of which less may be known: that
+    of a carry must not say more than what a step makes of it."""
+    if flow.type is like.type:
+        return flow
+    found: Variable = OPS["sum_to_shape"](flow, like.shape)
+    return found
+
+
 def with_hazard(variable: Variable, hazard: int) -> Variable:
     """`variable` of a body, whose values may be what `hazard` says."""
     if not hazard or not variable.type.is_float:
@@ -94,7 +103,9 @@ def forward(node: Apply, tangents: Received, push_forward: PushForward) -> Recei
         inputs += [*[graph.inputs[i] for i in places], *[d for _, d in moved]]
         outside = node.inputs[layout.first :]
         operands += [outside[i] for i in places]
-        operands += [given[i] if given[i] is not None else zeros_for(outside[i]) for i, _ in moved]
+        for i, _ in moved:
+            t = given[i]
+            operands.append(zeros_for(outside[i]) if t is None else alike(t, outside[i]))
     outputs: list[Any] = [*graph.outputs[:carries]]
     moved_on = [(graph.inputs[i], made[i]) for i in moving]
     outputs += [zeros_for(v) if t is None else t for v, t in moved_on]
@@ -176,12 +187,12 @@ def backward(
     seeds, totals = [pull.seeds[i] for i in pull.moving], [*pull.totals.values()]
     stacked = [i for i in pull.seeds if i >= layout.carries]
     outside = dict(zip(graph.inputs, node.inputs[layout.first :], strict=True))
-    starts = [
-        zeros_for(node.output(i)) if cotangents[i] is None else cotangents[i] for i in pull.moving
-    ]
+    given = {i: zeros_for(node.output(i)) if c is None else alike(c, node.output(i))
+             for i in pull.seeds for c in [cotangents[i]]}  # fmt: skip
     operands = [
-        recorded.steps, *starts, *[zeros_for(outside[v]) for v in pull.summed],
-        *recorded.rows.values(), *[cotangents[i] for i in stacked], *recorded.fixed.values(),
+        recorded.steps, *[given[i] for i in pull.moving],
+        *[zeros_for(outside[v]) for v in pull.summed],
+        *recorded.rows.values(), *[given[i] for i in stacked], *recorded.fixed.values(),
     ]  # fmt: skip
     inputs = [*seeds, *totals, *recorded.rows, *[pull.seeds[i] for i in stacked], *recorded.fixed]
     rows = len(recorded.rows) + len(stacked)

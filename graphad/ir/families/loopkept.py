@@ -25,7 +25,7 @@ import numpy as np
 from graphad.ir.dims import Dim
 from graphad.ir.families import loopflows
 from graphad.ir.families.inner import InnerFamily, PullBack, Received, Run, seeded, silent
-from graphad.ir.families.loopflows import build
+from graphad.ir.families.loopflows import alike, build
 from graphad.ir.families.looprun import layout_of
 from graphad.ir.families.movement import zeros_for
 from graphad.ir.graph import Graph, replace
@@ -125,14 +125,15 @@ def backward(
     places = [i for i, v in enumerate(received) if v is not None]
     if not places:
         return [None] * count
-    ends = [zeros_for(node.output(i)) if cotangents[i] is None else cotangents[i] for i in seeds]
+    ends = [zeros_for(node.output(i)) if c is None else alike(c, node.output(i))
+            for i in seeds for c in [cotangents[i]]]  # fmt: skip
     operands = [*node.inputs, *ends, *([node.output(len(node.types) - 1)] if layout.until else [])]
     params = {
         "forward": Graph(inputs, inner.outputs[: layout.carries]),
         "gradient": Graph([*inputs, *seeds.values()], [received[i] for i in places]),  # type: ignore[misc]
         "scan": (graph, layout.params()), "moving": tuple(seeds), "places": tuple(places),
     }  # fmt: skip
-    results = apply(Op(RECOMPUTING, params), tuple(operands))  # type: ignore[arg-type]
+    results = apply(Op(RECOMPUTING, params), tuple(operands))
     found = iter(results if isinstance(results, tuple) else (results,))
     return [next(found) if i in places else None for i in range(count)]
 
