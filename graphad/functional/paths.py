@@ -27,7 +27,7 @@ from graphad.ir.evaluate import evaluate
 from graphad.ir.graph import Graph
 from graphad.ir.op import freeze
 from graphad.ir.variable import Shared, Variable
-from graphad.ir.walk import leaves, toposort
+from graphad.ir.walk import leaves_of, toposort
 from graphad.runtime.function import Function
 
 MAX_PATHS = 32
@@ -67,13 +67,15 @@ class Path:
         self.plain = [g.outcome for g in run.guards] if plain else None
         self.function: Function | None = None
         self.single = run.structure == tree.LEAF and isinstance(run.leaves[0], Variable)
-        targets = [*run.outputs, *[g.variable for g in run.guards]]
-        nodes = toposort(targets)
-        self.safe = not run.guards or not any([node.op.name in ENDLESS for node in nodes])
-        self.joins = self.safe and not (  # may it be a part of a tree of programs?
-            any([node.op.family.is_effect for node in nodes])
-            or any([isinstance(v, Shared) for v in leaves(targets)])
-        )
+        self.safe = self.joins = not run.guards
+        if run.guards:
+            targets = [*run.outputs, *[g.variable for g in run.guards]]
+            nodes = toposort(targets)
+            self.safe = not any([node.op.name in ENDLESS for node in nodes])
+            self.joins = self.safe and not (  # may it be a part of a tree of programs?
+                any([node.op.family.is_effect for node in nodes])
+                or any([isinstance(v, Shared) for v in leaves_of(nodes, targets, frozenset())])
+            )
 
     def compile(self, name: str, options: dict[str, Any]) -> Function:
         if self.function is None:

@@ -18,7 +18,7 @@ from graphad.ir.context import resolve
 from graphad.ir.graph import Graph, replace
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Constant, Shared, Variable, as_variable, describe
-from graphad.ir.walk import leaves as leaves_of
+from graphad.ir.walk import leaves_of, toposort
 from graphad.runtime.function import Function
 
 
@@ -139,13 +139,14 @@ class Run:
         places = [i for i, v in enumerate(made) if isinstance(v, Variable)]
         targets = [*[made[i] for i in places], *[g.variable for g in guards]]
         known = set(inputs)
-        self.others = [v for v in leaves_of(targets, known)
+        order = toposort(targets, known)
+        self.others = [v for v in leaves_of(order, targets, known)
                        if v not in known and not isinstance(v, Constant | Shared)]  # fmt: skip
         for variable in self.others:
             if variable.tracing is not None and not variable.tracing.is_open:
                 raise leaked(variable)
         self.inputs = [Variable(v.type, name=v.name) for v in inputs]
-        new = replace(targets, dict(zip(inputs, self.inputs, strict=True)))
+        new = replace(targets, dict(zip(inputs, self.inputs, strict=True)), order)
         self.leaves = list(made)
         for i, v in zip(places, new, strict=False):
             self.leaves[i] = v

@@ -145,15 +145,20 @@ def _number_atom(atom: Atom, numbering: dict[tuple, int]) -> tuple:
 
 # ---- surgery ---------------------------------------------------------------------------------
 def replace(
-    outputs: Sequence[Variable], replacements: Mapping[Variable, Variable]
+    outputs: Sequence[Variable],
+    replacements: Mapping[Variable, Variable],
+    order: Iterable[Apply] | None = None,
 ) -> list[Variable]:
     """`outputs` rebuilt so that each key of `replacements` is its value instead.
 
     Values may themselves depend on keys: they are taken as they are. Parts that do not depend
-    on a key are shared with the old graph.
+    on a key are shared with the old graph. `order` is given where the nodes up to the keys have
+    been sorted already.
     """
     new: dict[Variable, Variable] = dict(replacements)
-    for node in walk.toposort(outputs, frozenset(replacements)):
+    if order is None:
+        order = walk.toposort(outputs, frozenset(replacements))
+    for node in order:
         operands = tuple([new.get(v, v) for v in node.inputs])
         if all([a is b for a, b in zip(operands, node.inputs, strict=True)]):
             continue
