@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 import graphad as ga
 from graphad.ir.families.loops import Scan
+from graphad.rewrite import passes
 from graphad.rewrite.loops import improve
 from graphad.rewrite.passes import simplify
 
@@ -237,6 +239,33 @@ def test_many_loops_cost_what_they_are() -> None:
 
     found = improve(graph, counted)
     assert len(loops(found)) <= 2 * len(ws) and len(calls) <= 8 * len(ws)
+
+
+def test_loops_in_loops_are_simplified_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop more around it costs so many sweeps more, not twice as many."""
+    sweeps: list[int] = []
+
+    def counted(graph: ga.Graph, tables: Any) -> Any:
+        sweeps.append(1)
+        return rewrite(graph, tables)
+
+    rewrite = passes.rewrite
+    monkeypatch.setattr(passes, "rewrite", counted)
+
+    def nest(depth: int, c: Any, x: Any) -> Any:
+        if not depth:
+            return ga.tanh(c * x)
+        return ga.scan(lambda c, x: (nest(depth - 1, c, x), None), c, ga.stack([x, 2 * x]))[0]
+
+    counts, a, b = [], ga.scalar("a"), ga.scalar("b")
+    for depth in range(2, 6):
+        y = nest(depth, a, b)
+        sweeps.clear()
+        found = ga.function([a, b], [y, *ga.grad(y, [a, b])], backend="numpy")(0.7, 0.3)
+        wanted = ga.function([a, b], [y, *ga.grad(y, [a, b])], backend="interpreter")(0.7, 0.3)
+        np.testing.assert_allclose(found, wanted, rtol=1e-12)
+        counts.append(len(sweeps))
+    assert max(np.diff(counts)) <= counts[0]
 
 
 def test_sums_of_products_keep_strong_zeros() -> None:
