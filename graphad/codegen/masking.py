@@ -70,4 +70,7 @@ def masked_lines(
     if shared:
         writer.names.share(value.number, taken.number)  # type: ignore[union-attr]
     name = writer.names.value(value)
-    return [*lines, *([f"{name} = {made}"] if name != made else [])]
+    if name == made:
+        return lines
+    dropped = [f"del {made}"] if writer.is_large(value.number) else []
+    return [*lines, f"{name} = {made}", *dropped]

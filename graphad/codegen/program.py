@@ -23,6 +23,8 @@ from graphad.codegen.statements import (
     in_place,
     inline,
     is_mixed,
+    is_on_large,
+    left_over,
     place_among,
     takes_out,
     typed,
@@ -178,13 +180,13 @@ class Writer:
             if step.reuse is not None and step.node.op.family.changes_first:
                 in_place(recorder.instructions, result, traced[0])
             calls = recorder.instructions
-            lines = self._masked(step, calls) if calls and calls[-1].function == "where" else None
-            if lines:
+            if calls and calls[-1].function == "where" and (lines := self._masked(step, calls)):
                 return lines
             lines, text, takes = self._recorded(step, calls, result)
             if not lines and key is not None:
                 self._templates[key] = template(text, takes, operands)
-            return [*lines, *self._finished(step, text, takes)]
+            lines += self._finished(step, text, takes)
+            return lines + left_over(self, step, calls, lines)
         except Unrecordable:
             return [self._opaque(step)]
 
@@ -255,6 +257,8 @@ class Writer:
         if scalar and last is not None and last.function == "where":
             choosing = True
             last.arguments = typed(self, last, value.type.dtype)
+        if len(instructions) > 1 and is_on_large(self, step):
+            hooks.load("codegen.temporaries").write_over(instructions, result, step.reuse is None)
         lines, texts = inline(instructions, functools.partial(self._write, scalar=scalar))
         text = texts.get(result.text, result.text)
         if step.node.op.name == "reshape" and ".reshape(" in text:

@@ -29,13 +29,13 @@ def inline(
         return ([text], {}) if statement else ([], {only.target: text})
     reads: dict[str, int] = {}
     for instruction in instructions:
-        for traced in _traced(instruction.arguments):
+        for traced in read_by(instruction):
             reads[traced.text] = reads.get(traced.text, 0) + 1
     changed = {i.arguments[0].text for i in instructions if i.function in STATEMENTS}
     lines: list[str] = []
     texts: dict[str, str] = {}
     for position, instruction in enumerate(instructions):
-        for traced in _traced(instruction.arguments):
+        for traced in traced_in(instruction.arguments):
             traced.text = texts.get(traced.text, traced.text)
         text, statement = write(instruction)
         last = position == len(instructions) - 1
@@ -48,26 +48,51 @@ def inline(
     return lines, texts
 
 
+def is_on_large(writer: Any, step: Step) -> bool:
+    """May arrays of this step be large?"""
+    return any([writer.is_large(n) for n in (*step.inputs, *step.outputs)])
+
+
+def left_over(
+    writer: Any, step: Step, calls: Sequence[Instruction], lines: Sequence[str]
+) -> list[str]:
+    """A statement that drops the temporaries of a step; its result keeps its name."""
+    if len(lines) < 2 or not is_on_large(writer, step):
+        return []
+    named = [call.target for call in calls]
+    made = dict.fromkeys([t for line in lines if (t := line.partition(" = ")[0]) in named])
+    made.pop(writer.names.value(writer.plan.values[step.outputs[0]]), None)
+    return [f"del {', '.join(made)}"] if made else []
+
+
 def in_place(instructions: list[Instruction], result: Traced, operand: Traced) -> None:
     """Let what begins with a copy of an operand change the operand itself."""
     first = instructions[0] if instructions else None
     if first is None or first.function != "array" or first.arguments[0] is not operand:
         return
     del instructions[0]
-    for traced in [result, *[t for i in instructions for t in _traced(i.arguments)]]:
+    for traced in [result, *[t for i in instructions for t in traced_in(i.arguments)]]:
         if traced.text == first.target:
             traced.text = operand.text
 
 
-def _traced(value: Any) -> list[Traced]:
+def read_by(instruction: Instruction) -> list[Traced]:
+    """What a call reads, or writes over."""
+    keywords = instruction.keywords
+    return traced_in((*instruction.arguments, *keywords.values()) if keywords else
+                     instruction.arguments)  # fmt: skip
+
+
+def traced_in(value: Any) -> list[Traced]:
+    """What stands for arrays in the arguments of a call."""
     found: list[Traced] = []
     for item in value:
         if type(item) is Traced:
             found.append(item)
         elif isinstance(item, tuple | list):
-            found += _traced(item)
+            found += traced_in(item)
         elif isinstance(item, slice):
-            found += _traced((item.start, item.stop, item.step))
+            found += traced_in((item.start, item.stop, item.step))
     return found
 
 
