@@ -134,14 +134,23 @@ def write_shared(
     return Inside(Nest(loop, name, width, declared), name, places).alone(loop.numbers())
 
 
-def described(group: Group, with_numbers: bool = True) -> tuple[Any, ...]:
-    """What the nest of a group depends on: equal where only the variables are others, or (not
-    `with_numbers`) the values of constants; the instructions may then still be others."""
+def described(group: Group) -> tuple[Any, Any]:
+    """What the nest of a group depends on, equal where only the variables are others; and apart
+    from that the values of constants that are numbers."""
     inner: dict[Variable, int] = {}
-    numbers = {v: i for i, v in enumerate(group.arguments)}
+    places = {v: i for i, v in enumerate(group.arguments)}
+    values: list[bytes] = []
 
     def shown(operand: Operand) -> tuple[Any, ...]:
-        return _operand(operand, numbers, with_numbers)
+        variable = operand.variable
+        which: Any = places.get(variable)
+        if which is None and isinstance(variable, Constant):
+            value = variable.value.tobytes()
+            if operand.windows:
+                which = value
+            else:
+                values.append(value)
+        return which, variable.type, operand.axes, operand.windows, len(operand.sizes)
 
     nodes = []
     for node, sources in zip(group.nodes, group.sources, strict=True):
@@ -149,17 +158,7 @@ def described(group: Group, with_numbers: bool = True) -> tuple[Any, ...]:
         nodes.append((node.op, node.types, tuple([v.type for v in node.inputs]), tuple(given)))
         inner[node.output(0)] = len(inner)
     results = [(inner[r.variable], r.axes, r.kind) for r in group.results]
-    loose = [(numbers[v], kind) for v, kind in group.loose.items() if v in numbers]
+    loose = [(places[v], kind) for v, kind in group.loose.items() if v in places]
     operands = [shown(o) for o in group.operands]
-    return (group.frame, group.inner, tuple(nodes), tuple(operands), tuple(results), tuple(loose))
-
-
-def _operand(
-    operand: Operand, numbers: dict[Variable, int], with_numbers: bool
-) -> tuple[Any, ...]:
-    variable = operand.variable
-    value = b""
-    if isinstance(variable, Constant) and (with_numbers or variable.ndim or operand.windows):
-        value = variable.value.tobytes()
-    which: Any = numbers.get(variable, value)
-    return which, variable.type, operand.axes, operand.windows, len(operand.sizes)
+    what = group.frame, group.inner, tuple(nodes), tuple(operands), tuple(results), tuple(loose)
+    return what, tuple(values)

@@ -46,8 +46,9 @@ class Parts(Reductions):
         self.bits, self.available = bits, available
         self.declared: dict[str, str] = {}
         self.functions: dict[Any, str] = {}
-        self.shapes: dict[Any, str | None] = {}  # functions of groups with their numbers apart
-        self.numbers: dict[Any, tuple[Place, ...]] = {}
+        self.keys: dict[Any, int] = {}  # groups, and those without their numbers
+        self.shapes: dict[int, str | None] = {}  # functions of groups with their numbers apart
+        self.numbers: dict[int, tuple[Place, ...]] = {}
         self.fixed: list[np.ndarray] = []
         self.many = False  # are there so many groups that they should share functions?
         self.texts: list[str] = []
@@ -83,9 +84,11 @@ class Parts(Reductions):
     def group(self, group: Group, places: Sequence[Place]) -> None:
         """The loops of a fused group: operands, then results."""
         lies = tuple([(p.shape, p.strides) for p in places])
-        key = (described(group), lies)
+        shape, values = described(group)
+        # long keys: they are hashed as seldom as may be
+        key = self.keys.setdefault((shape, values, lies), len(self.keys))
         if key not in self.functions:
-            name = self._shared(group, places, lies, key) if self.many else None
+            name = self._shared(group, places, (shape, lies), key) if self.many else None
             if name is None:
                 name = f"group{len(self.texts)}"
                 self.texts += write_group(group, name, places, self.bits, self.declared)
@@ -95,27 +98,27 @@ class Parts(Reductions):
         what = " ".join(dict.fromkeys([n.op.name for n in group.nodes]))
         self.calls.append(Call(name, tuple(places), f"{group} {what}", can_fail=True))
 
-    def _shared(self, group: Group, places: Sequence[Place], lies: Any, key: Any) -> str | None:
+    def _shared(self, group: Group, places: Sequence[Place], shape: Any, key: int) -> str | None:
         """The function that the group shares with others, whose numbers are others; `numbers`
         gets the place of its own. None: it has none, or is more than a single row."""
         loop = Loop(group)
         constants = loop.numbers()
         if not constants:
             return None
-        shape = (described(group, with_numbers=False), loop.listing(), lies)
-        if shape not in self.shapes:
+        pattern = self.keys.setdefault((shape, loop.listing()), len(self.keys))
+        if pattern not in self.shapes:
             name = f"group{len(self.texts)}"
             lines = write_shared(loop, name, places, self.bits, self.declared)
             self.texts += lines or []
-            self.shapes[shape] = None if lines is None else name
-        if self.shapes[shape] is not None:
+            self.shapes[pattern] = None if lines is None else name
+        if self.shapes[pattern] is not None:
             table = np.zeros(len(constants))
             for i, constant in enumerate(constants):
                 table[i : i + 1].view(constant.dtype)[0] = number(constant)
             self.fixed.append(table)
             place = Place(f"%fixed{len(self.fixed) - 1}", table.dtype, table.shape, "fixed")
             self.numbers[key] = (place,)
-        return self.shapes[shape]
+        return self.shapes[pattern]
 
     # -- functions -----------------------------------------------------------------------------
     def _outlined(
