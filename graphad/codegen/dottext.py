@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from graphad.codegen.objects import PLAINLY
 from graphad.codegen.vectors import Text, element
 
 STRIDES = "i64 %k, i64 %a_down, i64 %b_along, i64 %c_down"
@@ -105,7 +106,7 @@ class Dots:
     def block(self) -> str:
         """All tiles: rows, then columns, the large tiles first."""
         lines = [f"define internal void @dots(ptr %a, ptr %b, ptr %c, i64 %rows, i64 %columns, "
-                 f"{STRIDES}) {{", "start:", "  br label %try.0"]  # fmt: skip
+                 f"{STRIDES}) {PLAINLY} {{", "start:", "  br label %try.0"]  # fmt: skip
         row = ("start", "0")
         for which, tall in enumerate((self.most, 1)):
             after = f"try.{which + 1}" if which == 0 else "done"

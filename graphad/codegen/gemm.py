@@ -20,7 +20,7 @@ from graphad.codegen import llvm
 from graphad.codegen.arrays import layout
 from graphad.codegen.gemmtext import COLUMNS, FIELDS, ROWS, Products
 from graphad.codegen.kernels import Sharing
-from graphad.codegen.objects import ALIGNED, GLOBALS, Objects
+from graphad.codegen.objects import ALIGNED, GLOBALS, PLAINLY, Objects
 from graphad.codegen.vectors import Text
 
 MOST = 1 << 26  # multiplications of one product: BLAS is as fast from here on
@@ -154,5 +154,7 @@ class _Entries(Products):
         t.do(f"ret ptr {t.put('call ptr @PyBool_FromLong(i64 1)')}")
         t.label("unfit")
         t.do(f"ret ptr {t.put('call ptr @PyBool_FromLong(i64 0)')}")
-        head = f"define ptr @enter{first}{second}(ptr %self, ptr %arguments, i64 %count) {{"
+        head = (
+            f"define ptr @enter{first}{second}(ptr %self, ptr %arguments, i64 %count) {PLAINLY} {{"
+        )
         return [head, *t.lines, "}"]

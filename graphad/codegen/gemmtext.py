@@ -11,6 +11,7 @@ import numpy as np
 
 from graphad.codegen.dottext import FEWEST, Dots
 from graphad.codegen.dottext import STRIDES as DOTS
+from graphad.codegen.objects import PLAINLY
 from graphad.codegen.vectors import Text, element
 
 ROWS, COLUMNS = 192, 128  # of c that are one piece of work
@@ -114,7 +115,7 @@ class Products:
     def rows(self, wide: int, heights: tuple[int, ...]) -> list[str]:
         """Tiles one below the other, the tall ones first."""
         lines = [f"define internal void @rows{wide}(ptr %a, ptr %b, ptr %c, i64 %rows, {STRIDES}, "
-                 "i64 %left) {", "start:", f"  br label %try{heights[0]}"]  # fmt: skip
+                 f"i64 %left) {PLAINLY} {{", "start:", f"  br label %try{heights[0]}"]  # fmt: skip
         before, from_start = "start", "0"
         for tall, after in zip(heights, [*[f"try{h}" for h in heights[1:]], "done"], strict=True):
             lines += [
@@ -161,7 +162,7 @@ do.{name}:
   br label %try.{name}""")
         body = "\n".join(parts)
         head = f"ptr %a, ptr %b, ptr %c, i64 %rows, i64 %columns, {STRIDES}"
-        return (f"define internal void @block({head}) {{\nstart:\n  br label %try.wide\n"
+        return (f"define internal void @block({head}) {PLAINLY} {{\nstart:\n  br label %try.wide\n"
                 f"{body}\ndone:\n  ret void\n}}")  # fmt: skip
 
     def packed(self) -> str:
@@ -229,7 +230,7 @@ done:
             f"  %{name} = load {'ptr' if name in 'abc' else 'i64'}, ptr %at.{name}"
             for i, name in enumerate(FIELDS)
         ])  # fmt: skip
-        return f"""define internal i32 @products(ptr %p, i64 %first, i64 %last) {{
+        return f"""define internal i32 @products(ptr %p, i64 %first, i64 %last) {PLAINLY} {{
 start:
 {loads}
   %per = mul i64 %row_blocks, %column_blocks
