@@ -26,11 +26,18 @@ class Structure:
     leaf_count: int
 
     def __init__(
-        self, kind: type | None, keys: tuple, children: tuple[Structure, ...], order: tuple = ()
+        self,
+        kind: type | None,
+        keys: tuple,
+        children: tuple[Structure, ...],
+        order: tuple = (),
+        count: int | None = None,
     ) -> None:
         self.kind, self.keys, self.children = kind, keys, children
         self.order = order or keys
-        self.leaf_count = 1 if kind is None else sum([child.leaf_count for child in children])
+        if count is None:
+            count = 1 if kind is None else sum([child.leaf_count for child in children])
+        self.leaf_count = count
         self._hash = 0
 
     def __eq__(self, other: object) -> bool:
@@ -101,6 +108,7 @@ Open = Callable[[Any], tuple[Sequence[Any], Any]]
 Close = Callable[[Any, Sequence[Any]], Any]
 _registered: dict[type, tuple[Open, Close]] = {}
 _leaves: set[type] = set()  # classes whose instances were leaves
+_STRINGS = frozenset({str})
 
 
 def register(kind: type, open: Open, close: Close) -> type:
@@ -177,14 +185,31 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
 def _flatten(tree: Any, leaves: list[Any]) -> Structure:
     """The structure of `tree`; its leaves are appended."""
     kind = type(tree)
-    opened = None if kind in _leaves else _open(tree)
-    if opened is None:
-        if len(_leaves) < 1000:  # classes may be made by the thousand
-            _leaves.add(kind)
+    if kind in _leaves:
         leaves.append(tree)
         return LEAF
-    keys, children, order = opened
-    return Structure(kind, keys, tuple([_flatten(child, leaves) for child in children]), order)
+    order: tuple = ()
+    if kind is list or kind is tuple:
+        keys, parts = tuple(range(len(tree))), tree
+    elif kind is dict and _STRINGS.issuperset(map(type, tree)):
+        keys, order = tuple(sorted(tree)), tuple(tree)
+        parts = [tree[key] for key in keys]
+    else:
+        opened = _open(tree)
+        if opened is None:
+            if len(_leaves) < 1000:  # classes may be made by the thousand
+                _leaves.add(kind)
+            leaves.append(tree)
+            return LEAF
+        keys, parts, order = opened
+    start, found = len(leaves), []
+    for part in parts:
+        if type(part) in _leaves:
+            leaves.append(part)
+            found.append(LEAF)
+        else:
+            found.append(_flatten(part, leaves))
+    return Structure(kind, keys, tuple(found), order, len(leaves) - start)
 
 
 def children(value: Any) -> list[tuple[Any, Any]] | None:

@@ -8,6 +8,7 @@ positions; then results are tuples. Integers among the arguments count as floats
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,7 +36,10 @@ def with_floats(args: Sequence[Any], argnum: Argnum) -> list[Any]:
     found = list(args)
     for i in (argnum,) if isinstance(argnum, int) else argnum:
         if -len(found) <= i < len(found) and type(found[i]) is not float:
-            found[i] = tree.map_leaves(_as_float, found[i])
+            leaves, structure = tree.flatten(found[i])
+            floats = [_as_float(leaf) for leaf in leaves]
+            if not all(map(operator.is_, leaves, floats)):
+                found[i] = structure.unflatten(floats)
     return found
 
 

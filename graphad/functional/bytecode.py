@@ -62,17 +62,8 @@ class Scan(NamedTuple):
     writes: str  # what it changes outside of itself; "" if nothing
     unclear: str  # what else speaks against a proof from code alone
     size: int  # instructions
-
-    @property
-    def names(self) -> frozenset[str]:
-        """Global names."""
-        return frozenset([load.name for load in self.loads if load.is_global])
-
-    @property
-    def problem(self) -> str:
-        """Why a function that is watched is not pure; "" if nothing speaks against it."""
-        used = (self.names | self.attributes) & IMPURE
-        return f"it uses {min(used)}" if used else self.writes
+    names: tuple[str, ...]  # global names, sorted
+    problem: str  # why a function that is watched is not pure; "" if nothing speaks against it
 
 
 @functools.lru_cache(maxsize=1024)
@@ -80,8 +71,8 @@ def scan(code: Code) -> Scan:
     """Read a function's code.
 
     >>> found = scan((lambda x: print(x.real)).__code__)
-    >>> sorted(found.names), sorted(found.attributes), found.problem, found.writes
-    (['print'], ['real'], 'it uses print', '')
+    >>> found.names, sorted(found.attributes), found.problem, found.writes
+    (('print',), ['real'], 'it uses print', '')
     """
     codes, attributes, loads, size = {code}, set(), [], 0
     writes, unclear = "", ""
@@ -110,7 +101,11 @@ def scan(code: Code) -> Scan:
                 unclear = unclear or f"{one.co_name} assigns to {name} outside of it"
             if step.opname in UNCLEAR:
                 unclear = unclear or f"{one.co_name} has {step.opname}"
-    return Scan(frozenset(codes), frozenset(attributes), tuple(loads), writes, unclear, size)
+    names = {load.name for load in loads if load.is_global}
+    used = (names | attributes) & IMPURE
+    problem = f"it uses {min(used)}" if used else writes
+    return Scan(frozenset(codes), frozenset(attributes), tuple(loads), writes, unclear, size,
+                tuple(sorted(names)), problem)  # fmt: skip
 
 
 def _taken(steps: list[dis.Instruction], at: int) -> tuple[str, ...]:

@@ -152,31 +152,33 @@ class State:
 
     def read(self, value: Any) -> None:
         """Add a value."""
-        if len(self.held) > MOST:
-            self.problem = self.problem or "it reads too much"
-            return
-        kind = type(value)
+        kind, key = type(value), self.key
         if kind in SCALARS:
-            self.key.append((kind, repr(value) if kind in (float, complex) else value))
-        elif isinstance(value, np.generic):
-            self.key.append((kind, value.tobytes()))
+            key.append((kind, repr(value) if kind in (float, complex) else value))
+        elif kind is not np.ndarray and isinstance(value, np.generic):
+            key.append((kind, value.tobytes()))
         elif self._is_known(value):
             return
-        elif kind is Varying:
-            self.key.append(kind)
-            self.arrays.append(value)
+        elif len(self.held) > MOST:
+            self.problem = self.problem or "it reads too much"
         elif kind is np.ndarray:
-            self.key.append((value.dtype, value.shape))
+            key.append((value.dtype, value.shape))
             self.arrays.append(value)
-        elif kind in (list, tuple):
-            self.key.append((kind, len(value)))
+        elif kind is list or kind is tuple:
+            key.append((kind, len(value)))
             for item in value:
                 self.read(item)
         elif kind is dict:
-            self.key.append((kind, len(value)))
+            key.append((kind, len(value)))
             for name, item in value.items():
-                self.read(name)
+                if type(name) is str:
+                    key.append(name)
+                else:
+                    self.read(name)
                 self.read(item)
+        elif kind is Varying:
+            key.append(kind)
+            self.arrays.append(value)
         else:
             self._object(value, kind)
 
@@ -261,7 +263,7 @@ class State:
             self.problem = self.problem or found.problem
             self.codes |= found.codes
             self.attributes |= found.attributes
-            self._names(function, sorted(found.names))
+            self._names(function, found.names)
         for cell in function.__closure__ or ():
             try:
                 self.read(cell.cell_contents)

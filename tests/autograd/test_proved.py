@@ -166,7 +166,7 @@ def test_a_scan_of_code() -> None:
     found = scan(f.__code__)
     taken = {load.name: load.attributes for load in found.loads}
     assert (taken["numpy"], taken["math"]) == (("linalg", "norm"), ("tau",))
-    assert {"math", "numpy", "len"} <= found.names
+    assert {"math", "numpy", "len"} <= {*found.names}
     assert found.attributes == {"real", "tau", "linalg", "norm"}
     assert found.writes == found.problem == "nonlocal total"
     assert "assigns to" in found.unclear
