@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from graphad.ir.types import TensorType
 from graphad.plan.plan import Step
+from graphad.records import Record
 
 _OURS = re.compile(r"\b([vtk]\d+_*)\b")  # names that mean nothing else, whatever is around them
 
 
-class Template(NamedTuple):
+class Template(Record):
     """The expression of a step: text, and in between the places of operands. `takes_out` says
     whether it is a call that can write into given memory."""
 
