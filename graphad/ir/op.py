@@ -347,8 +347,9 @@ class Table(Mapping[str, Callable[..., Any]]):
 
     def names(self, prefix: str = "") -> list[str]:
         """The last names of the functions of one namespace ("linalg"; "" is the top level)."""
-        split = [name.rpartition(".") for name in self._known()]
-        return sorted([last for first, _, last in split if first == prefix])
+        start = f"{prefix}." if prefix else ""
+        found = [n.removeprefix(start) for n in self._known() if n.startswith(start)]
+        return sorted([last for last in found if "." not in last])
 
     def namespaces(self, prefix: str) -> list[str]:
         """The last names of the namespaces in one ("stats")."""

@@ -11,19 +11,16 @@ from graphad.ops.index import FURTHER
 
 # The name of each function that is not loaded at once -> its module.
 FUNCTIONS: dict[str, str] = {}
-_MODULES: dict[str, list[str]] = {}  # by any name that is declared there
 for _module, _names in FURTHER.items():
-    _functions, _, _others = _names.partition("|")
-    FUNCTIONS.update(dict.fromkeys(_functions.split(), _module))
-    for _name in (*_functions.split(), *_others.split()):
-        _MODULES.setdefault(_name, []).append(_module)
+    FUNCTIONS.update(dict.fromkeys(_names.partition("|")[0].split(), _module))
 
 
 def load(name: str) -> None:
     """Load the modules that declare something of this name: a function, a primitive, or what
     answers a function of NumPy."""
-    for module in _MODULES.get(name, ()):
-        hooks.load(module)
+    for module, names in FURTHER.items():
+        if name in names and name in names.split():
+            hooks.load(module)
 
 
 def load_all() -> None:
