@@ -158,18 +158,19 @@ class Function:
         arrays = accepted + cells.snapshot(self._shared) if self._shared else accepted
         if self._donated:
             arrays = given_away(arrays, self._donated)
-        if out is None or self._updated:
+        if out is None:
             results = self._execute(arrays)
         else:
-            shapes = [p.type.shape for p in self._parameters]
-            outputs = self.graph.outputs
-            results = hooks.load("runtime.targets").run(
-                self._execute, arrays, out, outputs, shapes
-            )
+            targets = hooks.load("runtime.targets")
+            given = targets.listed(self.name, self._outputs, out)
+            outputs = self.graph.outputs[: self._count]
+            if self._updated:
+                results = self._execute(arrays)
+            else:
+                results = targets.run(self._execute, arrays, given, outputs, self._parameters)
         new = cells.fitted(self._updated, results[self._count :]) if self._updated else ()
         if out is not None:
-            write = hooks.load("runtime.targets").write
-            write(self.name, self._outputs, self.graph.outputs, results[: self._count], out)
+            targets.write(self._outputs, outputs, results[: self._count], given)
         if self._updated:
             cells.swap(self._updated, new)
         return results

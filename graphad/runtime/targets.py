@@ -17,31 +17,48 @@ from graphad.errors import InputError, InputShapeError
 from graphad.ir.dimtext import shape_text
 from graphad.ir.types import Shape
 from graphad.ir.variable import Variable
+from graphad.runtime.arguments import Parameter
+
+
+def listed(name: str, outputs: tree.Structure, out: Any) -> list[Any]:
+    """What is given for each output of a function; InputError for other containers."""
+    if outputs == tree.LEAF:
+        return [out]
+    targets, given = tree.flatten(out)
+    paths = outputs.paths("out")
+    if given.paths("out") != paths:
+        raise InputError(
+            f"out= has the structure {shown(given)}",
+            cause=f"the outputs of {name} are {shown(outputs)}",
+            remedy="give one array for each output, in the same containers",
+        )
+    return targets
 
 
 def run(
-    execute: Callable[[Sequence[Any]], Sequence[Any]], arrays: Sequence[Any], out: Any,
-    variables: Sequence[Variable], shapes: Sequence[Shape],
+    execute: Callable[[Sequence[Any]], Sequence[Any]], arrays: Sequence[Any],
+    targets: Sequence[Any], variables: Sequence[Variable], parameters: Sequence[Parameter],
 ) -> Sequence[Any]:  # fmt: skip
-    """The results for `arrays`, of which some may lie in arrays of `out` already. `variables` are
-    those of the results, `shapes` those that the arrays are declared with."""
-    offers = _offers(arrays, out, variables, shapes)
-    if not offers:
-        return execute(arrays)
-    with rooms.lent(offers):
-        return execute(arrays)
+    """The results for `arrays`, of which some may lie in `targets` already. `variables` are those
+    of the results, `parameters` those of the first arrays."""
+    for target in targets:
+        if getattr(target, "nbytes", 0) >= rooms.LENT:
+            offers = _offers(arrays, targets, variables, [p.type.shape for p in parameters])
+            if not offers:
+                break
+            with rooms.lent(offers):
+                return execute(arrays)
+    return execute(arrays)
 
 
 def _offers(
-    arrays: Sequence[Any], out: Any, variables: Sequence[Variable], shapes: Sequence[Shape]
-) -> dict[int, np.ndarray]:
-    """The arrays of `out` that may be written into while results are computed, by the variable.
+    arrays: Sequence[Any], targets: Sequence[Any], variables: Sequence[Variable],
+    shapes: Sequence[Shape],
+) -> dict[int, np.ndarray]:  # fmt: skip
+    """The targets that may be written into while results are computed, by the variable.
 
     None if one of them will be refused. Those that share memory with an argument, or with each
     other, have to wait until all is computed."""
-    targets = [out] if isinstance(out, np.ndarray) else tree.flatten(out)[0]
-    if len(targets) != len(variables):
-        return {}
     known = dict(zip(shapes, arrays, strict=False))
     found: dict[int, np.ndarray] = {}
     for target, variable in zip(targets, variables, strict=True):
@@ -62,20 +79,12 @@ def _offers(
 
 
 def write(
-    name: str, outputs: tree.Structure, variables: Sequence[Variable], results: Sequence[Any],
-    out: Any,
+    outputs: tree.Structure, variables: Sequence[Variable], results: Sequence[Any],
+    targets: Sequence[Any],
 ) -> None:  # fmt: skip
-    """Copy results into the arrays of `out`; nothing is written unless all of them fit.
+    """Copy results into the targets; nothing is written unless all of them fit.
 
-    Raises InputError for other containers, InputShapeError for what is no such array."""
-    targets, given = ([out], tree.LEAF) if outputs == tree.LEAF else tree.flatten(out)
-    paths = outputs.paths("out")
-    if given.paths("out") != paths:
-        raise InputError(
-            f"out= has the structure {shown(given)}",
-            cause=f"the outputs of {name} are {shown(outputs)}",
-            remedy="give one array for each output, in the same containers",
-        )
+    Raises InputShapeError for what is no such array."""
     for i, (target, result) in enumerate(zip(targets, results, strict=True)):
         shape, dtype = np.shape(result), variables[i].dtype
         fits = isinstance(target, np.ndarray) and target.shape == shape and target.dtype == dtype
@@ -83,7 +92,8 @@ def write(
             kind = f"{target.dtype}{shape_text(target.shape)}" if isinstance(
                 target, np.ndarray) else type(target).__name__  # fmt: skip
             raise InputShapeError(
-                f"{paths[i]} is {kind}, a writeable {dtype}{shape_text(shape)} is needed",
+                f"{outputs.paths('out')[i]} is {kind}, a writeable {dtype}{shape_text(shape)} is "
+                "needed",
                 remedy=f"make it with np.empty({shape}, {str(dtype)!r})",
             )
     for target, result in zip(targets, results, strict=True):
