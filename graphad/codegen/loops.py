@@ -9,7 +9,6 @@ cheap, and kept in a scratch row where it is not.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,14 +18,14 @@ from graphad.ir.dims import Dim
 from graphad.ir.families.indexing import GetItem, ScatterAdd
 from graphad.ir.variable import Constant, Variable
 from graphad.plan.group import Group, Operand
+from graphad.records import Record
 
 HEAVY = ("call:", "div", "sqrt")  # not worth computing twice
 ELEMENT, ROW, ONCE = 2, 1, 0  # how often a value changes
 PER_ELEMENT = ("element", "total", "column")  # stores that happen in a pass over the row
 
 
-@dataclass(frozen=True)
-class Store:
+class Store(Record):
     """A result: where it goes (its position among the group's results), what, and how: element,
     row, total, row total or column; `combine` is the reduction of the last three."""
 

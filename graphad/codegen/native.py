@@ -18,14 +18,13 @@ from graphad.codegen import kernels
 from graphad.codegen.calls import Callables
 from graphad.codegen.gemm import product
 from graphad.codegen.kernels import Kernels
-from graphad.codegen.looped import looped_program
 from graphad.codegen.overlap import adder
 from graphad.codegen.program import Program, Run, generate
 from graphad.codegen.roles import roles
 from graphad.codegen.rooms import keep_small
 from graphad.codegen.unfit import Unfit
 from graphad.codegen.whole import whole_program
-from graphad.ir.families.inner import acts
+from graphad.ir.families.inner import InnerFamily, acts
 from graphad.ir.graph import Graph
 from graphad.ir.hooks import hooks
 from graphad.ir.op import Op
@@ -69,9 +68,19 @@ class Native:
         if key not in self._whole and len(self._whole) < VARIANTS:
             made = whole_program(self.plan, key, self.name, self._cache)
             if made is None:
-                made = self._looped = looped_program(self.plan.graph, key, self.name, self._cache)
+                made = self._looped = self._of_loops(key)
             self._whole[key] = made
         return self._whole.get(key)
+
+    def _of_loops(self, key: Any) -> Program | None:
+        """A program of single numbers with loops as one function."""
+        graph = self.plan.graph
+        if not any([isinstance(node.op.family, InnerFamily) for node in graph.nodes]):
+            return None
+        made: Program | None = hooks.load("codegen.looped").looped_program(
+            graph, key, self.name, self._cache
+        )
+        return made
 
     @functools.cached_property
     def kernels(self) -> Kernels:

@@ -7,7 +7,6 @@ NaN come out as in NumPy, since the C library's functions are called as they are
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -137,5 +136,9 @@ def has_function(name: str) -> bool:
 def _mathematics() -> Any:
     """The C library's functions: of this process, or of its library of mathematics."""
     process = ctypes.CDLL(None)
-    library = None if hasattr(process, "exp") else ctypes.util.find_library("m")
+    library = None
+    if not hasattr(process, "exp"):
+        from ctypes.util import find_library  # loads slowly; Linux does not need it
+
+        library = find_library("m")
     return ctypes.CDLL(library) if library else process
