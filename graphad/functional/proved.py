@@ -55,7 +55,7 @@ class Known:
         self.first: Any = None  # the first call, of which the form is not yet known
         self.once: dict[Any, set[Any]] = {}  # forms that were called once: types of their data
         self.programs: dict[Any, Jit] = {}  # by form and types
-        # the paths of programs by arguments without containers, found faster; which of these count
+        # the paths of programs by the types of all arguments, found faster; which of these count
         self.plain: dict[Any, tuple[Paths, list[int]]] = {}
         self.lock = threading.RLock()
 
@@ -129,18 +129,23 @@ def call(
     known = known_of(fun)
     if known is None or known.hopeless:
         return made(*args, **kwargs)
-    plain = None if kwargs else plain_key(args)
-    if plain is not None and (quick := known.plain.get((tag, plain))) is not None:
-        with known.lock:
-            valid = known.valid(fun)
-        if valid and known.plain.get((tag, plain)) is quick:
-            paths, places = quick
-            result = _run(known, paths, [args[i] for i in places])
-            return made(*args) if result is OUTSIDE else result
+    plain: Any = None if kwargs else plain_key(args)
+    if plain is not None:
+        plain = tag, plain
+        result = _quickly(known, plain, fun, args)
+        if result is not OUTSIDE:
+            return result
     leaves, structure = tree.flatten((tuple(args), kwargs))
     if any([isinstance(leaf, Variable) for leaf in leaves]):
         return made(*args, **kwargs)
     if any([isinstance(v, np.ndarray) and v.dtype.kind not in "biufc" for v in leaves]):
+        return made(*args, **kwargs)
+    if plain is None and all([isinstance(v, DATA) for v in leaves]):
+        plain = tag, structure, tuple([signature(v) for v in leaves])
+        result = _quickly(known, plain, fun, leaves)
+        if result is not OUTSIDE:
+            return result
+    if known.hopeless:  # since a moment ago
         return made(*args, **kwargs)
     seen = [Data(signature(v)) if isinstance(v, DATA) else v for v in leaves]
     if known.first is None:  # many functions are called once only
@@ -159,14 +164,28 @@ def call(
         if program is None:
             taken = [None if type(v) is Data else v for v in seen]
             program = known.keep(key, _compiled(made, structure, slots, taken))
-    result = _run(known, program, [leaves[i] for i in slots])
+    # of the types in the key there is one signature: its paths are asked at once
+    result = _run(known, program.only() or program, [leaves[i] for i in slots])
     if result is OUTSIDE:
         return made(*args, **kwargs)
     if fresh and not (known.proof is not None and known.proof.holds(fun)):
         known.give_up()  # it changes what it reads
     elif plain is not None and not known.hopeless and (only := program.only()) is not None:
-        known.plain[tag, plain] = only, slots
+        known.plain[plain] = only, slots
     return result
+
+
+def _quickly(known: Known, key: Any, fun: Any, leaves: Sequence[Any]) -> Any:
+    """The result for arguments all of which are data, of types that were met; else OUTSIDE."""
+    quick = known.plain.get(key)
+    if quick is None:
+        return OUTSIDE
+    with known.lock:
+        valid = known.valid(fun)
+    if not valid or known.plain.get(key) is not quick:
+        return OUTSIDE
+    paths, places = quick
+    return _run(known, paths, [leaves[i] for i in places])
 
 
 def _run(known: Known, program: Any, arrays: Sequence[Any]) -> Any:

@@ -12,6 +12,7 @@ import graphad.autograd.numpy as np
 from graphad.autograd import elementwise_grad, grad, jacobian, value_and_grad
 from graphad.autograd.extend import notrace_primitive, primitive, vspace
 from graphad.autograd.tracer import getval
+from graphad.functional import proved
 from graphad.functional.bytecode import scan, unused_parameters
 from graphad.functional.facts import prove, same
 from graphad.functional.proved import known_of
@@ -319,3 +320,31 @@ def test_results_are_new_arrays() -> None:
     results = many(f, x)
     results[-1][0] = 7.0
     assert f(x)[0] == 1.0 and x[0] == 1.0
+
+
+def test_containers_of_data_are_found_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    scale = [1.0]
+
+    def f(p: Any) -> Any:
+        return scale[0] * np.sum(p["w"] ** 2) * p["b"]
+
+    slope = grad(f)
+    params = {"w": numpy.arange(3.0), "b": 2.0}
+    for _ in range(3):
+        numpy.testing.assert_allclose(slope(params)["w"], 4.0 * numpy.arange(3.0))
+    known = known_of(f)
+    assert known is not None
+    assert len(known.plain) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(proved, "_form", None)  # what finds programs otherwise
+        numpy.testing.assert_allclose(slope(params)["w"], 4.0 * numpy.arange(3.0))
+        assert slope({"b": 3.0, "w": numpy.arange(3.0)})["b"] == 5.0
+    assert slope({"w": numpy.arange(2.0), "b": 2.0})["b"] == 1.0  # other types
+    scale[0] = 10.0
+    for _ in range(3):
+        assert slope(params)["b"] == 50.0
+        assert slope({"w": numpy.arange(3.0), "b": numpy.array(2.0)})["b"] == 50.0
+        assert slope({"w": numpy.arange(3.0), "b": 2})["b"] == 50.0
+    assert type(slope(params)["b"]) is numpy.float64
+    with pytest.raises(Exception, match="w"):
+        slope({"w": numpy.array(["a"]), "b": 2.0})
