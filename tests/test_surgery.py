@@ -9,6 +9,8 @@ import pytest
 
 import graphad as ga
 from graphad.errors import DTypeError, GraphError, ShapeError, UseError
+from graphad.ir import walk
+from graphad.ir.graph import copied, replace
 from graphad.testing.graphs import assert_same_graph
 
 X, Y = ga.scalar("x"), ga.scalar("y")
@@ -138,3 +140,28 @@ def test_what_is_no_variable_is_refused(function: Any) -> None:
     for wrong in (1.0, [X, 1.0], "x", np.zeros(2), None):
         with pytest.raises(UseError, match="is no Variable"):
             function(wrong)
+
+
+def test_a_copy_on_other_inputs_keeps_what_is_known_of_nodes() -> None:
+    x, y = ga.matrix("x", shape=(3, 3)), ga.vector("y", shape=(3,))
+    q, r = ga.linalg.qr(x)
+    chosen = ga.where(y > 0, ga.log(y), y)
+    total = ga.sum(q @ r @ chosen) + ga.sum(ga.constant([1.0, 2.0]) * 2)
+    total.name = "total"
+    outputs = [total, ga.grad(total, y), chosen, y]
+    a, b = ga.matrix("a", shape=(3, 3)), ga.vector("b", shape=(3,))
+    order = walk.toposort(outputs, frozenset([x, y]))
+    made = [f(outputs, {x: a, y: b}, order) for f in (copied, replace)]
+    graphs = [ga.Graph([a, b], found) for found in made]
+    assert graphs[0] == graphs[1]
+    for one, other in zip(graphs[0].nodes, graphs[1].nodes, strict=True):
+        for name in ("op", "hazard", "types", "site", "scope", "origin"):
+            assert getattr(one, name) == getattr(other, name), name
+        assert one.tracing is None
+    assert made[0][0].name == "total"
+    assert made[0][3] is b
+    assert not {v for node in graphs[0].nodes for v in node.inputs} & {x, y}
+    wide = ga.vector("b", shape=("n",))
+    target = ga.exp(y)
+    (found,) = copied([target], {y: wide}, walk.toposort([target]))
+    assert found.type == wide.type  # of another type: computed again

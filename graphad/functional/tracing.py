@@ -15,7 +15,7 @@ from graphad.functional.draws import Drawn
 from graphad.functional.numbers import WEAK, typed
 from graphad.functional.tracer import Guard, Trace, leaked
 from graphad.ir.context import resolve
-from graphad.ir.graph import Graph, replace
+from graphad.ir.graph import Graph, copied
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Constant, Shared, Variable, as_variable, describe
 from graphad.ir.walk import leaves_of, toposort
@@ -146,7 +146,7 @@ class Run:
             if variable.tracing is not None and not variable.tracing.is_open:
                 raise leaked(variable)
         self.inputs = [Variable(v.type, name=v.name) for v in inputs]
-        new = replace(targets, dict(zip(inputs, self.inputs, strict=True)), order)
+        new = copied(targets, dict(zip(inputs, self.inputs, strict=True)), order)
         self.leaves = list(made)
         for i, v in zip(places, new, strict=False):
             self.leaves[i] = v

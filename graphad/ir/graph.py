@@ -10,12 +10,14 @@ content hash cover ops, types and literals; never names, sites, or values of sha
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from graphad.errors import GraphError
 from graphad.ir import walk
+from graphad.ir.context import surroundings
 from graphad.ir.dims import Atom, Dim
 from graphad.ir.hooks import hooks
 from graphad.ir.op import freeze
@@ -166,6 +168,34 @@ def replace(
         for old, made in zip(node.outputs, changed.outputs, strict=True):
             made.name = old.name
             new.setdefault(old, made)
+    return [new.get(v, v) for v in outputs]
+
+
+def copied(
+    outputs: Sequence[Variable], inputs: Mapping[Variable, Variable], order: Iterable[Apply]
+) -> list[Variable]:
+    """As `replace`, where inputs become inputs of the same types: nothing that is known of a node
+    changes, so that none of it is computed again. `order` are the sorted nodes up to the inputs.
+    """
+    if surroundings.get().made is not None or any(
+        [
+            a.owner is not None or b.owner is not None or a.type is not b.type
+            for a, b in inputs.items()
+        ]
+    ):
+        return replace(outputs, inputs, order)
+    new: dict[Variable, Variable] = dict(inputs)
+    for node in order:
+        operands = tuple([new.get(v, v) for v in node.inputs])
+        if all(map(operator.is_, operands, node.inputs)):
+            continue
+        made = object.__new__(Apply)
+        made.op, made.inputs, made.types = node.op, operands, node.types
+        made._site, made.scope, made.origin = node._site, node.scope, node.origin
+        made.hazard, made.tracing, made._outputs = node.hazard, None, None
+        for old, result in zip(node.outputs, made.outputs, strict=True):
+            result.name = old.name
+            new[old] = result
     return [new.get(v, v) for v in outputs]
 
 
