@@ -347,7 +347,7 @@ class Writer:
             dropped = [
                 self.names.value(self.plan.values[n])
                 for n in step.frees
-                if self.is_large(n) and (local is None or n in local)
+                if self.is_large(n) and joined.get(n) != () and (local is None or n in local)
             ]
             lines += [f"del {', '.join(dict.fromkeys(dropped))}"] if dropped else []
             lines += self.after

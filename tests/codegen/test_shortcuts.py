@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import graphad as ga
+from graphad.codegen import program
 
 X = ga.vector("x", shape=(3,))
 Y = ga.matrix("y", shape=(3, 4))
@@ -57,3 +58,12 @@ def test_what_cannot_be_added_in_place() -> None:
     source = lines([X], [made + part])
     assert "rest = exp(x)" in source
     assert not any([" += " in line for line in source])
+
+
+def test_what_has_no_name_is_not_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all dead arrays are dropped, whatever their size."""
+    monkeypatch.setattr(program, "LARGE", 0)
+    x = ga.scalar("x")
+    f = ga.function([x], ga.sin(ga.stack([x, x + 1.0])) * 2.0, backend="numpy")
+    assert "array((x, " in f.source
+    np.testing.assert_allclose(f(0.5), np.sin([0.5, 1.5]) * 2.0)
