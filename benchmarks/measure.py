@@ -23,6 +23,7 @@ from benchmarks.workloads import WORKLOADS, Workload
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH_SECONDS = 0.004  # a batch is as many calls as take about this long
+WARM_UP = 1.0  # seconds; machine code is made while functions are used
 ROUNDS = (15, 400)  # at least, at most
 
 
@@ -82,10 +83,8 @@ def _compare(workload: Workload, calls: Mapping[str, Call]) -> float:
 def _batch_size(call: Callable[[], Any]) -> int:
     """Warm up for a while; the number of calls in a batch."""
     best, start = float("inf"), time.perf_counter()
-    for _ in range(10_000):
+    while time.perf_counter() - start < WARM_UP:
         best = min(best, _time_batch(call, 1))
-        if time.perf_counter() - start > 0.3:
-            break
     return max(1, round(BATCH_SECONDS / best))
 
 
