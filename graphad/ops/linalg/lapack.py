@@ -8,9 +8,27 @@ from typing import Any
 
 import numpy as np
 
-from graphad.libraries import lapack
+from graphad.libraries import alone, lapack
 
+SHARED = 1 << 26  # multiplications from which more than one thread is worth waiting for
 _LETTERS = {"f": "s", "d": "d", "F": "c", "D": "z"}  # dtypes in the names of routines
+
+
+def routine(name: str, dtype: np.dtype[Any], work: int) -> Callable[..., Any]:
+    """LAPACK's routine `name` for a dtype; on one thread for a small number of multiplications.
+
+    >>> factor = routine("potrf", np.dtype("float64"), 8)
+    >>> factor(np.eye(2) * 4)[0]
+    array([[2., 0.],
+           [0., 2.]])
+    """
+    found = getattr(lapack(), f"{_LETTERS[dtype.char]}{name}")
+
+    def single(*arrays: Any, **keywords: Any) -> Any:
+        with alone:
+            return found(*arrays, **keywords)
+
+    return single if work < SHARED else found
 
 
 def solved_triangle(a: Any, b: Any, lower: bool, unit: bool = False) -> Any:
@@ -24,7 +42,7 @@ def solved_triangle(a: Any, b: Any, lower: bool, unit: bool = False) -> Any:
     """
     if not b.size:
         return np.array(b)
-    solve = getattr(lapack(), f"{_LETTERS[b.dtype.char]}trtrs")
+    solve = routine("trtrs", b.dtype, b.shape[0] * b.size)
     if a.flags.f_contiguous:
         x, info = solve(a, b, lower=lower, unitdiag=unit)
     else:  # in the order of Fortran it is the transposed matrix
@@ -41,7 +59,7 @@ def factored(a: Any) -> tuple[Any, Any]:
     (array([[ 2. ,  6. ],
            [ 0.5, -1. ]]), array([1, 1], dtype=int32))
     """
-    packed, pivots, info = getattr(lapack(), f"{_LETTERS[a.dtype.char]}getrf")(a)
+    packed, pivots, info = routine("getrf", a.dtype, a.size * min(a.shape))(a)
     if info:
         warnings.warn(
             f"the matrix is singular: 0 at place {info - 1} of the diagonal of U",
@@ -60,7 +78,7 @@ def cholesky_factor(a: Any) -> Any:
     array([[2., 0.],
            [1., 2.]])
     """
-    factor = getattr(lapack(), f"{_LETTERS[a.dtype.char]}potrf")
+    factor = routine("potrf", a.dtype, a.size * a.shape[0])
     # a.T lies in the order of Fortran, and a.T = Uᴴ·U makes a = Uᵀ·conj(U)
     upper, info = factor(a.T, lower=False, clean=True)
     if info:
