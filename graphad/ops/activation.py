@@ -69,13 +69,14 @@ def _lse(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def _shifted(xp: Any, x: Any, axis: Any) -> tuple[Any, Any, Any]:
-    """(m, x - m, log Σ exp(x - m)) with m = max x, and 0 where that is infinite.
+    """(m, x - m, log Σ exp(x - m)) with m = max x, and the largest float where that is infinite.
 
     The terms that are 1 are counted, and one of them left to log1p: so the small ones beside it
     are not lost, and log Σ exp(x) is exact also where it is nearly m.
     """
     top = xp.max(x, axis=axis, keepdims=True, initial=-xp.inf)
-    top = xp.where(xp.isfinite(top), top, 0)
+    bound = float(np.finfo(x.dtype).max)
+    top = xp.maximum(xp.minimum(top, bound), -bound)
     below = xp.subtract(x, top)
     at_top = xp.equal(below, 0)
     terms = xp.subtract(xp.exp(below), at_top)  # 0 for the largest
