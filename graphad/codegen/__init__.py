@@ -20,6 +20,8 @@ loops       the loop nest of a fused group: its instructions, pass by pass over 
 vectors     an instruction on vectors, as LLVM text; mathlib: vector math functions
 nest        the loops as LLVM text; entry: the C function of arrays that runs them
 llvm        LLVM text to machine code; kernels: all groups of a program as one module
+cache       machine code on disk; elf, image: brought into memory without LLVM
+link        where what machine code calls lies
 calls       how the program calls a kernel; native: the program with its safety net
 numbers     programs of scalars as one C function
 """

@@ -1,6 +1,7 @@
 """Machine code on disk, so that a second process starts without compiling.
 
-An entry is one file: a head that says what it is, a checksum, and object code. Its name is the
+An entry is one file: a head that says what it is, a checksum, and machine code: an image that is
+mapped into memory as it is (see `image`), or an object file where there are none. Its name is the
 digest of all that the code depends on: the text it was compiled from, the versions of compiler
 and graphad, and the processor. Files are written under another name and renamed, so that
 a reader sees a whole entry or none, whoever else writes or is killed meanwhile; what does not
@@ -15,21 +16,19 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import os
 import stat
 import sys
-import tempfile
 import time
 import warnings
-from pathlib import Path
 
 from graphad._version import __version__
+from graphad.codegen.digest import digest, hexdigest
 from graphad.errors import UseError
 
 VARIABLE = "GRAPHAD_CACHE_DIR"  # the folder; empty: no cache
 LIMIT = 64 << 20  # bytes of all entries; the least recently used ones go
-HEAD = b"graphad object code 1\n"
+HEAD = b"graphad machine code 2\n"
 STALE = 3600  # seconds after which an unfinished file was left by somebody who was killed
 ENDING = ".object"
 
@@ -39,12 +38,16 @@ Choice = bool | str
 class Store:
     """Entries in a folder, which is made when something is first written."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = os.fspath(folder)
+
+    def path(self, key: str) -> str:
+        """The file of an entry."""
+        return os.path.join(self.folder, key + ENDING)
 
     def get(self, key: str) -> bytes | None:
-        """The object code of an entry; None if there is none that is whole."""
-        path = self.folder / f"{key}{ENDING}"
+        """The machine code of an entry; None if there is none that is whole."""
+        path = self.path(key)
         try:
             _check_folder(self.folder)
             with open(os.open(path, os.O_RDONLY | _NO_LINKS), "rb") as file:
@@ -62,13 +65,15 @@ class Store:
     def put(self, key: str, code: bytes) -> None:
         """Write an entry, in one step; a disk that is full or read-only is no failure."""
         with contextlib.suppress(OSError, UseError):
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_folder(self.folder)
             _check_folder(self.folder)
-            handle, unfinished = tempfile.mkstemp(prefix=".", suffix=ENDING, dir=self.folder)
+            unfinished = self.path(f".{os.getpid()}-{os.urandom(8).hex()}")
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS
+            handle = os.open(unfinished, flags, 0o600)
             try:
                 with open(handle, "wb") as file:
                     file.write(_wrapped(key, code))
-                os.replace(unfinished, self.folder / f"{key}{ENDING}")
+                os.replace(unfinished, self.path(key))
             except BaseException:
                 with contextlib.suppress(OSError):
                     os.unlink(unfinished)
@@ -104,17 +109,17 @@ def key(text: str, *circumstances: str) -> str:
     """
     parts = [text, *circumstances, __version__, sys.platform]
     joined = b"".join([f"{len(p.encode())}:".encode() + p.encode() for p in parts])
-    return hashlib.sha256(joined).hexdigest()
+    return hexdigest(joined)
 
 
 def _wrapped(key: str, code: bytes) -> bytes:
-    return HEAD + hashlib.sha256(key.encode() + code).digest() + code
+    return HEAD + digest(key.encode() + code) + code
 
 
 def _unwrapped(key: str, entry: bytes) -> bytes | None:
     start = len(HEAD) + 32
     code = entry[start:]
-    good = entry[:start] == HEAD + hashlib.sha256(key.encode() + code).digest()
+    good = entry[:start] == HEAD + digest(key.encode() + code)
     return code if good else None
 
 
@@ -126,7 +131,16 @@ def _is_ours(known: os.stat_result) -> bool:
     return not hasattr(os, "getuid") or known.st_uid == os.getuid()
 
 
-def _check_folder(folder: Path) -> None:
+def _make_folder(folder: str) -> None:
+    """Make it, and what it lies in: for the user alone, as far as that is missing."""
+    above = os.path.dirname(folder)
+    if not os.path.isdir(above):
+        os.makedirs(above, mode=0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder, 0o700)
+
+
+def _check_folder(folder: str) -> None:
     """UseError for a folder in which somebody else could put code; OSError if there is none."""
     known = os.lstat(folder)
     if not stat.S_ISDIR(known.st_mode) or not _is_ours(known):
@@ -140,15 +154,23 @@ def _check_folder(folder: Path) -> None:
         os.chmod(folder, 0o700)
 
 
-def default_folder() -> Path:
-    """Where the system keeps a user's caches."""
+def default_folder() -> str:
+    """Where the system keeps a user's caches; RuntimeError without a home."""
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "graphad"
+        return os.path.join(_whole("~"), "Library", "Caches", "graphad")
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA")
-        return (Path(base) if base else Path.home() / "AppData" / "Local") / "graphad" / "cache"
+        return os.path.join(base or _whole("~/AppData/Local"), "graphad", "cache")
     named = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(named) if os.path.isabs(named) else Path.home() / ".cache") / "graphad"
+    return os.path.join(named if os.path.isabs(named) else _whole("~/.cache"), "graphad")
+
+
+def _whole(path: str) -> str:
+    """The absolute path; RuntimeError if it begins with a home that is not known."""
+    found = os.path.expanduser(path)
+    if found.startswith("~"):
+        raise RuntimeError(f"there is no home for {path}")
+    return os.path.abspath(found)
 
 
 def store(choice: Choice) -> Store | None:
@@ -158,7 +180,7 @@ def store(choice: Choice) -> Store | None:
     done without if it cannot be used.
     """
     if isinstance(choice, str):
-        folder = Path(choice).expanduser().absolute()
+        folder = _whole(choice)
         with contextlib.suppress(FileNotFoundError):
             _check_folder(folder)
         return Store(folder)
@@ -172,7 +194,7 @@ def _usual() -> Store | None:
     if named == "":
         return None
     try:
-        folder = Path(named).expanduser().absolute() if named else default_folder()
+        folder = _whole(named) if named else default_folder()
         with contextlib.suppress(FileNotFoundError):
             _check_folder(folder)
     except (UseError, OSError, RuntimeError) as error:  # RuntimeError: there is no home

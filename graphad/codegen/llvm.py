@@ -1,4 +1,5 @@
-"""LLVM text → machine code: the only file that imports llvmlite, on first use.
+"""LLVM text → machine code: the only file that imports llvmlite, on first use, which is when
+something has to be compiled: what the cache holds is brought into memory by `image`.
 
 Code is made for the processor of this machine, by the code generator alone: the text is already
 in the form that optimisation passes would produce, and leaving them out halves the time.
@@ -8,21 +9,24 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
+import sys
 import weakref
 from collections.abc import Iterable, Mapping
+from importlib.machinery import PathFinder
 from typing import Any
 
-from graphad.codegen import cache, mathlib, processor
+from graphad.codegen import cache, image, link, mathlib, processor
 from graphad.codegen.lock import compiling
-from graphad.codegen.unfit import Unfit
 from graphad.errors import MissingLibraryError
+from graphad.ir.hooks import hooks
 
-_PYTHON = (
+_NAMES = (
     "PyFloat_AsDouble", "PyFloat_FromDouble", "PyLong_AsLongLong", "PyObject_IsTrue",
     "PyErr_NoMemory", "PyErr_SetNone", "PyErr_Occurred", "PyErr_Clear", "Py_IncRef", "Py_DecRef",
     "PyEval_SaveThread", "PyEval_RestoreThread", "PyObject_CallMethod", "PyBool_FromLong",
     "PyTuple_New", "PyTuple_SetItem", "PyLong_FromLongLong", "PyLong_AsUnsignedLongLongMask",
-    "PyErr_CheckSignals",
+    "PyErr_CheckSignals", "malloc", "free",
 )  # fmt: skip
 
 
@@ -33,15 +37,26 @@ def binding() -> Any:
         llvm = _imported()
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
-        for name in _PYTHON:
-            function = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p)
-            llvm.add_symbol(name, function.value)
-        process = ctypes.CDLL(None)
-        for name in ("malloc", "free"):
-            llvm.add_symbol(name, ctypes.cast(getattr(process, name), ctypes.c_void_p).value)
-        llvm.add_symbol("graphad_unfit", id(Unfit))
-        llvm.add_symbol("_Py_NoneStruct", id(None))
+        for name in _NAMES:
+            llvm.add_symbol(name, link.address(name))
         return llvm
+
+
+@functools.cache
+def installed() -> str:
+    """Which llvmlite there is, without loading it; "" where that cannot be told, or if there is
+    none: then `binding` has to be asked."""
+    if any([sys.modules.get(name, True) is None for name in ("llvmlite", "llvmlite.binding")]):
+        return ""  # somebody forbids it
+    try:
+        found = PathFinder.find_spec("llvmlite")
+        if found is None or found.origin is None:
+            return ""
+        path = os.path.join(os.path.dirname(found.origin), "_version.py")
+        known = os.stat(path)
+    except (OSError, ValueError, AttributeError):
+        return ""
+    return f"{path} {known.st_mtime_ns} {known.st_size}"
 
 
 def _imported() -> Any:
@@ -73,6 +88,11 @@ def _features() -> Any:
 def target() -> Any:
     """A code generator for this processor; an engine takes hold of it."""
     llvm = binding()
+    if processor.width(_features()) < width():
+        raise MissingLibraryError(
+            "no native kernels: LLVM knows narrower vector registers than the system tells of",
+            remedy=f"set the environment variable {processor.VARIABLE} to 128",
+        )
     return llvm.Target.from_default_triple().create_target_machine(
         opt=2, cpu=llvm.get_host_cpu_name(), features=_features().flatten()
     )
@@ -80,7 +100,10 @@ def target() -> Any:
 
 @functools.cache
 def circumstances() -> tuple[str, ...]:
-    """What machine code depends on besides the text: LLVM and the processor."""
+    """What machine code depends on besides the text: LLVM, Python and the processor."""
+    if _is_known():
+        bits = str(processor.bound())
+        return installed(), sys.implementation.cache_tag or "", processor.identity(), bits
     llvm = binding()
     with compiling:
         version = ".".join(map(str, llvm.llvm_version_info))
@@ -90,44 +113,84 @@ def circumstances() -> tuple[str, ...]:
 
 @functools.cache
 def width() -> int:
-    """Bits of the vector registers; 0 where no kernels can be made."""
-    return processor.width(_features())
+    """Bits of the vector registers; 0 where no kernels can be made. Raises MissingLibraryError
+    without llvmlite."""
+    return (
+        processor.width_of(processor.identity()) if _is_known() else processor.width(_features())
+    )
+
+
+def _is_known() -> bool:
+    """Is all that code depends on known without LLVM?"""
+    return bool(installed() and processor.identity())
 
 
 def look_again() -> None:
     """Forget what was found about library and processor; what is made from now on asks anew."""
-    for known in (binding, _features, circumstances, width):
+    for known in (binding, installed, _features, circumstances, width):
         known.cache_clear()
 
 
 class Library:
     """Machine code of one module, from the cache on disk if it is there; functions live as long
-    as this object."""
+    as this object.
+
+    Raises MissingLibraryError without llvmlite, also where it would not have been needed.
+    """
 
     def __init__(self, text: str, choice: cache.Choice = False) -> None:
-        llvm = binding()
+        if not installed():
+            binding()
         store = cache.store(choice)
         name = cache.key(text, *circumstances()) if store is not None else ""
-        code = store.get(name) if store is not None else None
-        made: list[bytes] = []
-        with compiling:
-            module = llvm.parse_assembly(text if code is None else "")
-            self._engine = llvm.create_mcjit_compiler(module, target())
-            if code is not None:
-                self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-            elif store is not None:
-                self._engine.set_object_cache(lambda _, code: made.append(bytes(code)))
-            self._engine.finalize_object()
-        if store is not None and made:
-            store.put(name, made[0])
+        entry = store.get(name) if store is not None else None
+        self._code: Any = image.load(entry) if entry is not None else None
+        if self._code is None:
+            self._code = _Compiled(text, entry)
+            if store is not None and entry is None:
+                store.put(name, self._code.entry())
 
     def address(self, name: str) -> int:
-        with compiling:
-            found: int = self._engine.get_function_address(name)
+        found: int = self._code.address(name)
         return found
 
     def __reduce__(self) -> tuple:
         raise TypeError("machine code is made anew, it is not pickled")
+
+
+class _Compiled:
+    """Machine code that LLVM made, or has loaded: from an object file, if that is given."""
+
+    def __init__(self, text: str, entry: bytes | None) -> None:
+        llvm = binding()
+        code = None if entry is None or entry.startswith(image.MAGIC) else entry
+        made: list[bytes] = []
+        with compiling:
+            for name in link.told.keys() - _added:
+                llvm.add_symbol(name, link.told[name])
+                _added.add(name)
+            module = llvm.parse_assembly(text if code is None else "")
+            self._engine = llvm.create_mcjit_compiler(module, target())
+            if code is not None:
+                self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+            else:
+                self._engine.set_object_cache(lambda _, code: made.append(bytes(code)))
+            self._engine.finalize_object()
+        self._object = code or made[0]
+
+    def entry(self) -> bytes:
+        """What is kept: an image, or the object file where that is no image."""
+        found = hooks.load("codegen.elf").image_of(self._object) if image.is_possible() else None
+        return self._object if found is None else image.dumped(found)
+
+    def address(self, name: str) -> int:
+        """Where a function begins."""
+        with compiling:
+            found: int = self._engine.get_function_address(name)
+        return found
+
+
+_added: set[str] = set()  # what LLVM has been told of
 
 
 class Method(ctypes.Structure):
@@ -173,9 +236,8 @@ def module_text(functions: Iterable[str], declared: Mapping[str, str], head: Ite
 
 
 def add_math(declared: Iterable[str]) -> None:
-    """Tell LLVM where the vector math functions lie."""
+    """Tell where the vector math functions lie."""
     for name in declared:
         place = mathlib.address(name)
         if place is not None:
-            with compiling:
-                binding().add_symbol(name, place)
+            link.tell(name, place)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.codegen import llvm
+from graphad.codegen import link, llvm
 from graphad.codegen.places import Place
 from graphad.codegen.products import Product, write_tiles
 from graphad.codegen.steps import Steps
@@ -67,7 +67,7 @@ class WithLibrary(Steps):
             return None
         t = self.text
         kind, address = library
-        llvm.binding().add_symbol(f"graphad_dgemm_{kind}", address)
+        link.tell(f"graphad_dgemm_{kind}", address)
         made = self.temporary(first.dtype, (m, n))
         a = t.at(first.base, first.dtype, first.offset, [])
         b = t.at(second.base, second.dtype, second.offset, [])

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from graphad.codegen import link
 from graphad.codegen.objects import ALIGNED, DECLARED, IN_ORDER, PLAINLY
 from graphad.codegen.scalars import BOOL
 from graphad.codegen.vectors import Text, element
@@ -35,7 +36,7 @@ GLOBALS = ["@graphad_unfit = external global i8", "@graphad_ndarray = external g
 
 def symbol(dtype: np.dtype) -> str:
     """The name under which machine code knows a dtype."""
-    return f"graphad_dtype_{dtype.name}"
+    return f"{link.DTYPE}{dtype.name}"
 
 
 class Memory:

@@ -6,13 +6,11 @@ NaN come out as in NumPy, since the C library's functions are called as they are
 
 from __future__ import annotations
 
-import ctypes
 import functools
 from collections.abc import Sequence
 from typing import Any
 
-from graphad.codegen import llvm
-from graphad.codegen.lock import compiling
+from graphad.codegen import link, llvm
 from graphad.codegen.recording import Unrecordable
 from graphad.codegen.scalars import BOOL, CALLS, Builder, Scalar, translate
 from graphad.codegen.vectors import Text
@@ -52,7 +50,7 @@ def generate_numbers(plan: Plan, cache: bool | str = False) -> Numbers | None:
 
     Raises MissingLibraryError without llvmlite.
     """
-    llvm.binding()
+    llvm.width()
     try:
         builder, inputs, results = _instructions(plan)
         if len(builder.made) > LARGEST:
@@ -121,24 +119,11 @@ class _Text(Text):
 
 @functools.cache
 def has_function(name: str) -> bool:
-    """Is this function of the C library there? If so, LLVM is told where."""
+    """Is this function of the C library there? If so, its place is noted."""
     if name not in CALLS.values() and name != "pow":
         return False
-    found = getattr(_mathematics(), name, None)
+    found = getattr(link.mathematics(), name, None)
     if found is None:
         return False
-    with compiling:
-        llvm.binding().add_symbol(name, ctypes.cast(found, ctypes.c_void_p).value)
+    link.tell(name, link.address_of(found) or 0)
     return True
-
-
-@functools.cache
-def _mathematics() -> Any:
-    """The C library's functions: of this process, or of its library of mathematics."""
-    process = ctypes.CDLL(None)
-    library = None
-    if not hasattr(process, "exp"):
-        from ctypes.util import find_library  # loads slowly; Linux does not need it
-
-        library = find_library("m")
-    return ctypes.CDLL(library) if library else process

@@ -7,7 +7,9 @@ came with them are then left out, as on a processor that does not have them.
 
 from __future__ import annotations
 
+import functools
 import os
+import sys
 import warnings
 from collections.abc import Mapping
 
@@ -51,3 +53,34 @@ def width(features: Mapping[str, bool]) -> int:
     if features.get("avx2"):
         return 256
     return 128 if features.get("sse4.1") else 0
+
+
+# ---- what the system says, so that LLVM need not be asked ------------------------------------
+_INFORMATION = "/proc/cpuinfo"
+_FIRST = 1 << 14  # bytes; there is a paragraph for each processor, and all say the same
+_TELLING = ("vendor_id", "cpu family", "model", "model name", "stepping", "flags")
+
+
+@functools.cache
+def identity() -> str:
+    """Kind and abilities of the processor, as Linux tells them; "" elsewhere."""
+    if sys.platform != "linux" or os.uname().machine != "x86_64":
+        return ""
+    try:
+        with open(_INFORMATION, "rb", buffering=0) as file:
+            text = file.read(_FIRST).decode("ascii", "replace").partition("\n\n")[0]
+    except OSError:
+        return ""
+    rows = dict([line.partition(":")[::2] for line in text.splitlines()])
+    told = {name.strip(): value.strip() for name, value in rows.items()}
+    return "\n".join([told[name] for name in _TELLING]) if told.keys() >= set(_TELLING) else ""
+
+
+def width_of(told: str) -> int:
+    """Bits of the vector registers that may be used, of a processor with this `identity`.
+
+    >>> width_of("a maker\\na name\\nfpu sse4_1 avx avx2"), width_of("sse2")
+    (256, 0)
+    """
+    flags = told.rpartition("\n")[2].replace("sse4_1", "sse4.1").split()
+    return min(width(dict.fromkeys(flags, True)), bound())

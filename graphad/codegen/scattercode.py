@@ -43,6 +43,7 @@ def add(total: np.ndarray, index: Any, values: Any) -> bool:
 @functools.cache
 def _is_possible() -> bool:
     try:
+        llvm.binding()  # what is made here is not kept on disk
         return llvm.width() > 0 and layout() is not None
     except MissingLibraryError:
         return False

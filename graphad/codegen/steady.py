@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.codegen import kernels, llvm
+from graphad.codegen import kernels, link, llvm
 from graphad.codegen.arrays import layout as offsets
 from graphad.codegen.loopdriver import Entered, driver
 from graphad.codegen.loopentry import RELEASE, LoopEntry, symbol
@@ -133,8 +133,7 @@ class Code:
         """Make the code, and the function that enters it."""
         llvm.add_math(declared)
         for dtype in entry.dtypes:
-            llvm.binding().add_symbol(symbol(dtype), id(dtype))
-        llvm.binding().add_symbol("graphad_ndarray", id(np.ndarray))
+            link.tell(symbol(dtype), id(dtype))
         library = llvm.Library(self.text, cache)
         method = llvm.method("loop", library.address("enter"))
         self.enter = llvm.callable_of(method, (library, method))

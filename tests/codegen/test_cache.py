@@ -231,14 +231,14 @@ def usual(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_where_it_is(usual: Any, tmp_path: Path) -> None:
     here = str(tmp_path)
-    assert usual(XDG_CACHE_HOME=here).folder == tmp_path / "graphad"
-    assert usual(GRAPHAD_CACHE_DIR=here, XDG_CACHE_HOME="/nowhere").folder == tmp_path
-    assert usual(HOME=here).folder == tmp_path / ".cache" / "graphad"
+    assert usual(XDG_CACHE_HOME=here).folder == str(tmp_path / "graphad")
+    assert usual(GRAPHAD_CACHE_DIR=here, XDG_CACHE_HOME="/nowhere").folder == here
+    assert usual(HOME=here).folder == str(tmp_path / ".cache" / "graphad")
     assert usual(GRAPHAD_CACHE_DIR="") is None
     assert cache.store(False) is None
     chosen = cache.store(here)
     assert chosen is not None
-    assert chosen.folder == tmp_path
+    assert chosen.folder == here
 
 
 def test_a_variable_that_names_no_folder_is_told_and_done_without(
