@@ -313,3 +313,35 @@ def test_generalised_eigenvalues(uplo: str) -> None:
 def test_errors(build: Callable[[], Any], kind: type[GraphadError], text: str) -> None:
     with pytest.raises(kind, match=text):
         build()
+
+
+@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
+def test_small_determinants_of_a_stack(n: int, dtype: str) -> None:
+    """Integers small enough for exact results; whether a stack or one by one, singular or not."""
+    rng = np.random.default_rng(n)
+    stack = rng.integers(-4, 5, size=(4, 5, n, n)).astype(dtype)
+    if dtype == "complex128":
+        stack = stack + 1j * rng.integers(-4, 5, size=stack.shape)
+    stack[1, :, 1] = 2 * stack[1, :, 0]  # singular
+    x = ga.tensor("x", (4, 5, n, n), dtype)
+    y = ga.tensor("y", (n, n), dtype)
+    real = (lambda v: v.real) if dtype == "complex128" else (lambda v: v)
+    value, slope = ga.function([x], [linalg.det(x), ga.grad(real(linalg.det(x)).sum(), x)])(stack)
+    one = ga.function([y], [linalg.det(y), ga.grad(real(linalg.det(y)), y)])
+    near = 1e-12 if dtype != "float32" else 1e-4
+    for place in np.ndindex(4, 5):
+        alone, its_slope = one(stack[place])
+        np.testing.assert_allclose(value[place], alone, atol=near * 100, rtol=0)
+        np.testing.assert_allclose(slope[place], its_slope, atol=near * 100, rtol=0)
+    assert (value[1] == 0).all()
+
+
+def test_small_determinants_that_are_not_finite() -> None:
+    x = ga.tensor("x", (3, 2, 2))
+    bad = np.stack([np.eye(2), [[np.nan, 1.0], [0.0, 1.0]], [[2.0, 1.0], [1.0, 3.0]]])
+    value, slope = ga.function([x], [linalg.det(x), ga.grad(linalg.det(x).sum(), x)])(bad)
+    np.testing.assert_array_equal(value, [1, np.nan, 5])
+    np.testing.assert_array_equal(slope[0], np.eye(2))
+    assert np.isnan(slope[1]).all()
+    np.testing.assert_array_equal(slope[2], [[3, -1], [-1, 2]])

@@ -43,6 +43,59 @@ def _by_svd(rule: Callable[..., Any], a: Any, *more: Any) -> Any:
     return np.where(good, rule(*np.linalg.svd(np.where(good, a, 0)), *more), a.dtype.type(np.nan))
 
 
+def _is_short(a: Any) -> bool:
+    """A stack of matrices so small that their formulas, for all at once, are faster than LAPACK
+    for one after another."""
+    return bool(a.ndim > 2 and a.shape[-1] in (2, 3) and a.size)
+
+
+def _places(a: Any) -> Any:
+    """(n, n, all matrices): each place of the matrices lies together."""
+    n = a.shape[-1]
+    a = a if a.dtype.kind in "fc" else a.astype(np.float64)
+    return np.ascontiguousarray(a.reshape(-1, n * n).T).reshape(n, n, -1)
+
+
+def _minors(m: Any, rows: tuple[int, int], columns: tuple[int, int]) -> Any:
+    """The determinants of two rows and two columns."""
+    (i, k), (j, o) = rows, columns
+    return m[i, j] * m[k, o] - m[i, o] * m[k, j]
+
+
+def _det_value(a: Any) -> Any:
+    if not _is_short(a):
+        return np.linalg.det(a)
+    m = _places(a)
+    with np.errstate(all="ignore"):
+        if len(m) == 2:
+            found = _minors(m, (0, 1), (0, 1))
+        else:
+            found = m[0, 0] * _minors(m, (1, 2), (1, 2))
+            found += m[0, 1] * _minors(m, (1, 2), (2, 0))
+            found += m[0, 2] * _minors(m, (1, 2), (0, 1))
+    return found.reshape(a.shape[:-2])
+
+
+def _cofactor_value(a: Any) -> Any:
+    """det(A)·A⁻ᵀ; NaN where a matrix is not finite."""
+    if not _is_short(a):
+        return _by_svd(_cofactor_rule, a)
+    m = _places(a)
+    made = np.empty_like(m)
+    with np.errstate(all="ignore"):
+        if len(m) == 2:
+            made[0, 0], made[1, 1] = m[1, 1], m[0, 0]
+            made[0, 1], made[1, 0] = -m[1, 0], -m[0, 1]
+        else:
+            after = ((1, 2), (2, 0), (0, 1))  # in turn, so that no sign alternates
+            for i, rows in enumerate(after):
+                for j, columns in enumerate(after):
+                    made[i, j] = _minors(m, rows, columns)
+    if not np.isfinite(m).all():
+        made[..., ~np.isfinite(m).all(axis=(0, 1))] = np.nan
+    return np.ascontiguousarray(made.reshape(-1, made.shape[-1]).T).reshape(a.shape)
+
+
 def _products(s: Any) -> Any:
     """Of numbers (…, n) the products of all but the i-th, (…, n)."""
     one = np.ones_like(s[..., :1])
@@ -111,7 +164,7 @@ def _slope_vjp(node: Apply, gs: Cotangents) -> Rules:
 
 
 _cofactor = MatrixOp(
-    "cofactor", types=same_square("cofactor"), value=lambda a: _by_svd(_cofactor_rule, a),
+    "cofactor", types=same_square("cofactor"), value=_cofactor_value,
     vjp=_cofactor_vjp, jvp=_cofactor_jvp)  # fmt: skip
 _slope = MatrixOp(
     "cofactor_slope", types=lambda a, e: same_square("cofactor")(a),
@@ -137,7 +190,7 @@ def _det_jvp(node: Apply, ts: Cotangents) -> Sequence[Variable]:
     return (OPS["sum"](weigh(t, _cofactor(node.inputs[0])), axis=(-2, -1)),)
 
 
-_det = MatrixOp("det", types=_det_types, value=np.linalg.det, vjp=_det_vjp, jvp=_det_jvp)
+_det = MatrixOp("det", types=_det_types, value=_det_value, vjp=_det_vjp, jvp=_det_jvp)
 
 
 @public(np.linalg.det, namespace="linalg", samples=square_samples)
