@@ -25,6 +25,7 @@ RELEASE = 20_000  # elements × weight from which the interpreter lock is releas
 SHARE = 1_000_000  # elements × weight from which threads share the work
 MOST_CHUNKS = 4096
 COLUMN_CHUNKS = 8  # each has a row of sums of its own
+WHOLE = 1 << 18  # elements that belong to the same sums: up to so many stay in one chunk
 
 
 class Entry(Objects):
@@ -37,6 +38,8 @@ class Entry(Objects):
             axis: str(size) for axis, size in enumerate(nest.group.frame) if isinstance(size, int)
         }
         self.counted = Counted(self.text)
+        self.apart = ""  # do the sums over outer axes of two chunks go to different places?
+        self.parts = "1"
 
     def write(self) -> list[str]:
         t = self.text
@@ -190,7 +193,29 @@ class Entry(Objects):
         per_chunk = self._larger("1", t.put(f"udiv i64 {CHUNK}, {self.length}"))
         most = COLUMN_CHUNKS if nest.columns else MOST_CHUNKS
         self.per_chunk = self._larger(per_chunk, self._rounded(self.rows, str(most)))
-        return self._rounded(self.rows, self.per_chunk)
+        if nest.columns and (kept := self._kept()):
+            self._whole_columns(kept)
+        chunks = self._rounded(self.rows, self.per_chunk)
+        self.parts = (
+            t.put(f"select i1 {self.apart}, i64 1, i64 {chunks}") if self.apart else chunks
+        )
+        return chunks
+
+    def _kept(self) -> int:
+        """How many of the first axes all sums over outer axes have: no two of their rows add to
+        the same numbers."""
+        found = [self.nest.group.results[store.position].axes for store in self.nest.columns]
+        axes = range(self.nest.group.inner)
+        return min(next((a for a in axes if a not in kept), len(axes)) for kept in found)
+
+    def _whole_columns(self, kept: int) -> None:
+        """Chunks that hold all rows of a sum, if these are not too many: one array for all."""
+        t = self.text
+        block = self._product(range(kept, self.nest.group.inner))
+        size = t.put(f"mul i64 {block}, {self.length}")
+        self.apart = t.put(f"icmp ule i64 {size}, {WHOLE}")
+        whole = t.put(f"mul i64 {self._rounded(self.per_chunk, block)}, {block}")
+        self.per_chunk = t.put(f"select i1 {self.apart}, i64 {whole}, i64 {self.per_chunk}")
 
     # -- parameters ----------------------------------------------------------------------------
     def _set(self, name: str, kind: str, value: str) -> None:
@@ -221,7 +246,7 @@ class Entry(Objects):
             self.fields[f"partial{i}"] = t.put(f"alloca i8, i64 {size}, align 8")
             self._set(f"partial{i}", "ptr", self.fields[f"partial{i}"])
         for store in nest.columns:
-            self._column_buffer(store.position, store.combine, chunks)
+            self._column_buffer(store.position, store.combine, self.parts)
 
     def _itemsize(self, name: str) -> int:
         head = name.partition(".")[0]
@@ -230,7 +255,8 @@ class Entry(Objects):
         return self.nest.group.results[int(head[6:])].variable.dtype.itemsize
 
     def _column_buffer(self, position: int, combine: str, chunks: str) -> None:
-        """Sums over outer axes: one array of them for each chunk, filled with what is neutral."""
+        """Sums over outer axes: one array of them, or one for each chunk, filled with what is
+        neutral."""
         t, result = self.text, self.nest.group.results[position]
         count = "1"
         for axis in result.axes:
@@ -246,7 +272,8 @@ class Entry(Objects):
         t.label(f"filled{position}")
         self.fields[f"column{position}"], self.fields[f"count{position}"] = buffer, count
         self._set(f"result{position}", "ptr", buffer)
-        self._set(f"result{position}.bytes", "i64", size)
+        step = t.put(f"select i1 {self.apart}, i64 0, i64 {size}") if self.apart else size
+        self._set(f"result{position}.bytes", "i64", step)
         neutral = identity(combine, result.variable.dtype)
         total = t.put(f"mul i64 {count}, {chunks}")
         with_bytes = element(result.variable.dtype) if neutral.dtype != BOOL else "i8"
@@ -322,6 +349,6 @@ class Entry(Objects):
             dtype, count = store.value.dtype, self.fields[f"count{name}"]
             target, source = self.fields[f"result{name}"], self.fields[f"column{name}"]
             self.counted.combined(
-                store.combine, dtype, target, source, count, chunks, dtype.itemsize
+                store.combine, dtype, target, source, count, self.parts, dtype.itemsize
             )
         self._release()

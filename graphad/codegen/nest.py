@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from graphad.codegen.access import Memory, Reader, moved
+from graphad.codegen.counting import Position
 from graphad.codegen.loops import ELEMENT, Loop, Store, lane_bytes
 from graphad.codegen.scalars import BOOL, Scalar
 from graphad.codegen.vectors import Text, element, identity
@@ -43,6 +44,7 @@ class Nest:
         self.slots, self.parameter = self.memory.slots, self.memory.parameter
         self.group = loop.group
         self.outer = max(1, self.group.inner)
+        self.position = Position(self.memory, self.outer)
         self.is_flat = self.group.inner == 0
         self.is_whole = self.is_flat and loop.turns > 1  # one row
         self.names: dict[Scalar, str] = {}
@@ -73,6 +75,7 @@ class Nest:
         self._scratch_rows()
         t.do("%chunk = alloca i64")
         t.do("%row = alloca i64")
+        self.position.declare()
         t.do("store i64 %first, ptr %chunk")
         t.do("br label %chunks")
         t.label("chunks")
@@ -174,6 +177,7 @@ class Nest:
         fits = t.put(f"icmp ult i64 {beyond}, {rows}")
         end = t.put(f"select i1 {fits}, i64 {beyond}, i64 {rows}")
         t.do(f"store i64 {begin}, ptr %row")
+        self.position.start(begin)
         t.do("br label %rows")
         t.label("rows")
         row = t.put("load i64, ptr %row")
@@ -181,6 +185,7 @@ class Nest:
         t.do(f"br i1 {more}, label %row.start, label %chunk.end")
         t.label("row.start")
         self._row(row, chunk)
+        self.position.advance()
         t.do(f"store i64 {t.put(f'add i64 {row}, 1')}, ptr %row")
         t.do("br label %rows")
         t.label("chunk.end")
@@ -208,7 +213,7 @@ class Nest:
         short = t.put(f"icmp ult i64 {left}, {self.pointers['length']}")
         count = t.put(f"select i1 {short}, i64 {left}, i64 {self.pointers['length']}")
         self.ready = {}
-        places = self._places(row)
+        places = self.position.read(row) if row != "0" else ["0"] * self.outer
         self.reader.row(places, done if self.is_flat else "0")
         for store in loop.stores:
             if store.kind in ("element", "row", "column"):
@@ -233,18 +238,6 @@ class Nest:
                 self._pass(turn, count)
         for store in loop.stores:
             self._end_of_row(store)
-
-    def _places(self, row: str) -> list[str]:
-        """The position of a row on each outer axis."""
-        t, places, rest = self.text, [row], row
-        if self.outer > 1:
-            places = []
-            for axis in reversed(range(1, self.outer)):
-                size = self.parameter(f"size{axis}")
-                places.append(t.put(f"urem i64 {rest}, {size}"))
-                rest = t.put(f"udiv i64 {rest}, {size}")
-            places = [rest, *reversed(places)]
-        return places
 
     def _end_of_row(self, store: Store) -> None:
         t, dtype = self.text, store.value.dtype

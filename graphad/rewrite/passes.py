@@ -17,6 +17,7 @@ from graphad.rewrite.slices import SLICES
 from graphad.rewrite.stable import STABLE
 
 SYSTEMS = frozenset({"solve", "inv"})  # ops for which there is more to know
+REDUCING = frozenset({"sum", "prod", "max", "min", "any", "all"})
 RULES: list[Row | Rule] = [
     *SHAPES, *SLICES, *ALGEBRA, *CHOICES, *REDUCTIONS, *STABLE, *FOLD, *PLACES,
 ]  # fmt: skip
@@ -48,12 +49,20 @@ def simplify(
     if any(node.op.name in SYSTEMS for node in first.nodes):
         first = hooks.load("rewrite.systems").improve(first)
     if not any(node.op.name == "scan" for node in first.nodes):
-        return first, report
+        return _in_parts(first), report
     improved: Graph = hooks.load("rewrite.loops").improve(
         first, lambda inner: simplify(inner, extra, body=True)[0], extra
     )
     second, later = rewrite(improved, chosen)
-    return second, report.followed_by(later)
+    return _in_parts(second), report.followed_by(later)
+
+
+def _in_parts(graph: Graph) -> Graph:
+    """The graph in which no reduction is over axes that lie apart."""
+    if any(node.op.name in REDUCING and len(node.op.params["axis"]) > 1 for node in graph.nodes):
+        made: Graph = hooks.load("rewrite.apart").improve(graph)
+        return made
+    return graph
 
 
 def _is_outer(node: Apply) -> bool:

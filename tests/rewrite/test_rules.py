@@ -135,7 +135,7 @@ EXACT = {
     "expand_dims(squeeze(x)) -> x":       [(expand(squeeze(W, 1), 1), W)],
     "squeeze(sum(x, keepdims=True)) -> sum(x)": [
         (squeeze(M.sum(axis=1, keepdims=True), 1), M.sum(axis=1)),
-        (squeeze(M.max(axis=(0, 2), keepdims=True), (0, 2)), M.max(axis=(0, 2)))],
+        (squeeze(M.max(axis=(0, 1), keepdims=True), (0, 1)), M.max(axis=(0, 1)))],
     "f(x, [3]) -> f(x, 3)": [
         (X * np.array([3.0]), X * 3.0),
         (ga.maximum(np.array([[2.0]]), M), ga.maximum(2.0, M)),
@@ -243,8 +243,8 @@ EXACT = {
     "max(max(x, a), b) -> max(x, a + b)": [
         (M.max(axis=1).max(axis=1), M.max(axis=(1, 2))),
         (M.max(axis=0, keepdims=True).max(axis=(0, 1)), M.max(axis=(0, 1)))],
-    "min(min(x, a), b) -> min(x, a + b)": [(M.min(axis=2).min(axis=0), M.min(axis=(0, 2)))],
-    "any(any(x, a), b) -> any(x, a + b)": [(ga.any(ga.any(M, 0), 1), ga.any(M, (0, 2)))],
+    "min(min(x, a), b) -> min(x, a + b)": [(M.min(axis=2).min(axis=1), M.min(axis=(1, 2)))],
+    "any(any(x, a), b) -> any(x, a + b)": [(ga.any(ga.any(M, 0), 0), ga.any(M, (0, 1)))],
     "all(all(x, a), b) -> all(x, a + b)": [(ga.all(ga.all(M, 2), 1), ga.all(M, (1, 2)))],
     "max(transpose(x), a) -> max(x, b)": [
         (transpose(M, (2, 0, 1)).max(axis=0), M.max(axis=2)), (R.T.max(), R.max())],
