@@ -21,8 +21,8 @@ import graphad as ga
 from graphad.codegen import blocks, entry, llvm, nest, processor
 from graphad.codegen.grouping import grouping
 from graphad.codegen.kernels import Kernels
-from graphad.codegen.llvm import Unfit
 from graphad.codegen.native import fused_plan
+from graphad.codegen.unfit import Unfit
 from graphad.ir.evaluate import evaluate
 from graphad.plan.group import Group
 from graphad.rewrite.passes import simplify
