@@ -22,7 +22,7 @@ class Structure:
     {'b': 10, 'a': (20, [30])}
     """
 
-    __slots__ = ("_hash", "children", "keys", "kind", "leaf_count", "order")
+    __slots__ = ("_hash", "children", "is_met", "keys", "kind", "leaf_count", "order")
     leaf_count: int
 
     def __init__(
@@ -39,6 +39,7 @@ class Structure:
             count = 1 if kind is None else sum([child.leaf_count for child in children])
         self.leaf_count = count
         self._hash = 0
+        self.is_met = False
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -98,6 +99,7 @@ class Structure:
 
 
 LEAF = Structure(None, (), ())
+LEAF.is_met = True
 
 
 def _restored(kind: type | None, keys: tuple, children: tuple, order: tuple) -> Structure:
@@ -109,6 +111,11 @@ Close = Callable[[Any, Sequence[Any]], Any]
 _registered: dict[type, tuple[Open, Close]] = {}
 _leaves: set[type] = set()  # classes whose instances were leaves
 _STRINGS = frozenset({str})
+# Structures of plain lists, tuples and dicts that were met, by kind, keys and identities of the
+# children, which are kept here as well: equal ones are one object, found and compared at once.
+_met: dict[tuple, Structure] = {}
+MET = 4096  # how many of these are kept
+LONGEST = 256  # and with how many children
 
 
 def register(kind: type, open: Open, close: Close) -> type:
@@ -195,13 +202,33 @@ def _flatten(tree: Any, leaves: list[Any]) -> Structure:
         keys, order = tuple(sorted(tree)), tuple(tree)
         parts = [tree[key] for key in keys]
     else:
-        opened = _open(tree)
-        if opened is None:
-            if len(_leaves) < 1000:  # classes may be made by the thousand
-                _leaves.add(kind)
-            leaves.append(tree)
-            return LEAF
-        keys, parts, order = opened
+        return _flatten_other(tree, leaves)
+    start, found = len(leaves), []
+    for part in parts:
+        if type(part) in _leaves:
+            leaves.append(part)
+            found.append(LEAF)
+        else:
+            found.append(_flatten(part, leaves))
+    key = kind, keys, order, tuple(map(id, found))
+    met = _met.get(key)
+    if met is None:
+        met = Structure(kind, keys, tuple(found), order, len(leaves) - start)
+        if len(found) <= LONGEST and len(_met) < MET and all([c.is_met for c in found]):
+            met = _met.setdefault(key, met)
+            met.is_met = True
+    return met
+
+
+def _flatten_other(tree: Any, leaves: list[Any]) -> Structure:
+    """The same for other containers, and for what is none."""
+    kind, opened = type(tree), _open(tree)
+    if opened is None:
+        if len(_leaves) < 1000:  # classes may be made by the thousand
+            _leaves.add(kind)
+        leaves.append(tree)
+        return LEAF
+    keys, parts, order = opened
     start, found = len(leaves), []
     for part in parts:
         if type(part) in _leaves:

@@ -28,6 +28,7 @@ from graphad.ir.variable import Variable
 
 Function = Callable[..., Any]
 Argnum = int | Sequence[int]
+_FLAT = frozenset({float, numpy.ndarray})  # what holds nothing else
 
 
 # ---- what all of them share ------------------------------------------------------------------
@@ -35,7 +36,11 @@ def with_floats(args: Sequence[Any], argnum: Argnum) -> list[Any]:
     """The arguments, with integers among the chosen ones as floats."""
     found = list(args)
     for i in (argnum,) if isinstance(argnum, int) else argnum:
-        if -len(found) <= i < len(found) and type(found[i]) is not float:
+        if not -len(found) <= i < len(found):
+            continue
+        if type(found[i]) in _FLAT:
+            found[i] = _as_float(found[i])
+        else:
             leaves, structure = tree.flatten(found[i])
             floats = [_as_float(leaf) for leaf in leaves]
             if not all(map(operator.is_, leaves, floats)):

@@ -43,9 +43,10 @@ def derivative(
 
     def run(*args: Any, **keywords: Any) -> Any:
         chosen, places = form.choice.of(args, keywords)
-        leaves, structure = tree.flatten(chosen)
-        where, others = (places, structure), tree.flatten((args, keywords))[0]
-        rest = (args, keywords)
+        single = type(chosen) is np.ndarray or type(chosen) is float
+        leaves, structure = ([chosen], tree.LEAF) if single else tree.flatten(chosen)
+        where, rest = (places, structure), (args, keywords)
+        others = leaves if len(args) == 1 and not keywords else tree.flatten(rest)[0]
         if any([isinstance(v, Variable) for v in others]):
             own = [argument(form.variable(v, where, i)) for i, v in enumerate(leaves)]
             return form.whole(fun, rest, where, own)

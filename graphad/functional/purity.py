@@ -22,6 +22,7 @@ import numpy as np
 
 from graphad.functional.bytecode import CHANGES, IMPURE, Code, scan
 from graphad.functional.draws import DRAWS, GENERATORS
+from graphad.functional.glance import MISSING, Edges
 
 SCALARS = frozenset({int, float, complex, bool, str, bytes, type(None), type(Ellipsis), slice})
 METHODS = frozenset("sort fill put itemset resize partition setflags setfield byteswap".split())
@@ -148,7 +149,23 @@ class State:
         self.codes: set[Code] = set()
         self.attributes: set[str] = set()
         self.held: list[Any] = []  # so that identities stay what they are
+        self.edges = Edges()
         self._places: dict[int, int] = {}
+
+    def copy(self) -> State:
+        """The same, to add more to it; `edges` stay with the original."""
+        made = State(self.executed)
+        made.key, made.arrays, made.held = self.key[:], self.arrays[:], self.held[:]
+        made.generators, made.problem = self.generators[:], self.problem
+        made.codes, made.attributes = self.codes, self.attributes
+        made._places = self._places.copy()
+        return made
+
+    def begin(self, pair: tuple[Any, Any]) -> None:
+        """Add a pair, of which the second will be added by `read`: it is not held."""
+        self._places[0] = 0
+        self.key.append((tuple, 2))
+        self.read(pair[0])
 
     def read(self, value: Any) -> None:
         """Add a value."""
@@ -163,13 +180,17 @@ class State:
             self.problem = self.problem or "it reads too much"
         elif kind is np.ndarray:
             key.append((value.dtype, value.shape))
+            self.edges.arrays.append((value, value.dtype, value.shape))
             self.arrays.append(value)
         elif kind is list or kind is tuple:
             key.append((kind, len(value)))
+            if kind is list:
+                self.edges.a_list(value)
             for item in value:
                 self.read(item)
         elif kind is dict:
             key.append((kind, len(value)))
+            self.edges.a_dict(value)
             for name, item in value.items():
                 if type(name) is str:
                     key.append(name)
@@ -220,6 +241,7 @@ class State:
             self.generators.append(value)
         elif _is_plain(value, kind):
             self.key.append(id(kind))
+            self.edges.instances.append((value, kind, kind.__mro__, value.__dict__))
             self._attributes(kind.__name__, value.__dict__)
             for base in kind.__mro__[:-1]:
                 self._attributes(kind.__name__, vars(base))
@@ -230,8 +252,12 @@ class State:
         """The attributes whose names appear in the functions that ran."""
         count = len(self.arrays)
         inner = isinstance(found, types.MappingProxyType) or "__builtins__" in found
-        for attribute in sorted(self.attributes & found.keys()):
-            value = found[attribute]
+        names = self.edges.names
+        for attribute in sorted(self.attributes):
+            value = found.get(attribute, MISSING)
+            names.append((found, attribute, value))
+            if value is MISSING:
+                continue
             for part in (value.fget,) if isinstance(value, property) else (value,):
                 self.key.append(attribute)
                 self.read(part)
@@ -245,8 +271,11 @@ class State:
         while work:
             part = work.pop()
             if type(part) is dict:
+                self.edges.a_dict(part)
                 work += part.values()
             elif type(part) in (tuple, list):
+                if type(part) is list:
+                    self.edges.a_list(part)
                 work += part
             elif type(part) is types.FunctionType and not self._is_known(part):
                 self._function(part)
@@ -254,29 +283,38 @@ class State:
             self.problem = self.problem or f"a {type(value).__name__} uses arrays"
 
     def _function(self, function: types.FunctionType) -> None:
-        self.key.append(function.__code__)
-        trusted = is_trusted(function.__code__)
+        code = function.__code__
+        self.key.append(code)
+        self.edges.functions.append((
+            function, code, function.__defaults__, function.__kwdefaults__))  # fmt: skip
+        trusted = is_trusted(code)
         if not trusted:
-            if self.executed is not None and function.__code__ not in self.executed:
+            if self.executed is not None and code not in self.executed:
                 return
-            found = scan(function.__code__)
+            found = scan(code)
             self.problem = self.problem or found.problem
             self.codes |= found.codes
             self.attributes |= found.attributes
             self._names(function, found.names)
         for cell in function.__closure__ or ():
             try:
-                self.read(cell.cell_contents)
+                value = cell.cell_contents
             except ValueError:  # empty
                 self.key.append("empty")
+                self.edges.cells.append((cell, MISSING))
+                continue
+            self.edges.cells.append((cell, value))
+            self.read(value)
         self.read(function.__defaults__)
         self.read(function.__kwdefaults__)
 
     def _names(self, function: types.FunctionType, names: Iterable[str]) -> None:
         space = function.__globals__
         for name in names:
-            if name in space:
-                self.read(space[name])
+            value = space.get(name, MISSING)
+            self.edges.names.append((space, name, value))
+            if value is not MISSING:
+                self.read(value)
             else:
                 self.key.append(name)  # of the builtins, which nobody changes
 

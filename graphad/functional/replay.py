@@ -53,7 +53,9 @@ Transform = Callable[[Callable[..., Any], Any, Any, Sequence[Any]], Any]
 class Plan:
     """The programs for one state of what the function reads."""
 
-    __slots__ = ("attributes", "draws", "executed", "held", "key", "paths", "types", "where")
+    __slots__ = (
+        "attributes", "draws", "executed", "held", "key", "paths", "seen", "types", "where",
+    )  # fmt: skip
 
     def __init__(
         self, name: str, transform: Transform, state: State, executed: frozenset, where: Any,
@@ -64,6 +66,7 @@ class Plan:
         self.held = [v for v in state.held if type(v) is not np.ndarray]
         self.types, self.where = [signature(v) for v in leaves], where
         self.draws: list[Draw] = []
+        self.seen: tuple[Any, State] | None = None  # a function, and what it alone led to
         allowed, count = frozenset(state.codes), len(leaves)
         types = [typed(a) for a in (*leaves, *values(state))]
         labels = [f"argument_{i}" for i in range(count)]
@@ -99,10 +102,15 @@ class Plan:
         return self.paths([*leaves, *values(state), *drawn], (roots, state))
 
     def read(self, roots: Any) -> State:
-        """What the function sees now."""
-        state = State(self.executed)
-        state.attributes = self.attributes
-        state.read(roots)
+        """What the function sees now; it is walked through where that may have changed."""
+        fun, rest = roots
+        if self.seen is None or self.seen[0] is not fun or not self.seen[1].edges.hold():
+            first = State(self.executed)
+            first.attributes = self.attributes
+            first.begin(roots)
+            self.seen = fun, first
+        state = self.seen[1].copy()
+        state.read(rest)
         return state
 
 

@@ -407,3 +407,68 @@ def test_functions_with_effects_are_run_at_each_call(capsys: pytest.CaptureFixtu
     assert [ga.grad(lambda x: counter(x))(1.0) for _ in range(3)] == [1.0, 2.0, 3.0]
     slope = watched(lambda x: counter(x))
     assert [slope(1.0) for _ in range(5)] == [4.0, 5.0, 6.0, 7.0, 8.0]
+
+
+# ---- what is told at a glance ------------------------------------------------------------------
+class Twice(Model):
+    def loss(self, x: Any) -> Any:
+        return 2.0 * super().loss(x)
+
+
+class Holder:
+    def __init__(self) -> None:
+        self.parts, self.names = [A, 2.0], {"s": 1.0}
+        self.model = Model(np.ones(2))
+        self.shaped = np.arange(1.0, 5.0)
+
+
+def held(holder: Holder, x: Any, power: Any = (2.0,)) -> Any:
+    y = helper(x) * holder.parts[1] + np.sum(holder.parts[0]) * holder.names["s"]
+    y = y + np.sum(holder.shaped[0]) * (3.0 if holder.shaped.ndim > 1 else 1.0)
+    return np.sum(y ** power[0]) + holder.model.loss(x)
+
+
+def test_each_way_to_change_what_is_read_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    holder = Holder()
+
+    def f(x: Any) -> Any:
+        return held(holder, x)
+
+    slope = warm(f, X)
+    assert slope.replays.plans and slope.replays.problem == ""
+
+    def reshape() -> None:
+        holder.shaped.shape = (2, 2)
+
+    for change in (
+        lambda: holder.parts.__setitem__(1, 3.0),
+        lambda: holder.parts.append(5.0),
+        lambda: holder.names.__setitem__("s", 4.0),
+        lambda: holder.names.__setitem__("other", 4.0),
+        lambda: setattr(holder.model, "scale", 7.0),
+        lambda: setattr(holder, "model", Model(3 * np.ones(2))),
+        lambda: setattr(holder.model, "__class__", Twice),
+        lambda: setattr(holder, "__dict__", dict(holder.__dict__, names={"s": 0.5})),
+        lambda: monkeypatch.setattr(held, "__defaults__", ((3.0,),)),
+        lambda: monkeypatch.setattr(held, "__code__", (lambda h, x, power: np.sum(x)).__code__),
+        reshape,
+    ):
+        change()
+        for _ in range(3):
+            right(slope, f, X)
+
+
+def test_a_variable_around_a_function_may_be_emptied() -> None:
+    scale = 2.0
+
+    def f(x: Any) -> Any:
+        try:
+            return np.sum(x**2) * scale
+        except NameError:
+            return np.sum(x**3)
+
+    slope = warm(f, X)
+    scale = 4.0
+    right(slope, f, X)
+    del scale
+    right(slope, f, X)
