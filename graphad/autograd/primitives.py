@@ -104,12 +104,15 @@ class Form:
         self.count = len(slots)
         self.plain = not structure.children[1].children and all(
             [child == tree.LEAF for child in positional])  # fmt: skip
+        self.all_data = self.plain and len(slots) == len(fixed)
         self.back: dict[tuple[int, int], Any] = {}
         self.inner = self._inner()
 
     # -- the value -----------------------------------------------------------------------------
     def arguments(self, operands: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and keyword arguments."""
+        if self.all_data:
+            return tuple(operands), {}
         leaves = list(self.fixed)
         for slot, operand in zip(self.slots, operands, strict=True):
             leaves[slot] = operand

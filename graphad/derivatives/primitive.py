@@ -103,10 +103,10 @@ class Primitive:
         self, arrays: Sequence[Any], keywords: Mapping[str, Any], kinds: opaque.Kinds
     ) -> tuple[Any, ...]:
         """The results on arrays, checked."""
-        results = opaque.call(self.function, arrays, keywords)
+        results = opaque.call_quiet(self.function, arrays, keywords)
         types = None
         if self.outputs is not None:
-            key = tuple([(a.dtype, a.shape) for a in arrays])
+            key = kinds, *[a.shape for a in arrays]
             types = self._announced.get(key)
             if types is None:
                 given = [TensorType(a.dtype, a.shape) for a in arrays]

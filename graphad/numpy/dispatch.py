@@ -18,6 +18,8 @@ from graphad.ir.op import OPS, Entry
 from graphad.ir.variable import Variable
 
 Function = Callable[..., Any]
+# Of what is passed most often, nothing is symbolic.
+PLAIN = frozenset({np.ndarray, np.float64, float, int, bool, str, type(None), slice})
 
 
 def is_symbolic(value: Any) -> bool:
@@ -66,10 +68,10 @@ class Dispatched:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         for value in args:
-            if is_symbolic(value):
+            if type(value) not in PLAIN and is_symbolic(value):
                 return self.symbolic(args, kwargs)
         for value in kwargs.values():
-            if is_symbolic(value):
+            if type(value) not in PLAIN and is_symbolic(value):
                 return self.symbolic(args, kwargs)
         return self.plain(*args, **kwargs)
 
