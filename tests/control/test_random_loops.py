@@ -109,10 +109,10 @@ class Program:
         n = self.steps
         self.inputs = [ga.matrix("w", (3, 3)), ga.vector("a", 3), ga.vector("b", 3),
                        ga.matrix("xs", (n, 3))]  # fmt: skip
-        self.given = self.inputs  # of the program in the graph: some of every day know no sizes
-        if seed % 3 == 2 and seed < EVERY_DAY:
+        self.given = self.inputs  # of the program in the graph: some know no sizes
+        if seed % 3 == 2:
             self.given = [ga.matrix("w"), ga.vector("a"), ga.vector("b"), ga.matrix("xs")]
-        if seed % 3 == 1 and seed < EVERY_DAY:
+        if seed % 3 == 1:
             self.given = [*self.inputs[:3], ga.matrix("xs", (None, 3))]
         self.arrays = [rng.normal(size=(3, 3)) / 2, *rng.normal(size=(2, 3)),
                        rng.normal(size=(n, 3))]  # fmt: skip

@@ -125,9 +125,11 @@ def empty_stacks(layout: Layout, graph: Graph, arrays: Sequence[Any], run: Run) 
     wanted = graph.outputs[layout.carries : layout.carries + layout.outputs]
     inside = _first_step(layout, arrays)
     sizes: dict[Atom, int] = {}
+    seen: dict[Size, int] = {}
     for variable, value in zip(graph.inputs, inside, strict=True):
         match_sizes(variable.type, np.asarray(value), sizes, "an operand")
-    shapes = [_shape(v, sizes) for v in wanted]
+        seen.update(zip(variable.type.shape, np.shape(value), strict=True))
+    shapes = [_shape(v, sizes, seen) for v in wanted]
     if any(shape is None for shape in shapes):
         results = run(inside)[layout.carries : layout.carries + layout.outputs]
         shapes = [np.shape(result) for result in results]
@@ -141,11 +143,16 @@ def _first_step(layout: Layout, arrays: Sequence[Any]) -> list[Any]:
     return [*carry, *blank, *captured]
 
 
-def _shape(variable: Variable, sizes: Mapping[Atom, int]) -> tuple[int, ...] | None:
+def _shape(
+    variable: Variable, sizes: Mapping[Atom, int], seen: Mapping[Size, int]
+) -> tuple[int, ...] | None:
+    """The shape, from what the atoms of sizes are, and from sizes that operands have as a whole."""
     found = []
     for size in variable.type.shape:
         if isinstance(size, int):
             found.append(size)
+        elif size in seen:
+            found.append(seen[size])
         elif size.atoms() <= sizes.keys():
             found.append(size.evaluate(sizes))
         else:

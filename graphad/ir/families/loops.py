@@ -51,6 +51,9 @@ class Scan(InnerFamily):
             made = [v.type for v in replace(graph.outputs, new)]
         for kind, found in zip(carries, made, strict=False):
             if kind is not found:
+                if _only_names_differ(graph, inside, layout.carries):
+                    made = [v.type for v in graph.outputs]
+                    break
                 raise ShapeError(f"{self.name}: a carry is {kind}, after a step it is {found}")
         known = {a for t in types for s in t.shape if isinstance(s, Dim) for a in s.atoms()}
         stacked = []
@@ -111,6 +114,21 @@ class Scan(InnerFamily):
         words = ["while_loop" if params["until"] and not params["rows"] else self.name]
         words += ["backward"] if params["backward"] else []
         return f"{' '.join(words)}({len(params['graph'])} nodes)"
+
+
+def _only_names_differ(graph: Graph, inside: Sequence[TensorType], carries: int) -> bool:
+    """Does a step keep the types of its carries, and are the operands of the types of the body's
+    inputs but for sizes that go by other names outside? Those need not agree: what is one size in
+    the body may be several to those who do not know that they are equal."""
+    pairs = zip(graph.inputs[:carries], graph.outputs, strict=False)
+    return all([v.type is made.type for v, made in pairs]) and all(
+        [
+            v.dtype == t.dtype and v.ndim == t.ndim and not any(
+                [isinstance(a, int) and isinstance(b, int) and a != b
+                 for a, b in zip(v.type.shape, t.shape, strict=True)])
+            for v, t in zip(graph.inputs, inside, strict=True)
+        ]
+    )  # fmt: skip
 
 
 SCAN = Scan("scan")
