@@ -27,6 +27,7 @@ class Scalar:
     """One instruction: `op` on `args`; `extra` is a constant's value or an operand's number.
 
     ops: load, const, cast, select, compare signs, arithmetic, tests, "call:exp", "reduce:sum".
+    Of integers quot and rem, whose second operand must not be 0.
     """
 
     __slots__ = ("args", "dtype", "extra", "op")
@@ -151,6 +152,49 @@ def _sign(b: Builder, x: Any) -> Scalar:
     return b.make("select", (b.make("gt", (x, zero), BOOL), b.const(1, dtype), below), dtype)
 
 
+def _divided(b: Builder, name: str, x: Any, y: Any) -> tuple[Scalar, Scalar, Scalar, Scalar]:
+    """x, y and the quotient and remainder of integers, cut off towards zero; the hardware has none
+    by 0, nor by -1 of the least number: there they are x and 0."""
+    (x, y), dtype = _typed(b, getattr(np, name), (x, y))
+    if dtype.kind not in "iu":
+        raise Unrecordable(f"{name} of {dtype}")
+    one = b.const(1, dtype)
+    bad = b.make("eq", (y, b.const(0, dtype)), BOOL)
+    if dtype.kind == "i":
+        bad = b.make("or", (bad, b.make("eq", (y, b.const(-1, dtype)), BOOL)), BOOL)
+    by = b.make("select", (bad, one, y), dtype)
+    return x, y, b.make("quot", (x, by), dtype), b.make("rem", (x, by), dtype)
+
+
+def _rounds_up(b: Builder, y: Scalar, rest: Scalar) -> Scalar:
+    """Was a quotient cut off towards zero from below? There the remainder has not y's sign."""
+    zero = b.const(0, y.dtype)
+    signs = [b.make("lt", (v, zero), BOOL) for v in (y, rest)]
+    other = b.make("xor", tuple(signs), BOOL)
+    return b.make("and", (b.make("ne", (rest, zero), BOOL), other), BOOL)
+
+
+def _remainder(b: Builder, x: Any, y: Any) -> Scalar:
+    """x - ⌊x / y⌋ y, which has the sign of y; 0 where y is 0."""
+    x, y, _, rest = _divided(b, "remainder", x, y)
+    if y.dtype.kind == "u":
+        return rest
+    turned = b.make("add", (rest, y), y.dtype)
+    return b.make("select", (_rounds_up(b, y, rest), turned, rest), y.dtype)
+
+
+def _floor_divide(b: Builder, x: Any, y: Any) -> Scalar:
+    """⌊x / y⌋; 0 where y is 0."""
+    x, y, whole, rest = _divided(b, "floor_divide", x, y)
+    dtype, zero = y.dtype, b.const(0, y.dtype)
+    if dtype.kind == "i":
+        less = b.make("sub", (whole, b.const(1, dtype)), dtype)
+        whole = b.make("select", (_rounds_up(b, y, rest), less, whole), dtype)
+        turned = b.make("eq", (y, b.const(-1, dtype)), BOOL)
+        whole = b.make("select", (turned, b.make("neg", (x,), dtype), whole), dtype)
+    return b.make("select", (b.make("eq", (y, zero), BOOL), zero, whole), dtype)
+
+
 def _is_infinity(value: float) -> Make:
     def make(b: Builder, x: Any) -> Scalar:
         if x.dtype.kind != "f":
@@ -205,6 +249,7 @@ VOCABULARY: dict[str, Make] = {
     "abs": _plain("absolute", "abs", "fi"), "fabs": _plain("fabs", "abs", "f"),
     "sqrt": _plain("sqrt", "sqrt", "f"), "square": _square, "reciprocal": _reciprocal,
     "power": _power, "sign": _sign, "where": _where,
+    "remainder": _remainder, "floor_divide": _floor_divide,
     "maximum": _plain("maximum", "max"), "minimum": _plain("minimum", "min"),
     "less": _plain("less", "lt"), "less_equal": _plain("less_equal", "le"),
     "greater": _plain("greater", "gt"), "greater_equal": _plain("greater_equal", "ge"),

@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from graphad.codegen.looppicks import Picks
 from graphad.codegen.looptext import LoopText
-from graphad.codegen.movements import At, Movements, Value, is_known, shape_of
+from graphad.codegen.movements import At, Value, is_known, shape_of
 from graphad.codegen.places import Formula, Place
 from graphad.codegen.recording import Instruction, Traced, Unrecordable, recorded
 from graphad.codegen.scalars import VOCABULARY
+from graphad.codegen.vectors import identity
 from graphad.ir.dims import Atom
 from graphad.ir.families.indexing import ScatterAdd
 from graphad.ir.families.inner import InnerFamily
@@ -40,7 +42,7 @@ def concrete(type: TensorType, sizes: Mapping[Atom, int]) -> TensorType:
     return type.with_shape(shape)
 
 
-class Steps(Movements):
+class Steps(Picks):
     """Writes the steps of a plan; `values` holds what is known of each value by its number."""
 
     def __init__(self, plan: Plan, sizes: Mapping[Atom, int], text: LoopText) -> None:
@@ -63,9 +65,15 @@ class Steps(Movements):
         array = variable.value
         if not array.ndim:
             return Formula(self.builder.const(array, array.dtype), ())
+        return self.fixed_place(array)
+
+    def fixed_place(self, array: np.ndarray) -> Place:
+        """An array that is known now, in memory that is handed over."""
         self.fixed.append(np.ascontiguousarray(array))
-        number = len(self.fixed) - 1
-        return Place(f"%fixed{number}", array.dtype, array.shape, "fixed")
+        return Place(f"%fixed{len(self.fixed) - 1}", array.dtype, array.shape, "fixed")
+
+    def _arange(self, count: int, dtype: Any = None) -> Place:
+        return self.fixed_place(np.arange(count, dtype=dtype))
 
     # -- steps ---------------------------------------------------------------------------------
     def run(self) -> None:
@@ -101,7 +109,7 @@ class Steps(Movements):
         calls, result = recorded(self.op(step), types)
         names: dict[str, Any] = {f"a{i}": self.values[n] for i, n in enumerate(step.inputs)}
         for call in calls:
-            if call.function == "setitem":
+            if call.function in ("setitem", "add.at"):
                 self.write(call, names)
             else:
                 names[call.target] = self.call(call, names)
@@ -154,17 +162,16 @@ class Steps(Movements):
         return Formula(root, shape)
 
     def write(self, call: Instruction, names: dict[str, Any]) -> None:
-        """``x[index] = value``, of an x that the formula has made."""
+        """``x[index] = value`` or ``+= value``, of an x that the formula has made."""
         target, index, value = call.arguments
         place = self.place(names[target.text])
         if place.kind != "temporary" or not target.text.startswith("t"):
             raise Unrecordable("writing into an operand")
         names[target.text] = place
-        window = self._getitem(place, self.argument(index, names))
         given = self.argument(value, names)
         if not isinstance(given, Value):
             raise Unrecordable("a Python number put into an array")
-        self.loops.elementwise(Formula(self._as(given, place.dtype).root, window.shape), window)
+        self.put(place, self.argument(index, names), given, adds=call.function == "add.at")
 
     def argument(self, value: Any, names: Mapping[str, Any]) -> Any:
         """An argument of a call as a value; sizes as numbers."""
@@ -247,7 +254,11 @@ class Steps(Movements):
         formula = Formula(self.builder.cast(self.scalar(x), probe.dtype), shape)
         kept = [n for a, n in enumerate(shape) if a not in axes]
         if 0 in shape:
-            raise Unrecordable("a reduction of nothing")
+            if kind in ("max", "min"):
+                raise Unrecordable("an extremum of nothing")
+            nothing = self.builder.const(identity(kind, probe.dtype), probe.dtype)
+            sizes = [1 if a in axes else n for a, n in enumerate(shape)] if keepdims else kept
+            return Formula(nothing, sizes)
         made = self.temporary(probe.dtype, kept)
         self.loops.reduce(kind, formula, axes, probe.dtype, made)
         if keepdims:

@@ -155,6 +155,9 @@ class Text:
             return self.put(f"{_ARITHMETIC[op][column]} {vector} {args[0]}, {args[1]}")
         if op in _COMPARE:
             return self._compare(op, args, kind)
+        if op in ("quot", "rem"):
+            word = f"{'u' if kind.kind == 'u' else 's'}{'rem' if op == 'rem' else 'div'}"
+            return self.put(f"{word} {vector} {args[0]}, {args[1]}")
         if op in ("and", "or", "xor"):
             return self.put(f"{op} {vector} {args[0]}, {args[1]}")
         if op == "not":

@@ -146,7 +146,7 @@ def _first_step(layout: Layout, arrays: Sequence[Any]) -> list[Any]:
 def _shape(
     variable: Variable, sizes: Mapping[Atom, int], seen: Mapping[Size, int]
 ) -> tuple[int, ...] | None:
-    """The shape, from what the atoms of sizes are, and from sizes that operands have as a whole."""
+    """The shape, from the atoms of sizes, and from sizes that operands have as a whole."""
     found = []
     for size in variable.type.shape:
         if isinstance(size, int):

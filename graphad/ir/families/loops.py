@@ -27,7 +27,7 @@ from graphad.ir.families.inner import (
     seen_outside,
 )
 from graphad.ir.families.looprun import layout_of, run_scan
-from graphad.ir.graph import replace
+from graphad.ir.graph import Graph, replace
 from graphad.ir.hooks import hooks
 from graphad.ir.types import Size, TensorType
 from graphad.ir.variable import Apply, Constant, Variable

@@ -7,6 +7,7 @@ wins, and the derivative flows to that one only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -41,6 +42,16 @@ def may_repeat(index: Sequence[Item]) -> bool:
 def _ordered(xp: Any, arrays: Sequence[Any]) -> list[Any]:
     """The arrays in C order: NumPy works off an index in the order of its memory."""
     return [xp.ascontiguousarray(array) if array.ndim > 1 else array for array in arrays]
+
+
+def _known_region(sizes: Sequence[Any], index: Index, arrays: Sequence[Any]) -> Any:
+    """The shape of ``x[index]``; None where it depends on values, or on sizes not known yet."""
+    shapes = [sizes, *[array.shape for array in arrays]]
+    if any(item[0] == "mask" or "?" in item for item in index):
+        return None
+    if not all([isinstance(n, int) for shape in shapes for n in shape]):
+        return None
+    return result_shape(tuple(sizes), index, iter([TensorType(int, s) for s in shapes[1:]]))
 
 
 # ---- primitives ------------------------------------------------------------------------------
@@ -170,10 +181,12 @@ class Winners(Declared):
 
     def evaluate(self, xp: Any, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         split = self._split(params)
-        last = xp.zeros(fill_sizes(params["shape"], arrays[:split]), np.intp)
-        index = with_operands(params["index"], _ordered(xp, arrays[split:]))
-        there = last[index]
-        number = xp.arange(there.size).reshape(there.shape)
+        sizes, items = fill_sizes(params["shape"], arrays[:split]), params["index"]
+        last = xp.zeros(sizes, np.dtype(np.intp))
+        index = with_operands(items, _ordered(xp, arrays[split:]))
+        region = _known_region(sizes, items, arrays[split:])
+        region = last[index].shape if region is None else region
+        number = xp.reshape(xp.arange(math.prod(region)), region)
         last[index] = number
         return xp.equal(last[index], number)
 
