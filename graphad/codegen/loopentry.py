@@ -16,6 +16,7 @@ import numpy as np
 
 from graphad.codegen import link
 from graphad.codegen.objects import ALIGNED, DECLARED, IN_ORDER, PLAINLY
+from graphad.codegen.places import COMPLEX
 from graphad.codegen.scalars import BOOL
 from graphad.codegen.vectors import Text, element
 from graphad.ir.families.looprun import Layout
@@ -28,10 +29,14 @@ HEAD = 3  # arguments before the operands
 _MORE = {
     "PyErr_CheckSignals": "declare i32 @PyErr_CheckSignals()",
     "PyLong_FromLongLong": "declare ptr @PyLong_FromLongLong(i64)",
+    "PyComplex_RealAsDouble": "declare double @PyComplex_RealAsDouble(ptr)",
+    "PyComplex_ImagAsDouble": "declare double @PyComplex_ImagAsDouble(ptr)",
+    "PyObject_IsInstance": "declare i32 @PyObject_IsInstance(ptr, ptr)",
     "PyLong_AsUnsignedLongLongMask": "declare i64 @PyLong_AsUnsignedLongLongMask(ptr)",
     "llvm.memcpy.p0.p0.i64": "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)",
 }
-GLOBALS = ["@graphad_unfit = external global i8", "@graphad_ndarray = external global i8"]
+GLOBALS = ["@graphad_unfit = external global i8", "@graphad_ndarray = external global i8",
+           "@PyComplex_Type = external global i8"]  # fmt: skip
 
 
 def symbol(dtype: np.dtype) -> str:
@@ -85,7 +90,7 @@ class LoopEntry:
         """The text of the function."""
         t, own = self.text, 3 + len(self.types) + self.stacked + self.fixed
         t.label("start")
-        t.do(f"%block = alloca [{own + len(self.types)} x i64], align 8")
+        t.do(f"%block = alloca [{own + 2 * len(self.types)} x i64], align 8")
         steps, length, first = (self._integer(self._argument(i)) for i in range(HEAD))
         for i, value in enumerate((steps, first)):
             self._set(i, value, "i64")
@@ -93,7 +98,7 @@ class LoopEntry:
         states = [self._data(self._argument(HEAD + len(self.types) + k))
                   for k in range(len(self.memory.arrays))]  # fmt: skip
         for i, kind in enumerate(self.types):
-            self._set(3 + i, self._operand(i, kind, states, length, own + i), "ptr")
+            self._set(3 + i, self._operand(i, kind, states, length, own + 2 * i), "ptr")
         after = HEAD + len(self.types) + len(states)
         for k in range(self.stacked + self.fixed):
             self._set(3 + len(self.types) + k, self._data(self._argument(after + k)), "ptr")
@@ -190,7 +195,11 @@ class LoopEntry:
         return self._data(one)
 
     def _number(self, one: str, dtype: np.dtype, target: str) -> None:
-        t, kind = self.text, element(dtype)
+        t = self.text
+        if dtype.kind == "c":
+            self._complex(one, dtype, target)
+            return
+        kind = element(dtype)
         if dtype.kind == "f":
             value = t.put(f"call double @PyFloat_AsDouble(ptr {one})")
             value = t.put(f"fptrunc double {value} to float") if kind == "float" else value
@@ -201,6 +210,20 @@ class LoopEntry:
             value = self._integer(one)
             value = value if kind == "i64" else t.put(f"trunc i64 {value} to {kind}")
         t.do(f"store {kind} {value}, ptr {target}")
+
+    def _complex(self, one: str, dtype: np.dtype, target: str) -> None:
+        """Both parts of a Python number; of NumPy's others one would be lost."""
+        t = self.text
+        right = t.put(f"call i32 @PyObject_IsInstance(ptr {one}, ptr @PyComplex_Type)")
+        label = f"complex{t.count}"
+        t.do(f"br i1 {t.put(f'icmp eq i32 {right}, 1')}, label %{label}, label %unfit")
+        t.label(label)
+        for k, word in enumerate(("Real", "Imag")):
+            part = t.put(f"call double @PyComplex_{word}AsDouble(ptr {one})")
+            kind = element(COMPLEX[dtype])
+            part = t.put(f"fptrunc double {part} to float") if kind == "float" else part
+            place = t.put(f"getelementptr {kind}, ptr {target}, i64 {k}")
+            t.do(f"store {kind} {part}, ptr {place}")
 
     # -- running -------------------------------------------------------------------------------
     def _run(self, steps: str) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from graphad.codegen.loopblas import WithLibrary
+from graphad.codegen.loopcomplex import is_kept_in_memory
 from graphad.codegen.movements import At, Value
-from graphad.codegen.places import Number, Place
+from graphad.codegen.places import COMPLEX, Number, Place
 from graphad.codegen.recording import Unrecordable
 from graphad.codegen.scalars import BOOL, DTYPES
 from graphad.codegen.steps import concrete
@@ -70,9 +71,11 @@ class Nested(WithLibrary):
         if isinstance(value, Rows):
             return value
         kind = self.type(number)
-        if kind.dtype not in DTYPES:
+        if kind.dtype not in DTYPES and kind.dtype not in COMPLEX:
             raise Unrecordable("a dtype")
-        return self.place(self.cast(value, kind)) if kind.ndim else self.number(value)
+        if is_kept_in_memory(kind):
+            return self.place(self.cast(value, kind))
+        return self.number(value)
 
     def _child(self, graph: Graph, given: Sequence[Place | Number]) -> Nested:
         """The steps of an inner graph on these operands."""
@@ -94,7 +97,7 @@ class Nested(WithLibrary):
 
     def _store(self, child: Nested, value: Any, own: Place) -> None:
         """Write a value of an inner graph to where it is read from later."""
-        if own.shape:
+        if is_kept_in_memory(own):
             child.copied(value, own)
         else:
             number = child.number(child._as(value, own.dtype))
@@ -106,7 +109,9 @@ class Nested(WithLibrary):
 
     def _loaded(self, own: Place) -> Place | Number:
         """What lies in memory, as a value."""
-        return own if own.shape else Number(self.text.read(own.base, own.dtype), own.dtype)
+        if is_kept_in_memory(own):
+            return own
+        return Number(self.text.read(own.base, own.dtype), own.dtype)
 
     # -- branches ------------------------------------------------------------------------------
     def _switch(self, step: Step, given: Sequence[Place | Number]) -> list[Value]:
@@ -186,7 +191,7 @@ class Nested(WithLibrary):
         """Memory for the rows of a result."""
         kind = self.plan.values[number].type
         row = concrete(kind.with_shape(kind.shape[1:]), self.sizes)
-        if row.dtype not in DTYPES or steps is None:
+        if (row.dtype not in DTYPES and row.dtype not in COMPLEX) or steps is None:
             raise Unrecordable("a dtype")
         return self._memory(row, steps)
 
@@ -220,7 +225,9 @@ class Nested(WithLibrary):
         if layout.backward:
             index = t.put(f"sub i64 {t.put(f'sub i64 {length}, 1')}, {i}")
         inside: list[Any] = [
-            Place(own.base, own.dtype, own.shape, "carry") if own.shape else self._loaded(own)
+            Place(own.base, own.dtype, own.shape, "carry")
+            if is_kept_in_memory(own)
+            else self._loaded(own)
             for own in owns
         ]
         inside += [self._row(row, index) for row in rows]
@@ -232,7 +239,7 @@ class Nested(WithLibrary):
         more = child.number(outputs[-1]).name if layout.until else ""
         names = child.carried(owns, outputs)
         for own, name in zip(owns, names, strict=True):
-            if not own.shape:
+            if not is_kept_in_memory(own):
                 t.store(name, own.base, own.dtype)
         if layout.until:
             t.store(more, going, BOOL)

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from graphad.codegen.movements import At, Movements, Value, is_known, shape_of
-from graphad.codegen.places import Formula, Place, aligned
+from graphad.codegen.loopcomplex import Complexes, is_complex
+from graphad.codegen.movements import At, Value, is_known, shape_of
+from graphad.codegen.places import Place, aligned
 from graphad.codegen.recording import Unrecordable
 from graphad.codegen.vectors import literal
 
@@ -59,12 +60,12 @@ class Picked:
         self.shape = (*kept[: self.start], *self.joint, *kept[self.start :])
 
 
-class Picks(Movements):
+class Picks(Complexes):
     """Views, and what arrays of integers pick."""
 
     def _array(self, x: Any) -> Place:
-        made = self.temporary(self.scalar(x).dtype, shape_of(x))
-        self.loops.elementwise(Formula(self.scalar(x), made.shape), made)
+        made = self.temporary(self._dtype([x]), shape_of(x))
+        self.fill(x, made)
         return made
 
     def _ascontiguousarray(self, x: Any) -> Any:
@@ -77,37 +78,38 @@ class Picks(Movements):
         source = self.place(x)
         picked = self.picked(source, entries)
         made = self.temporary(source.dtype, picked.shape)
-
-        def read(window: Place, row: Any) -> None:
-            self.loops.elementwise(Formula(self.scalar(window), window.shape), row)
-
-        self._each(picked, made, read)
+        self._each(picked, made, self.fill)
         return made
 
     def put(self, target: Place, index: Any, given: Value, adds: bool) -> None:
         """``target[index] = given``, or what is there with `given` added."""
         entries = list(index) if isinstance(index, tuple) else [index]
-        value: Any = Formula(self.builder.cast(self.scalar(given), target.dtype), shape_of(given))
 
         def write(window: Place, row: Any) -> None:
-            root = self.scalar(row)
-            if adds:
-                root = self.builder.make("add", (self.scalar(window), root), window.dtype)
-            self.loops.elementwise(Formula(root, window.shape), window)
+            added = zip(self.parts(window), self.parts(row), strict=True) if adds else ()
+            for part, more in list(added)[: 2 if is_complex(window) else 1]:
+                root = self.builder.make("add", (self.scalar(part), self.scalar(more)), part.dtype)
+                self.fill(self.formula(root, part.shape), part)
+            if not adds:
+                self.fill(row, window)
 
+        if target.dtype.kind == "c":
+            value: Any = self.pair(given, target.dtype)
+        else:
+            value = self._as(given, target.dtype)
         if not any(isinstance(e, Value) for e in entries):
             window = super()._getitem(target, index)
-            fits = value if value.shape == window.shape else self.broadcast(value, window.shape)
-            write(window, Formula(self.scalar(fits), window.shape))
+            write(window, value if value.shape == window.shape else
+                  self.broadcast(value, window.shape))  # fmt: skip
             return
         picked = self.picked(target, entries)
         stored = value if not value.shape else self.place(value)
         fits = self.broadcast(stored, picked.shape)
-        self._each(picked, fits if isinstance(fits, Place) else self.place(fits), write)
+        self._each(picked, self.place(fits), write)
 
     def picked(self, place: Place, entries: Sequence[Any]) -> Picked:
         """See `Picked`."""
-        kinds = [self.scalar(e).dtype.kind for e in entries if isinstance(e, Value)]
+        kinds = [self._dtype([e]).kind for e in entries if isinstance(e, Value)]
         if any(kind not in "iu" for kind in kinds):
             raise Unrecordable("an index of truth values")
         found = Picked(place, entries)

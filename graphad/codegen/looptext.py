@@ -112,6 +112,8 @@ class LoopText(Text):
         if offset:
             total = str(offset) if total is None else self.put(f"add i64 {total}, {offset}")
         kind = "i8" if dtype == BOOL else element(dtype)
+        if dtype.kind == "c":
+            kind = f"i{8 * dtype.itemsize}"
         return (
             base if total is None else self.put(f"getelementptr {kind}, ptr {base}, i64 {total}")
         )
@@ -143,10 +145,13 @@ class Loops:
         self.text, self.operands = text, operands
 
     # -- one element (or vector) ---------------------------------------------------------------
-    def value(self, root: Scalar, where: Callable[[Place], str]) -> str:
-        """The value of a formula at one position; `where` gives the address of an operand."""
+    def value(
+        self, root: Scalar, where: Callable[[Place], str], names: dict[int, str] | None = None
+    ) -> str:
+        """The value of a formula at one position; `where` gives the address of an operand, `names`
+        what has been computed there."""
         t = self.text
-        names: dict[int, str] = {}
+        names = {} if names is None else names
         stack = [root]
         while stack:
             top = stack[-1]
@@ -210,6 +215,27 @@ class Loops:
 
         vector = own[-1] == 1 and all(s[-1] in (0, 1) for s in others.values())
         self._nest(sizes, vector, emit)
+
+    def together(
+        self, roots: Sequence[Scalar], shape: Sequence[int], targets: Sequence[Place]
+    ) -> None:
+        """Several formulas in one loop, which share what they compute."""
+        if not targets[0].size:
+            return
+        places = list({id(p): p for root in roots for p in self.used(root)}.values())
+        strides = [aligned(p, len(shape), shape) for p in places]
+        sizes, moved = collapsed(shape, [*[p.strides for p in targets], *strides])
+        owns, rest = moved[: len(targets)], moved[len(targets) :]
+        others = dict(zip(map(id, places), rest, strict=True))
+
+        def emit(index: list[str], inner: str | int, lanes: int) -> None:
+            where, names = self._where(index, inner, others), dict[int, str]()
+            values = [self.value(root, where, names) for root in roots]
+            for value, target, own in zip(values, targets, owns, strict=True):
+                place = self._address(target, own, index, inner)
+                self.text.store(value, place, target.dtype)
+
+        self._nest(sizes, False, emit)
 
     def _nest(self, sizes: Sequence[int], vector: bool, emit: Callable[..., None]) -> None:
         """Loops over all axes, the last in vectors."""

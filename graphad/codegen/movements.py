@@ -13,11 +13,11 @@ import numpy as np
 
 from graphad.codegen.loopsums import Reductions
 from graphad.codegen.looptext import LoopText
-from graphad.codegen.places import Formula, Number, Place
+from graphad.codegen.places import Formula, Number, Pair, Place
 from graphad.codegen.recording import Unrecordable
 from graphad.codegen.scalars import Builder, Scalar
 
-Value = Place | Formula | Number
+Value = Place | Formula | Number | Pair
 
 
 class At:
@@ -85,6 +85,11 @@ class Movements:
         self.loops.elementwise(value, made)
         return made
 
+    def fill(self, value: Any, target: Place) -> None:
+        """Write a value to memory of the same sizes, in the dtype of that."""
+        root = self.builder.cast(self.scalar(value), target.dtype)
+        self.loops.elementwise(self.formula(root, target.shape), target)
+
     def computed(self, value: Any) -> Any:
         """A value that can be read several times: a formula is computed, now."""
         if not isinstance(value, Formula) or value.root.op in ("load", "const"):
@@ -137,7 +142,9 @@ class Movements:
             return Formula(self.scalar(x), shape)
         place = self.place(x)
         if not place.is_contiguous:
-            place = self.place(Formula(self.scalar(place), place.shape))
+            lies = self.temporary(place.dtype, place.shape)
+            self.fill(place, lies)
+            place = lies
         return Place(place.base, place.dtype, shape, place.kind, None, place.offset)
 
     def _transpose(self, x: Any, axes: Sequence[int]) -> Place:
@@ -261,7 +268,7 @@ class Movements:
         start = 0
         for part, shape in zip(parts, shapes, strict=True):
             window = made.view(shape, made.strides, start * made.strides[axis])
-            self.loops.elementwise(self._as(part, made.dtype), window)
+            self.fill(part, window)
             start += shape[axis]
         return made
 
@@ -278,7 +285,7 @@ class Movements:
 
 def shape_of(value: Any) -> tuple[int, ...]:
     """The shape of a value; numbers have none."""
-    return value.shape if isinstance(value, Place | Formula) else ()
+    return value.shape if isinstance(value, Place | Formula | Pair) else ()
 
 
 def _inserted(shape: Sequence[int], axis: int) -> list[int]:

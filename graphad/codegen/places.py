@@ -78,6 +78,24 @@ class Formula:
         self.root, self.shape = root, tuple(shape)
 
 
+COMPLEX: dict[np.dtype, np.dtype] = {  # the dtype of a part
+    np.dtype("complex128"): np.dtype("float64"),
+    np.dtype("complex64"): np.dtype("float32"),
+}
+
+
+class Pair:
+    """Complex numbers by their parts, which are formulas, places or numbers of a float dtype."""
+
+    __slots__ = ("dtype", "imag", "real", "shape")
+
+    def __init__(
+        self, real: Formula | Place | Number, imag: Formula | Place | Number, dtype: np.dtype,
+        shape: Sequence[int],
+    ) -> None:  # fmt: skip
+        self.real, self.imag, self.dtype, self.shape = real, imag, dtype, tuple(shape)
+
+
 class Number:
     """A single number in a register."""
 

@@ -18,11 +18,12 @@ import numpy as np
 
 from graphad.codegen import kernels, link, llvm
 from graphad.codegen.arrays import layout as offsets
+from graphad.codegen.loopcomplex import is_kept_in_memory
 from graphad.codegen.loopdriver import Entered, driver
 from graphad.codegen.loopentry import RELEASE, LoopEntry, symbol
 from graphad.codegen.loopinner import Nested
 from graphad.codegen.looptext import LoopText
-from graphad.codegen.places import Number, Place
+from graphad.codegen.places import COMPLEX, Number, Place
 from graphad.codegen.recording import Unrecordable
 from graphad.codegen.scalars import DTYPES
 from graphad.codegen.steps import concrete
@@ -106,7 +107,7 @@ class Code:
         self.types = [concrete(plan.values[i].type, sizes) for i in range(count)]
         stacked = plan.outputs[layout.carries : layout.carries + layout.outputs]
         self.stacked = [concrete(plan.values[n].type, sizes) for n in stacked]
-        if not {t.dtype for t in (*self.types, *self.stacked)} <= DTYPES:
+        if not {t.dtype for t in (*self.types, *self.stacked)} <= DTYPES | COMPLEX.keys():
             raise Unrecordable("a dtype")
         writer = _Writer(layout, plan, sizes)
         loop = writer.function(self.types, self.stacked)
@@ -146,7 +147,9 @@ def _size(kind: Any) -> int:
 def _ordered(array: Any, kind: Any) -> Any:
     """An array in C order, and aligned; numbers stay."""
     if not isinstance(array, np.ndarray):
-        return array
+        return complex(array) if kind.dtype.kind == "c" else array
+    if not array.ndim and kind.dtype.kind == "c":
+        return complex(array)
     return np.require(np.asarray(array), kind.dtype, ["C", "A"]) if array.ndim else array[()]
 
 
@@ -168,7 +171,7 @@ class _Writer:
                  *[f"stack{k}" for k in range(len(stacked))]]  # fmt: skip
         starts: dict[int, str] = {}
         for i, kind in enumerate(types):  # what is read once
-            if not kind.ndim and not c <= i < c + r:
+            if not is_kept_in_memory(kind) and not c <= i < c + r:
                 starts[i] = t.read(f"%given{i}", kind.dtype)
         t.do("br label %step")
         t.label("step")
@@ -228,15 +231,15 @@ class _Writer:
     ) -> Place | Number:
         t, layout = self.text, self.layout
         if i < layout.carries:
-            if kind.ndim:
+            if is_kept_in_memory(kind):
                 return Place(f"%given{i}", kind.dtype, kind.shape, "carry")
             phis[i] = f"%carry{i}"
             return Number(phis[i], kind.dtype)
         if i >= layout.carries + layout.rows:
-            fixed = Number(starts[i], kind.dtype) if not kind.ndim else None
+            fixed = Number(starts[i], kind.dtype) if i in starts else None
             return fixed or Place(f"%given{i}", kind.dtype, kind.shape, "fixed")
         row = t.at(f"%given{i}", kind.dtype, 0, [(index, int(np.prod(kind.shape, dtype=int)))])
-        if kind.ndim:
+        if is_kept_in_memory(kind):
             return Place(row, kind.dtype, kind.shape, "row")
         return Number(t.read(row, kind.dtype), kind.dtype)
 
@@ -245,7 +248,7 @@ class _Writer:
         t, steps = self.text, self.steps
         size = int(np.prod(kind.shape, dtype=int))
         row = t.at(f"%stack{k}", kind.dtype, 0, [(spot, size)])
-        if not kind.ndim:
+        if not is_kept_in_memory(kind):
             t.store(steps.number(value).name, row, kind.dtype)
             return
         steps.copied(value, Place(row, kind.dtype, kind.shape, "row"))

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from graphad.codegen.loopcomplex import is_complex, is_kept_in_memory
 from graphad.codegen.looppicks import Picks
 from graphad.codegen.looptext import LoopText
 from graphad.codegen.movements import At, Value, is_known, shape_of
-from graphad.codegen.places import Formula, Place
+from graphad.codegen.places import COMPLEX, Formula, Pair, Place
 from graphad.codegen.recording import Instruction, Traced, Unrecordable, recorded
 from graphad.codegen.scalars import VOCABULARY
 from graphad.codegen.vectors import identity
@@ -63,6 +64,8 @@ class Steps(Picks):
     def constant(self, variable: Constant) -> Any:
         """A constant of the body: in formulas, or in memory that is handed over."""
         array = variable.value
+        if not array.ndim and array.dtype.kind == "c":
+            return self.constant_pair(array[()])
         if not array.ndim:
             return Formula(self.builder.const(array, array.dtype), ())
         return self.fixed_place(array)
@@ -141,6 +144,8 @@ class Steps(Picks):
             value = self.broadcast(value, shape)
         if not isinstance(value, Formula) and value.dtype == kind.dtype:
             return value
+        if kind.dtype.kind == "c" or is_complex(value):
+            return self.complex_call("astype", (value, kind.dtype), {})
         return Formula(self.builder.cast(self.scalar(value), kind.dtype), shape)
 
     def call(self, call: Instruction, names: Mapping[str, Any]) -> Any:
@@ -154,6 +159,9 @@ class Steps(Picks):
             return self.reduced(call.function, *given, **keywords)
         if own is not None:
             return own(*given, **keywords)
+        widens = call.function == "astype" and given[1] in COMPLEX
+        if widens or any(is_complex(g) for g in given):
+            return self.complex_call(call.function, given, keywords)
         make = VOCABULARY.get(call.function)
         if make is None:
             raise Unrecordable(call.function)
@@ -184,6 +192,8 @@ class Steps(Picks):
         if isinstance(value, slice):
             parts = [self.argument(v, names) for v in (value.start, value.stop, value.step)]
             return slice(*parts)
+        if isinstance(value, np.complexfloating):
+            return self.constant_pair(value)
         if isinstance(value, np.generic):
             return Formula(self.builder.const(value, value.dtype), ())
         return value
@@ -215,15 +225,14 @@ class Steps(Picks):
             t.copy(aim, source, value.size * value.dtype.itemsize)
             return
         shaped = self.broadcast(value, target.shape) if shape_of(value) != target.shape else value
-        root = self.builder.cast(self.scalar(shaped), target.dtype)
-        self.loops.elementwise(self.formula(root, target.shape), target)
+        self.fill(shaped, target)
 
     def carried(self, owns: Sequence[Place], outputs: Sequence[Any]) -> list[str]:
         """The single carries after a step; arrays are overwritten when all are computed."""
         names: list[str] = []
         moves: list[tuple[Place, Any]] = []
         for own, value in zip(owns, outputs, strict=False):
-            if not own.shape:
+            if not is_kept_in_memory(own):
                 names.append(self.number(value).name)
                 continue
             names.append("")
@@ -247,6 +256,8 @@ class Steps(Picks):
     ) -> Any:  # fmt: skip
         if where is not None:
             raise Unrecordable("a reduction of some elements")
+        if is_complex(x):
+            return self.complex_sum(kind, x, axis, keepdims, dtype, initial)
         shape = shape_of(x)
         axes = tuple(range(len(shape))) if axis is None else (
             (axis,) if isinstance(axis, int) else tuple(axis))  # fmt: skip
@@ -265,7 +276,18 @@ class Steps(Picks):
             return self._reshape_view(made, [1 if a in axes else n for a, n in enumerate(shape)])
         return made if kept else self.number(made)
 
+    def complex_sum(
+        self, kind: str, x: Any, axis: Any, keepdims: bool, dtype: Any, initial: Any
+    ) -> Pair:
+        """The sum of complex numbers: of their parts."""
+        if kind != "sum" or initial is not None or dtype not in (None, x.dtype):
+            raise Unrecordable(f"{kind} of complex numbers")
+        real, imag = [self.reduced(kind, p, axis, keepdims) for p in self.parts(x)]
+        return Pair(real, imag, x.dtype, shape_of(real))
+
     def _matmul(self, a: Any, b: Any) -> Any:
+        if is_complex(a) or is_complex(b):
+            return self.complex_product(a, b, self._matmul)
         first, second = self.place(a), self.place(b)
         rows, columns = len(first.shape), len(second.shape)
         if not 1 <= rows <= 2 or not 1 <= columns <= 2 or first.dtype.kind != "f":

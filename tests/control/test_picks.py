@@ -6,23 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from native_loops import is_native
 
 import graphad as ga
 from graphad.codegen import kernels
-from graphad.codegen.scanned import Loop
 
 pytestmark = pytest.mark.skipif(not kernels.is_possible(), reason="no vector registers")
 RNG = np.random.default_rng(7)
-
-
-def is_native(f: Any) -> bool:
-    """Were all loops that a function has run machine code?"""
-    compiled = f._compiled
-    programs = [compiled.program, *vars(compiled.native or object).values()]
-    bound = [v for p in programs for v in getattr(p, "bound", {}).values()]
-    machines = [v._made["machine"] for v in bound if isinstance(v, Loop) and v._made]
-    codes = [code for machine in machines for code in machine.variants.values()]
-    return bool(codes) and all([code is not None for code in codes])
 
 
 # Bodies: a carry (5, 3), a row of the same shape, a row of four indices from -5 to 4.
