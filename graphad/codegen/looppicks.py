@@ -78,7 +78,7 @@ class Picks(Complexes):
         source = self.place(x)
         picked = self.picked(source, entries)
         made = self.temporary(source.dtype, picked.shape)
-        self._each(picked, made, self.fill)
+        self.each(picked, made, self.fill)
         return made
 
     def put(self, target: Place, index: Any, given: Value, adds: bool) -> None:
@@ -105,7 +105,7 @@ class Picks(Complexes):
         picked = self.picked(target, entries)
         stored = value if not value.shape else self.place(value)
         fits = self.broadcast(stored, picked.shape)
-        self._each(picked, self.place(fits), write)
+        self.each(picked, self.place(fits), write)
 
     def picked(self, place: Place, entries: Sequence[Any]) -> Picked:
         """See `Picked`."""
@@ -117,7 +117,7 @@ class Picks(Complexes):
             raise Unrecordable("elements of nothing")
         return found
 
-    def _each(self, picked: Picked, rows: Place, emit: Callable[[Place, Any], None]) -> None:
+    def each(self, picked: Picked, rows: Place, emit: Callable[[Place, Any], None]) -> None:
         """``emit(window of the array, window of rows)`` for every place of the index."""
         if not rows.size:
             return

@@ -11,13 +11,14 @@ zeros), raise `Unfit`: the NumPy program then runs.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphad.codegen import kernels, llvm
 from graphad.codegen.inside import lies_well
+from graphad.codegen.looppicks import Picked
 from graphad.codegen.module import Content, Module
 from graphad.codegen.movements import shape_of
 from graphad.codegen.naming import Names
@@ -106,6 +107,9 @@ class Whole(Steps):
         op = step.node.op
         plain: Op = op.family.plain if _keeps_zeros(op) else op  # type: ignore[attr-defined]
         return plain
+
+    def each(self, picked: Picked, rows: Place, emit: Callable[[Place, Any], None]) -> None:
+        raise Unrecordable("an index known at run time")
 
     def run(self) -> None:
         for value in self.plan.values:
