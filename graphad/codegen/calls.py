@@ -15,6 +15,7 @@ from graphad.codegen.vocabulary import dtype_name
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.types import TensorType
 from graphad.ir.variable import Constant, Variable
+from graphad.plan.fold import is_plain_product
 from graphad.plan.group import Group, Result
 from graphad.plan.layout import base_of, layout
 from graphad.plan.plan import Plan, Step, Value
@@ -70,15 +71,10 @@ class Callables(dict[Group, Callable[..., Any]]):
 
     def _multiplier(self, step: Step, inside: bool) -> Callable[[Any, Any], Any] | None:
         node = step.node
-        if self.product is None or node.op.name != "matmul" or node.op.params:
+        if self.product is None or not is_plain_product(node):
             return None
         maker = self.maker("fresh", node.types[0]) if inside else None
-        kinds = {v.type.dtype for v in node.inputs}
         dtype = node.types[0].dtype
-        plain = kinds == {dtype} and dtype in (np.dtype("float64"), np.dtype("float32"))
-        axes = [v.ndim for v in node.inputs]
-        if not plain or min(axes) < 2 or max(axes) > 3:
-            return None
         if (dtype, maker is None) not in self._multiply:
             self._multiply[dtype, maker is None] = self.product(dtype, maker or np.empty)
         return self._multiply[dtype, maker is None]
@@ -124,7 +120,10 @@ def kernel_lines(
             made = _result_maker(step, number, shape, writer)
         lines.append(f"{name} = {made}({shape}{kind})")
     operands = []
+    made = None if group.product is None else group.product.output(0)
     for variable in group.arguments:
+        if variable is made:
+            continue
         text, function = names[variable], function_for(variable, group, in_order)
         if function:
             word = dtype_name(variable.dtype)
@@ -134,6 +133,14 @@ def kernel_lines(
             text = f"{function}({text}, {word})"
         operands.append(text)
     called = f"{kernel}({', '.join([*operands, *results])})"
+    if group.product is not None:
+        a, b = [names[v] for v in group.product.inputs]
+        rest = ", ".join([*operands, *results])
+        imports.add("matmul")
+        called = (
+            f"{kernel}({a}, {b}, {rest}) or "
+            f"{kernel}(None, matmul({a}, {b}, out={results[group.place]}), {rest})"
+        )
     if getattr(writer.kernels[group], "gives_results", False):
         called = f"[{', '.join(results)}] = {called}"
     lines.append(called)
@@ -150,18 +157,21 @@ def _result_maker(step: Step, number: int, shape: str, writer: Any) -> str:
         name: str = writer.names.unique("into")
         writer.bound[name] = rooms.Place(writer.plan.values[number].variable)
         least = rooms.LENT // kind.dtype.itemsize
-        return (
-            f"({name} if {shape[:-6]}.size >= {least} else empty)"
-            if shape.endswith(".shape")
-            else name
-        )
-    if not shape.endswith(".shape"):
+        return name if kind.is_static else f"({name} if {_size(shape)} >= {least} else empty)"
+    if kind.is_static:
         return "empty"
     if not writer.room:
         writer.room = writer.names.unique("room")
         writer.bound[writer.room] = rooms.room
     least = rooms.FROM // kind.dtype.itemsize
-    return f"({writer.room} if {shape[:-6]}.size >= {least} else empty)"
+    return f"({writer.room} if {_size(shape)} >= {least} else empty)"
+
+
+def _size(shape: str) -> str:
+    """The number of elements of an array of this shape."""
+    if shape.endswith(".shape"):
+        return f"{shape[:-6]}.size"
+    return shape[1:-1].rstrip(",").replace(", ", " * ")
 
 
 def last_kernel(plan: Plan) -> Step | None:
@@ -185,7 +195,15 @@ def _shape(group: Group, result: Result, names: dict[Variable, str]) -> str:
     if all(isinstance(size, int) for size in shape):
         return str(shape)
     sizes = {axis: names[v] for o in group.operands for axis, v in o.sizes}
-    for operand in group.operands:
+    operands = list(group.operands)
+    if group.product is not None:  # in C order, as its result would be
+        a, b = group.product.inputs
+        last = len(group.frame) - 1
+        stack = a if a.ndim == len(group.frame) else b
+        sizes = {axis: f"{names[stack]}.shape[{axis}]" for axis in range(last - 1)}
+        sizes |= {last - 1: f"{names[a]}.shape[-2]", last: f"{names[b]}.shape[-1]"}
+        operands = [o for o in operands if o.variable is not group.product.output(0)]
+    for operand in operands:
         if operand.windows:
             continue
         if operand.axes == result.axes and operand.variable.type.shape == shape:
@@ -193,7 +211,7 @@ def _shape(group: Group, result: Result, names: dict[Variable, str]) -> str:
         for position, axis in enumerate(operand.axes):
             if axis is not None:
                 sizes.setdefault(axis, f"{names[operand.variable]}.shape[{position}]")
-    for operand in group.operands:
+    for operand in operands:
         for position, axis in enumerate(operand.axes):
             if axis is not None and axis in operand.covers:
                 sizes.setdefault(axis, f"{names[operand.variable]}.shape[{position}]")

@@ -6,21 +6,35 @@ work is divided among threads. A tile of rows and vectors is kept
 in registers; matrices b that lie across, or whose rows would meet in the same lines of the cache,
 are copied first. What suits BLAS better (large matrices, single rows) is left to it.
 
-    ptr @enter22(self, arguments, count):  a, b, c → are they done? by numbers of axes
+    i32 @multiply22(self, a, b, c, after, given, extra):  how it went, by numbers of axes
+    ptr @enter22(self, arguments, count):                 a, b, c → are they done?
+
+Pieces of c are handed on to `after` while they lie in the cache: what is left to do with a product
+(`folding`). `extra` is what that costs, in multiplications.
 """
 
 from __future__ import annotations
 
 import functools
+import zlib
 from typing import Any
 
 import numpy as np
 
-from graphad.codegen import llvm
+from graphad.codegen import link, llvm
 from graphad.codegen.arrays import layout
-from graphad.codegen.gemmtext import COLUMNS, FIELDS, ROWS, Products
-from graphad.codegen.kernels import Sharing
+from graphad.codegen.gemmtext import (
+    COLUMNS,
+    FIELDS,
+    LOW,
+    POINTERS,
+    ROWS,
+    SHALLOW,
+    WIDE,
+    Products,
+)  # fmt: skip
 from graphad.codegen.objects import ALIGNED, GLOBALS, PLAINLY, Objects
+from graphad.codegen.sharing import Sharing
 from graphad.codegen.vectors import Text
 
 MOST = 1 << 26  # multiplications of one product: BLAS is as fast from here on
@@ -28,6 +42,7 @@ DEEPEST = 1 << 14  # of the inner axis: longer sums lose digits in a single chai
 SHARE = 1 << 22  # multiplications from which threads share the work
 RELEASE = 1 << 15  # multiplications from which the interpreter lock is released
 PAIRS = ((2, 2), (3, 3), (3, 2), (2, 3))  # axes of a and b
+DONE, LEFT, FAILED, OTHER = range(4)  # left to BLAS; an error; c has other sizes
 
 
 def product(
@@ -52,11 +67,31 @@ def product(
     return multiply
 
 
+def symbol(dtype: np.dtype, first: int, second: int, cache: bool | str = False) -> str:
+    """The name by which other machine code calls the product of arrays of so many axes."""
+    text, library = _library(dtype, cache, llvm.width())
+    name = f"graphad_multiply{first}{second}_{zlib.crc32(text.encode())}"
+    link.tell(name, library.address(f"multiply{first}{second}"))
+    return name
+
+
+@functools.cache
+def _library(dtype: np.dtype, cache: bool | str, bits: int) -> tuple[str, llvm.Library]:
+    text = _Entries(dtype, bits).module()
+    return text, _made(text, cache)
+
+
+@functools.cache
+def _made(text: str, cache: bool | str) -> llvm.Library:
+    """The machine code of a text, for good: other code calls it by name."""
+    return llvm.Library(text, cache)
+
+
 @functools.cache
 def _entries(
     dtype: np.dtype, threads: int, cache: bool | str, bits: int
 ) -> dict[tuple[int, int], Any]:
-    library = llvm.Library(_Entries(dtype, bits).module(), cache)
+    library = _library(dtype, cache, bits)[1]
     methods = [llvm.method("product", library.address(f"enter{a}{b}")) for a, b in PAIRS]
     sharing = Sharing(library, methods, threads)
     return {p: llvm.callable_of(m, sharing) for p, m in zip(PAIRS, methods, strict=True)}
@@ -69,18 +104,36 @@ class _Entries(Products):
         """All functions, in LLVM's language."""
         functions = self.functions()
         for pair in PAIRS:
-            functions += self.entry(*pair)
+            functions += [*self.multiply(*pair), *self.entry(*pair)]
         return llvm.module_text(functions, self.declared, GLOBALS)
 
     def entry(self, first: int, second: int) -> list[str]:
-        """Reads a, b and c of so many axes; True where c is done, False where BLAS is better."""
+        """The entry from Python: True where c is done, False where BLAS is better."""
+        t = Text(1, self.declared)
+        objects = Objects(t, layout() or {})
+        self.declared["PyBool_FromLong"] = "declare ptr @PyBool_FromLong(i64)"
+        t.label("start")
+        given = ", ".join([f"ptr {objects.argument(i)}" for i in range(3)])
+        how = t.put(f"call i32 @multiply{first}{second}(ptr %self, {given}, ptr null, ptr null, "
+                    "i64 0)")  # fmt: skip
+        t.do(f"br i1 {t.put(f'icmp eq i32 {how}, {FAILED}')}, label %failed, label %known")
+        t.label("failed")
+        t.do("ret ptr null")
+        t.label("known")
+        done = t.put(f"zext i1 {t.put(f'icmp eq i32 {how}, {DONE}')} to i64")
+        t.do(f"ret ptr {t.put(f'call ptr @PyBool_FromLong(i64 {done})')}")
+        head = f"define ptr @enter{first}{second}(ptr %self, ptr %arguments, i64 %count)"
+        return [f"{head} {PLAINLY} {{", *t.lines, "}"]
+
+    def multiply(self, first: int, second: int) -> list[str]:
+        """The product of objects with so many axes: DONE, or why not."""
         objects = Objects(Text(1, self.declared), layout() or {})
         t, size = objects.text, self.size
         self.declared["llvm.umin.i64"] = "declare i64 @llvm.umin.i64(i64, i64)"
-        self.declared["PyBool_FromLong"] = "declare ptr @PyBool_FromLong(i64)"
         t.label("start")
         t.do(f"%p = alloca [{len(FIELDS)} x i64], align 8")
-        a, b, c = (objects.array(objects.argument(i), ALIGNED) for i in range(3))
+        a, b, c = (objects.array(one, ALIGNED) for one in ("%a", "%b", "%c"))
+        unlike = Objects(t, objects.layout)  # c has other sizes
 
         def part(array: tuple[str, str, str], which: int, axis: int) -> str:
             return objects.field(array[which], 8 * axis, "i64")
@@ -91,10 +144,15 @@ class _Entries(Products):
         stack = part(a, 1, 0) if first == 3 else part(b, 1, 0) if second == 3 else "1"
         if first == second == 3:
             objects.wrong(t.put(f"icmp ne i64 {stack}, {part(b, 1, 0)}"))
+        last = max(first, second) - 1
+        known = [(m, last - 1), (n, last), *([(stack, 0)] if last == 2 else [])]
+        for value, axis in known:
+            unlike.wrong(t.put(f"icmp ne i64 {value}, {part(c, 1, axis)}"))
         work = t.put(f"mul i64 {m}, {t.put(f'mul i64 {n}, {k}')}")
         objects.wrong(t.put(f"icmp ugt i64 {work}, {MOST}"))
         all_work = t.put(f"mul i64 {work}, {stack}")
         objects.wrong(t.put(f"icmp eq i64 {all_work}, 0"))
+        all_work = t.put(f"add i64 {all_work}, %extra")
         objects.wrong(t.put(f"icmp ult i64 {m}, 4"))
         vectors = t.put(f"udiv i64 {t.put(f'add i64 {n}, {self.lanes - 1}')}, {self.lanes}")
         used = t.put(f"mul i64 {n}, 4")
@@ -107,17 +165,31 @@ class _Entries(Products):
         either = t.put(f"or i1 {t.put(unfit[0])}, {t.put(unfit[1])}")
         dots = functools.reduce(lambda x, y: t.put(f"and i1 {x}, {t.put(y)}"), along, "true")
         objects.wrong(t.put(f"and i1 {either}, {t.put(f'xor i1 {dots}, true')}"))
-        row_blocks = t.put(f"udiv i64 {t.put(f'add i64 {m}, {ROWS - 1}')}, {ROWS}")
-        column_blocks = t.put(f"udiv i64 {t.put(f'add i64 {n}, {COLUMNS - 1}')}, {COLUMNS}")
+        flat = [t.put(f"icmp ule i64 {k}, {SHALLOW}"), t.put("icmp ne ptr %after, null"),
+                t.put(f"icmp eq i64 {part(b, 2, second - 1)}, {size}")]  # fmt: skip
+        low = functools.reduce(lambda x, y: t.put(f"and i1 {x}, {y}"), flat)
+        most_rows = t.put(f"select i1 {low}, i64 {LOW}, i64 {ROWS}")
+        most_columns = t.put(f"select i1 {low}, i64 {WIDE}, i64 {COLUMNS}")
+
+        def blocks(count: str, most: str) -> str:
+            more = t.put(f"add i64 {count}, {t.put(f'sub i64 {most}, 1')}")
+            return t.put(f"udiv i64 {more}, {most}")
+
+        row_blocks, column_blocks = blocks(m, most_rows), blocks(n, most_columns)
         c_down = t.put(f"mul i64 {n}, {size}")
         values = [a[0], b[0], c[0], m, n, k, part(a, 2, first - 2), part(a, 2, first - 1),
                   part(b, 2, second - 2), part(b, 2, second - 1), c_down,
                   part(a, 2, 0) if first == 3 else "0", part(b, 2, 0) if second == 3 else "0",
-                  t.put(f"mul i64 {m}, {c_down}"), row_blocks, column_blocks]  # fmt: skip
+                  t.put(f"mul i64 {m}, {c_down}"), most_rows, most_columns,
+                  row_blocks, column_blocks, "%after", "%given"]  # fmt: skip
         for i, (name, value) in enumerate(zip(FIELDS, values, strict=True)):
             place = t.put(f"getelementptr i64, ptr %p, i64 {i}")
-            t.do(f"store {'ptr' if name in 'abc' else 'i64'} {value}, ptr {place}")
+            t.do(f"store {'ptr' if name in POINTERS else 'i64'} {value}, ptr {place}")
         pieces = t.put(f"mul i64 {stack}, {t.put(f'mul i64 {row_blocks}, {column_blocks}')}")
+        t.do(f"br i1 {unlike.bad}, label %other, label %same")
+        t.label("other")
+        t.do(f"ret i32 {OTHER}")
+        t.label("same")
         t.do(f"br i1 {objects.bad}, label %unfit, label %fit")
         t.label("fit")
         large = t.put(f"icmp ugt i64 {all_work}, {SHARE}")
@@ -131,7 +203,7 @@ class _Entries(Products):
         )
         t.do(f"br i1 {t.put(f'icmp eq ptr {result}, null')}, label %failed, label %shared.done")
         t.label("failed")
-        t.do("ret ptr null")
+        t.do(f"ret i32 {FAILED}")
         t.label("shared.done")
         t.do(f"call void @Py_DecRef(ptr {result})")
         t.do("br label %done")
@@ -151,10 +223,8 @@ class _Entries(Products):
         full = t.put(f"phi i32 [ {one}, %unlocked ], [ {other}, %locked ]")
         t.do(f"br i1 {t.put(f'icmp eq i32 {full}, 0')}, label %done, label %unfit")
         t.label("done")
-        t.do(f"ret ptr {t.put('call ptr @PyBool_FromLong(i64 1)')}")
+        t.do(f"ret i32 {DONE}")
         t.label("unfit")
-        t.do(f"ret ptr {t.put('call ptr @PyBool_FromLong(i64 0)')}")
-        head = (
-            f"define ptr @enter{first}{second}(ptr %self, ptr %arguments, i64 %count) {PLAINLY} {{"
-        )
-        return [head, *t.lines, "}"]
+        t.do(f"ret i32 {LEFT}")
+        given = "ptr %self, ptr %a, ptr %b, ptr %c, ptr %after, ptr %given, i64 %extra"
+        return [f"define i32 @multiply{first}{second}({given}) {PLAINLY} {{", *t.lines, "}"]

@@ -2,7 +2,10 @@
 
     i32 @products(ptr %p, i64 %first, i64 %last):  blocks of rows and columns, as of a nest
 
-Sizes and strides (in bytes) are read from the block of parameters, see `FIELDS`.
+Sizes and strides (in bytes) are read from the block of parameters, see `FIELDS`. What is to be
+done with a piece of c while it lies in the cache, if anything, is a function (`folding`):
+
+    i32 %after(ptr %given, i64 %stack, i64 %row, i64 %rows, i64 %column, i64 %columns)
 """
 
 from __future__ import annotations
@@ -14,10 +17,14 @@ from graphad.codegen.dottext import STRIDES as DOTS
 from graphad.codegen.objects import PLAINLY
 from graphad.codegen.vectors import Text, element
 
-ROWS, COLUMNS = 192, 128  # of c that are one piece of work
+ROWS, COLUMNS = 192, 128  # of c that are one piece of work;
+LOW, WIDE = 24, 1024  # with something to do after it, of sums of up to
+SHALLOW = 64  # terms: then memory counts, which likes long rows
 DEPTH = 16  # rows of b that are turned at a time, so that they stay in the first cache
 FIELDS = ("a", "b", "c", "m", "n", "k", "a_down", "a_along", "b_down", "b_along", "c_down",
-          "a_step", "b_step", "c_step", "row_blocks", "column_blocks")  # fmt: skip
+          "a_step", "b_step", "c_step", "most_rows", "most_columns", "row_blocks",
+          "column_blocks", "after", "given")  # fmt: skip
+POINTERS = ("a", "b", "c", "after", "given")
 STRIDES = "i64 %k, i64 %a_down, i64 %a_along, i64 %b_down, i64 %c_down"
 GIVEN = STRIDES  # they are handed on under the same names
 
@@ -227,7 +234,7 @@ done:
         size, on_copy = self.size, GIVEN.replace("%b_down", "%down")
         loads = "\n".join([
             f"  %at.{name} = getelementptr i64, ptr %p, i64 {i}\n"
-            f"  %{name} = load {'ptr' if name in 'abc' else 'i64'}, ptr %at.{name}"
+            f"  %{name} = load {'ptr' if name in POINTERS else 'i64'}, ptr %at.{name}"
             for i, name in enumerate(FIELDS)
         ])  # fmt: skip
         return f"""define internal i32 @products(ptr %p, i64 %first, i64 %last) {PLAINLY} {{
@@ -245,6 +252,7 @@ start:
   %lie = and i1 %a.lies, %b.lies
   %long = icmp uge i64 %k, {self.shortest}
   %along = and i1 %lie, %long
+  %alone = icmp eq ptr %after, null
   br label %piece
 piece:
   %u = phi i64 [ %first, %start ], [ %u.next, %next ]
@@ -252,12 +260,12 @@ piece:
   %x = urem i64 %u, %per
   %r = udiv i64 %x, %column_blocks
   %q = urem i64 %x, %column_blocks
-  %row = mul i64 %r, {ROWS}
+  %row = mul i64 %r, %most_rows
   %rows.left = sub i64 %m, %row
-  %rows = call i64 @llvm.umin.i64(i64 %rows.left, i64 {ROWS})
-  %column = mul i64 %q, {COLUMNS}
+  %rows = call i64 @llvm.umin.i64(i64 %rows.left, i64 %most_rows)
+  %column = mul i64 %q, %most_columns
   %columns.left = sub i64 %n, %column
-  %columns = call i64 @llvm.umin.i64(i64 %columns.left, i64 {COLUMNS})
+  %columns = call i64 @llvm.umin.i64(i64 %columns.left, i64 %most_columns)
   %a.s = mul i64 %s, %a_step
   %a.r = mul i64 %row, %a_down
   %a.o = add i64 %a.s, %a.r
@@ -275,7 +283,7 @@ piece:
   br i1 %along, label %dots, label %other
 dots:
   call void @dots(ptr %a.at, ptr %b.at, ptr %c.at, i64 %rows, i64 %columns, {DOTS})
-  br label %next
+  br label %made
 other:
   br i1 %copied, label %copy, label %straight
 copy:
@@ -289,10 +297,16 @@ pack:
   %down = mul i64 %columns, {size}
   call void @block(ptr %a.at, ptr %to, ptr %c.at, i64 %rows, i64 %columns, {on_copy})
   call void @free(ptr %to)
-  br label %next
+  br label %made
 straight:
   call void @block(ptr %a.at, ptr %b.at, ptr %c.at, i64 %rows, i64 %columns, {GIVEN})
-  br label %next
+  br label %made
+made:
+  br i1 %alone, label %next, label %go.on
+go.on:
+  %how = call i32 %after(ptr %given, i64 %s, i64 %row, i64 %rows, i64 %column, i64 %columns)
+  %well = icmp eq i32 %how, 0
+  br i1 %well, label %next, label %full
 next:
   %u.next = add i64 %u, 1
   %more = icmp ult i64 %u.next, %last

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -10,11 +9,13 @@ from typing import Any
 from graphad.codegen import llvm, mathlib
 from graphad.codegen.arrays import layout
 from graphad.codegen.entry import Entry
+from graphad.codegen.folding import Folded, multiplied
 from graphad.codegen.inside import described
 from graphad.codegen.loops import Loop
 from graphad.codegen.nest import Nest
 from graphad.codegen.objects import GLOBALS
-from graphad.codegen.threads import Task, available_threads, crew
+from graphad.codegen.sharing import Sharing
+from graphad.codegen.threads import available_threads
 from graphad.plan.group import Group
 
 
@@ -35,12 +36,17 @@ class Kernels:
         offsets = layout()
         assert offsets is not None
         known: dict[Any, int] = {}  # groups that differ in their variables alone share a kernel
-        numbers = [known.setdefault(described(group), i) for i, group in enumerate(groups)]
+        numbers = [known.setdefault((described(group), multiplied(group)), i)
+                   for i, group in enumerate(groups)]  # fmt: skip
         for i in known.values():
-            loop = Loop(groups[i])
+            folded = groups[i].product is not None
+            loop = Loop(groups[i].by_rows() if folded else groups[i])
             nest = Nest(loop, f"nest{i}", llvm.width(), declared)
             functions += nest.write()
-            functions += Entry(nest, f"kernel{i}", offsets).write()
+            if folded:
+                functions += Folded(nest, f"kernel{i}", offsets, cache).write()
+            else:
+                functions += Entry(nest, f"kernel{i}", offsets).write()
             self.loops.append(loop)
             self.nests.append(nest)
         self.text = llvm.module_text(functions, declared, GLOBALS)
@@ -53,42 +59,6 @@ class Kernels:
         sharing = Sharing(self._library, list(methods.values()), self.threads)
         made = {i: llvm.callable_of(method, sharing) for i, method in methods.items()}
         self.functions = [made[i] for i in numbers]
-
-
-class Sharing:
-    """What a kernel holds on to: its machine code, and how its chunks are divided."""
-
-    def __init__(self, library: llvm.Library, methods: Sequence[Any], threads: int) -> None:
-        self.keep = (library, methods)
-        self.threads = threads
-
-    def share(self, nest: int, parameters: int, chunks: int, several: bool = True) -> None:
-        """Run all chunks, each exactly once, on up to `threads` threads; wait for all of them.
-        Not `several`: on this one."""
-        run = _as_function(nest)
-        parts = min(self.threads, chunks) if several else 1
-        if parts == 1:
-            _check(run(parameters, 0, chunks))
-            return
-        bounds = [chunks * i // parts for i in range(parts + 1)]
-        tasks = [Task(run, parameters, bounds[i], bounds[i + 1]) for i in range(1, parts)]
-        full = crew(self.threads).share(tasks, lambda: run(parameters, 0, bounds[1]))
-        for task in tasks:
-            if task.error is not None:
-                raise task.error
-        _check(full or any([task.result for task in tasks]))
-
-
-def _check(full: int) -> None:
-    if full:
-        raise MemoryError("no memory for the rows that a kernel keeps")
-
-
-@functools.lru_cache(maxsize=1024)
-def _as_function(address: int) -> Any:
-    """A nest as a function; ctypes releases the interpreter lock while it runs."""
-    kind = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-    return kind(address)
 
 
 @functools.cache

@@ -29,6 +29,7 @@ from graphad.ir.graph import Graph
 from graphad.ir.hooks import hooks
 from graphad.ir.op import Op
 from graphad.plan import Plan, make_plan
+from graphad.plan.fold import fold_products
 from graphad.plan.fuse import fuse
 from graphad.plan.group import Group
 
@@ -160,4 +161,6 @@ def fused_plan(graph: Graph) -> Plan | None:
     units = fuse(graph, roles(kernels.functions()))
     if not any(isinstance(unit, Group) for unit in units):
         return None
+    if not acts(graph):  # kernels of such programs are careful ones
+        units = fold_products(graph, units)
     return make_plan(graph, units)

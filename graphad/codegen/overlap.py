@@ -19,7 +19,7 @@ import numpy as np
 
 from graphad.codegen import llvm
 from graphad.codegen.calls import SPACE
-from graphad.codegen.kernels import Sharing
+from graphad.codegen.sharing import Sharing
 from graphad.codegen.vectors import Text, element
 from graphad.ir.families.common import fill_sizes
 

@@ -200,7 +200,7 @@ class Writer:
         kernel = self._named(self.kernels[group])
         self._fused.update(step.outputs)
         numbers = dict(zip(group.inputs, step.inputs, strict=True))
-        names = {v: self.operand(numbers[v], None) for v in group.arguments}
+        names = {v: self.operand(numbers[v], None) for v in group.given}
         results = [self.names.value(self.plan.values[n]) for n in step.outputs]
         if getattr(self.kernels[group], "makes_results", False):
             return [f"{', '.join(results)} = {kernel}({', '.join(names.values())})"]

@@ -55,6 +55,8 @@ def whole_program(
     """The program of a plan with fused groups as one native function, for inputs of these shapes;
     None where it cannot be, or is not worth it."""
     calls = sum([not step.node.op.family.views(step.node.op.params) for step in plan.steps])
+    calls += sum([step.group is not None and step.group.product is not None
+                  for step in plan.steps])  # fmt: skip
     if calls < LEAST_STEPS or len(plan.steps) > MOST_STEPS:
         return None
     sizes: dict[Atom, int] = {}
@@ -134,6 +136,10 @@ class Whole(Steps):
         numbers = dict(zip(group.inputs, step.inputs, strict=True))
         places = []
         for variable in group.arguments:
+            if group.product is not None and variable is group.product.output(0):
+                a, b = [self._shaped(numbers[v]) for v in group.product.inputs]
+                places.append(self.place(self._matmul(a, b)))  # it stays in the cache
+                continue
             place = self.place(self._shaped(numbers[variable]))
             places.append(place if lies_well(group, variable, place) else self._pack(place))
         made = [self.temporary(self.type(n).dtype, self.shape(n)) for n in step.outputs]

@@ -82,7 +82,7 @@ def cost(plan: Plan) -> Cost:
 
 def step_cost(plan: Plan, step: Step) -> StepCost:
     """The cost of one step."""
-    nodes = (step.node,) if step.group is None else step.group.nodes
+    nodes = (step.node,) if step.group is None else step.group.members
     flops: Any = 0
     for node in nodes:
         flops += node.op.family.flops(node)

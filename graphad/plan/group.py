@@ -102,7 +102,8 @@ class Group:
     """Nodes of one loop nest. `sources` say for each operand of each node whether it is a value
     of the group (a Variable) or comes from outside (an Operand); frame[inner:] is the inner loop.
     `loose` are operands that are read where they lie, with strides: "rows" or "strided", see
-    `layout`.
+    `layout`. `product` is the product of matrices that gives one of the operands, if it is a part
+    of the group (`fold`): it is computed piece by piece, each before the loops over it.
     """
 
     def __init__(
@@ -114,19 +115,57 @@ class Group:
         operands: tuple[Operand, ...],
         results: tuple[Result, ...],
         loose: Mapping[Variable, str] | None = None,
+        product: Apply | None = None,
     ) -> None:
         self.nodes, self.sources, self.frame, self.inner = nodes, sources, frame, inner
         self.operands, self.results, self.loose = operands, results, loose or {}
+        self.product = product
+
+    def with_product(self, product: Apply) -> Group:
+        """The group with a product of matrices in it, whose result it alone reads."""
+        return Group(self.nodes, self.sources, self.frame, self.inner, self.operands,
+                     self.results, self.loose, product)  # fmt: skip
+
+    def by_rows(self) -> Group:
+        """The same computation with the last axis as the inner loop."""
+        return Group(self.nodes, self.sources, self.frame, len(self.frame) - 1, self.operands,
+                     self.results, self.loose, self.product)  # fmt: skip
+
+    @property
+    def read(self) -> tuple[Variable, ...]:
+        """The variables that the loops read, each once, but for the product."""
+        found = read_by(self.operands)
+        if self.product is not None:
+            del found[self.product.output(0)]
+        return tuple(found)
 
     @property
     def inputs(self) -> tuple[Variable, ...]:
-        """The variables that are read, each once."""
-        return tuple(read_by(self.operands))
+        """The variables that are read, each once; first those that are multiplied."""
+        factors = () if self.product is None else self.product.inputs
+        return tuple(dict.fromkeys([*factors, *self.read]))
+
+    @property
+    def members(self) -> tuple[Apply, ...]:
+        """All that is computed: the nodes, after the product if there is one."""
+        return self.nodes if self.product is None else (self.product, *self.nodes)
 
     @property
     def arguments(self) -> list[Variable]:
-        """What is read, in the order of the call; constants that are numbers stand in the code."""
+        """What the loops read, in order; constants that are numbers stand in the code."""
+        return [v for v in read_by(self.operands) if v.ndim or not isinstance(v, Constant)]
+
+    @property
+    def given(self) -> list[Variable]:
+        """What a call is given, in order: the factors of a product instead of that."""
         return [v for v in self.inputs if v.ndim or not isinstance(v, Constant)]
+
+    @property
+    def place(self) -> int:
+        """Of a group with a product: the result in whose memory that is computed."""
+        assert self.product is not None
+        dtypes = [result.variable.dtype for result in self.results]
+        return dtypes.index(self.product.output(0).dtype)
 
     @property
     def outputs(self) -> tuple[Variable, ...]:

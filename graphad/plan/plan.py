@@ -126,7 +126,7 @@ class Plan(Record):
         rows = []
         for i, step in enumerate(self.steps):
             outputs = ", ".join(f"v{n}" for n in step.outputs)
-            inputs = ", ".join(self._operand(n) for n in step.inputs)
+            inputs = ", ".join(self._operands(step))
             notes = [f"in the memory of v{step.reuse}"] if step.reuse is not None else []
             value = self.values[step.outputs[0]]
             if value.root != value.number:
@@ -137,7 +137,7 @@ class Plan(Record):
             types = ", ".join(str(self.values[n].type) for n in step.outputs)
             rows.append(f"{i:>4}  {outputs} = {what}({inputs}): {types}{note}")
             if step.group is not None:
-                rows.append(f"          of {', '.join(n.op.name for n in step.group.nodes)}")
+                rows.append(f"          of {', '.join(n.op.name for n in step.group.members)}")
         results = [
             self._operand(n) + (" (copied)" if i in self.copies else "")
             for i, n in enumerate(self.outputs)
@@ -160,6 +160,14 @@ class Plan(Record):
             a for v in self.values for s in v.type.shape if isinstance(s, Dim) for a in s.atoms()
         }
         return {a[1]: size for a in atoms if a[0] == "name"}
+
+    def _operands(self, step: Step) -> list[str]:
+        group = step.group
+        if group is None or group.product is None:
+            return [self._operand(n) for n in step.inputs]
+        numbers = dict(zip(group.inputs, step.inputs, strict=True))
+        a, b, *rest = [self._operand(numbers[v]) for v in (*group.product.inputs, *group.read)]
+        return [f"{a} @ {b}", *rest]
 
     def _operand(self, number: int) -> str:
         value = self.values[number]

@@ -153,7 +153,7 @@ def _told(
 
 def _shares(step: Step, sizes: Mapping[Any, int]) -> list[tuple[Apply, float]]:
     """The nodes of a step, each with its share of the operations."""
-    nodes = [step.node] if step.group is None else list(step.group.nodes)
+    nodes = [step.node] if step.group is None else list(step.group.members)
     work = [float(_known(n.op.family.flops(n), sizes) or 0) for n in nodes]
     total = sum(work)
     return [(n, w / total if total else 1 / len(nodes)) for n, w in zip(nodes, work, strict=True)]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import graphad as ga
-from graphad.codegen import gemm, llvm
+from graphad.codegen import gemm
 
 pytest.importorskip("llvmlite")
 
@@ -19,14 +19,6 @@ SIZES = [(4, 4, 1), (4, 8, 3), (7, 13, 9), (16, 32, 32), (9, 97, 5), (193, 130, 
 
 def random(shape: tuple[int, ...], dtype: str) -> np.ndarray:
     return RNG.normal(size=shape).astype(dtype)
-
-
-@pytest.fixture(params=[128, 256, 512])
-def bits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    if request.param > llvm.width():
-        pytest.skip("wider than the registers of this processor")
-    monkeypatch.setattr(llvm, "width", lambda: request.param)
-    return int(request.param)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -52,8 +44,8 @@ def test_stacks(bits: int) -> None:
         np.testing.assert_allclose(multiply(one, other), one @ other, rtol=1e-12, atol=1e-12)
 
 
-def test_the_same_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gemm, "SHARE", 0)
+@pytest.mark.usefixtures("shared")
+def test_the_same_for_any_number_of_threads() -> None:
     a, b = random((500, 70), "float32"), random((70, 300), "float32")
     first, *others = [gemm.product(np.dtype("float32"), threads=n)(a, b) for n in (1, 2, 4)]
     for other in others:
@@ -84,7 +76,7 @@ def test_programs_use_them() -> None:
     arrays = [random((3000, 64), "float64"), random((64, 32), "float64")]
     for a, b in zip(f(*arrays), g(*arrays), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11)
-    assert "multiply_float64(x, w)" in f.source
+    assert "multiply_float64(v7, v4)" in f.source and "kernel0(x, w, v3, v4) or " in f.source
     assert any("matmul" in row.label for row in f.profile(*arrays, seconds=0.01).steps)
 
 
@@ -124,9 +116,9 @@ def test_threads_do_not_share_memory_of_a_call() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_sums_along_vectors(bits: int, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("shared")
+def test_sums_along_vectors(bits: int, dtype: str) -> None:
     """An inner axis that lies along memory in both, as in gradients of weights."""
-    monkeypatch.setattr(gemm, "SHARE", 0)
     made = [gemm.product(np.dtype(dtype), threads=n) for n in (1, 3)]
     bound = 1e-12 if dtype == "float64" else 1e-4
     for m, n, k in [(16, 40, 1000), (4, 1, 519), (9, 7, 20_000), (200, 131, 290), (5, 3, 256)]:

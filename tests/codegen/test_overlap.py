@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import graphad as ga
-from graphad.codegen import llvm, overlap
+from graphad.codegen import overlap
 from graphad.ops.signal.windows import overlap_add
 from graphad.testing import check_grads
 
@@ -26,14 +26,6 @@ CASES: list[Any] = [
     ((), (4000,), (9,), (1,), (3,)),
     ((1, 7, 1), (99,), (30,), (2,), (1,)),
 ]
-
-
-@pytest.fixture(params=[128, 256, 512])
-def bits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    if request.param > llvm.width():
-        pytest.skip("wider than the registers of this processor")
-    monkeypatch.setattr(llvm, "width", lambda: request.param)
-    return int(request.param)
 
 
 def windows(case: Any, dtype: str) -> tuple[np.ndarray, Any]:
