@@ -24,6 +24,7 @@ from graphad.codegen.lock import compiling
 WORTH = 0.05  # seconds of running after which machine code is worth its compilation,
 STEPS = 100  # for programs of up to so many steps; for longer ones in proportion
 LOADING = 4  # lengths more for the first machine code in a process: it loads the compiler
+AGAIN = 1000  # calls after which a refused program is tried again, then twice as many
 ENOUGH = (3, 0.002, 30)  # a tier is known after so many calls, if they took as long, or so many
 PAUSE = 0.001  # seconds in which the call that asks for machine code goes on and returns
 
@@ -54,6 +55,7 @@ class Tiers:
         self.began = time.process_time()
         self.problem: BaseException | None = None
         self.refused = -1  # arguments of at most so many bytes are faster without machine code
+        self.patience = self.left = AGAIN
         self.shapes: list[tuple[int, ...]] | None = None  # of the arguments at that time
         self._asked = False
         self._done = threading.Event()
@@ -78,8 +80,14 @@ class Tiers:
         return self.spent > WORTH * (self.length + more)
 
     def refusing(self, *arguments: Any) -> Sequence[Any]:
-        """The first tier, being faster on arguments of this size; larger ones are a new try."""
-        if _bytes(arguments) > 4 * self.refused:
+        """The first tier, being faster on arguments of this size; larger ones are a new try. So
+        are many calls: the machine may have been busy with something else at the last one."""
+        self.left -= 1
+        if self.left <= 0:
+            self.patience *= 2
+            self.left = self.patience
+            self._try()
+        elif _bytes(arguments) > 4 * self.refused:
             self._try()
         return self.first(*arguments)
 

@@ -175,6 +175,23 @@ def test_the_slower_tier_goes_and_larger_arguments_are_a_new_try() -> None:
     assert f._run == fast.run
 
 
+def test_what_lost_once_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine may have been busy when the programs were compared."""
+    monkeypatch.setattr(tiers, "AGAIN", 20)
+    f = ga.function([X], ga.sum(ga.exp(X)))
+    compiled = f._compiled
+    fast = compiled.native
+    compiled.__dict__["_native"] = Slow(fast, 0.02)
+    assert f.wait_native()
+    for _ in range(100):
+        f(ARRAY)
+    assert f._run == f._tiers.refusing and f._tiers.patience >= 40
+    f._tiers.native, f._tiers.first = fast, Slow(fast, 0.001).run
+    for _ in range(400):
+        f(ARRAY)
+    assert f._run == fast.run
+
+
 def test_the_faster_tier_stays() -> None:
     f = ga.function([X], ga.sum(ga.exp(X) * X))
     f._tiers.first = Slow(f._compiled.native, 0.01).run
