@@ -11,6 +11,7 @@ from __future__ import annotations
 from graphad.ir.graph import Graph
 from graphad.ir.op import OPS
 from graphad.ir.variable import Apply, Variable
+from graphad.rewrite.pattern import is_outer
 from graphad.rewrite.replacing import New, replace_nodes
 
 
@@ -27,11 +28,10 @@ def improve(graph: Graph) -> Graph:
 
 
 def _product(node: Apply, new: New) -> Variable | None:
-    if node.op.name != "matmul" or min([v.ndim for v in node.inputs]) < 2:
+    strong = node.op.params.get("strong", ())
+    if not is_outer(node) or len(strong) > 1:
         return None
-    (a, b), strong = (new.get(v, v) for v in node.inputs), node.op.params.get("strong", ())
-    if not a.type.shape[-1] == 1 == b.type.shape[-2] or len(strong) > 1:
-        return None
+    a, b = [new.get(v, v) for v in node.inputs]
     made: Variable
     if not strong:
         made = OPS["multiply"](a, b)

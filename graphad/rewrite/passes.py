@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from graphad.ir.graph import Graph
 from graphad.ir.hooks import hooks
-from graphad.ir.variable import Apply
 from graphad.rewrite.algebra import ALGEBRA
 from graphad.rewrite.choices import CHOICES
 from graphad.rewrite.engine import Report, rewrite, tables
 from graphad.rewrite.fold import FOLD
-from graphad.rewrite.pattern import Row, Rule
+from graphad.rewrite.pattern import Row, Rule, is_outer
 from graphad.rewrite.places import PLACES
 from graphad.rewrite.reductions import REDUCTIONS
 from graphad.rewrite.shapes import SHAPES
@@ -44,7 +43,7 @@ def simplify(
         return first, report
     if sum(node.op.name == "matmul" for node in first.nodes) > 1:
         first = hooks.load("rewrite.chains").improve(first)
-    if not body and any(_is_outer(node) for node in first.nodes):
+    if not body and any(is_outer(node) for node in first.nodes):
         first = hooks.load("rewrite.outer").improve(first)
     if any(node.op.name in SYSTEMS for node in first.nodes):
         first = hooks.load("rewrite.systems").improve(first)
@@ -63,9 +62,3 @@ def _in_parts(graph: Graph) -> Graph:
         made: Graph = hooks.load("rewrite.apart").improve(graph)
         return made
     return graph
-
-
-def _is_outer(node: Apply) -> bool:
-    """A product of a column and a row."""
-    return (node.op.name == "matmul" and node.inputs[0].type.shape[-1:] == (1,)
-            and min(node.inputs[0].ndim, node.inputs[1].ndim) > 1)  # fmt: skip

@@ -344,3 +344,11 @@ def rule(
 
 def _needs(argument: Pattern) -> str:
     return argument.name if isinstance(argument, Call) else CONSTANT
+
+
+def is_outer(node: Apply) -> bool:
+    """Is it a product of a column and a row, or of stacks of them?"""
+    if node.op.name != "matmul":
+        return False
+    a, b = [v.type.shape for v in node.inputs]
+    return min(len(a), len(b)) > 1 and a[-1] == 1 == b[-2]
