@@ -5,9 +5,10 @@ build (the user) → check → rewrite → plan → generate → run (runtime.Fu
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from graphad.codegen.large import PATIENCE, Large
 from graphad.codegen.program import Program, generate, is_scalar_plan
 from graphad.errors import UseError
 from graphad.ir.evaluate import evaluate
-from graphad.ir.families.inner import InnerFamily
+from graphad.ir.families.inner import InnerFamily, acts
 from graphad.ir.graph import Graph
 from graphad.ir.hooks import hooks
 from graphad.ir.op import Op
@@ -48,8 +49,9 @@ class _Fields(Record):
 class Options(_Fields):
     """How to compile; a frozen value, no global state.
 
-    backend: "auto" (a NumPy program at once, or plain floats for graphs of scalars; machine code
-        is made in the background for functions that are used much, and stays if it is faster),
+    backend: "auto" (the first call node by node, then a NumPy program, or plain floats for graphs
+        of scalars; machine code is made in the background for functions that are used much, and
+        stays if it is faster),
         "numpy", "llvm" (machine code for fused groups of ops and for graphs of scalars, at once;
         needs llvmlite), "interpreter" (the reference: no rewriting, node by node). The last digits
         of results may differ between them.
@@ -137,35 +139,63 @@ class Options(_Fields):
 class Compiled:
     """What the stages made of a graph, each value printable."""
 
+    floats: Program | None = None  # of a graph of scalars
+
     def __init__(
-        self,
-        graph: Graph,
-        plan: Plan,
-        floats: Program | None,
-        options: Options,
-        name: str,
-        seconds: dict[str, float],
-        report: Any = None,
-    ) -> None:
-        self.graph, self.plan, self.floats, self.options = graph, plan, floats, options
-        self.name, self.seconds, self.report = name, seconds, report
+        self, graph: Graph, options: Options, name: str, seconds: dict[str, float],
+        donated: frozenset[int] = frozenset(), report: Any = None,
+    ) -> None:  # fmt: skip
+        self.graph, self.options, self.name, self.donated = graph, options, name, donated
+        self.seconds, self.report = seconds, report
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the NumPy program, made when it is first needed."""
+        made: Plan = self._once("_plan", self._make_plan)
+        return made
+
+    def _make_plan(self) -> Plan:
+        with _timed(self.seconds, "plan"):
+            if self.options.memory_budget is None:
+                return make_plan(self.graph, None, self.donated)
+            maker, sizes = hooks.load("plan.budget"), dict(self.options.sizes)
+            allowed = maker.parse_bytes(self.options.memory_budget)
+            plan: Plan = maker.plan_within(self.graph, allowed, sizes, self.donated)
+            self.graph = plan.graph
+            return plan
 
     @property
     def program(self) -> Program | None:
-        """The NumPy program (None for the interpreter); for a graph of scalars, which runs on
-        plain floats as long as these have a value, it is written when it is first needed."""
+        """The NumPy program (None for the interpreter), written when it is first needed."""
         if self.options.backend == "interpreter":
             return None
         return self._once("_program", self._make_program)
 
     def _make_program(self) -> Program:
-        inner = inner_compiler(self.options)
-        if self.options.is_pinned:
-            return generate(self.plan, self.name, inner)  # blocks hold other values, and round so
+        plan = self.plan
+        with _timed(self.seconds, "generate"):
+            if self.options.is_pinned:  # blocks hold other values, and round so
+                return generate(plan, self.name, self.inner)
+            return generate(plan, self.name, self.inner, large=self.for_large)
+
+    @property
+    def for_large(self) -> Large:
+        """What answers for large arrays."""
+        made: Large = self._once("_large", self._make_large)
+        return made
+
+    def _make_large(self) -> Large:
         waits = self.options.backend == "auto" and not self.options.deterministic
         patience = PATIENCE if waits else 0  # blocks may add up in another order
-        large = Large(self.graph, self.name, inner, self.options.threads, patience)
-        return generate(self.plan, self.name, inner, large=large)
+        return Large(self.graph, self.name, self.inner, self.options.threads, patience)
+
+    @property
+    def opens(self) -> bool:
+        """Is the first call to be computed without a program (`runtime.opening`)?"""
+        if not self.options.has_tiers or self.donated or "_program" in self.__dict__:
+            return False
+        inner = any([isinstance(node.op.family, InnerFamily) for node in self.graph.nodes])
+        return not inner and not acts(self.graph)
 
     def _once(self, name: str, make: Callable[[], Any]) -> Any:
         """What `make` gives, kept; without a lock, which a forked child could find held."""
@@ -222,11 +252,15 @@ class Compiled:
         return "scan" in inner or "switch" in inner  # of single numbers it may be one function
 
     @property
+    def inner(self) -> Callable[[Op], Callable[..., Any]]:
+        """What compiles ops that hold inner graphs."""
+        return inner_compiler(self.options)
+
+    @property
     def large(self) -> Large | None:
         """The program for large arrays, once it is in use."""
         program = None if self.floats is not None else self.program
-        bound = program.bound.values() if program is not None else ()
-        found = next((b for b in bound if isinstance(b, Large)), None)
+        found: Large | None = None if program is None else self.__dict__.get("_large")
         used = found is not None and (found.is_made or found.is_certain)
         return found if used and found is not None and found.program is not None else None
 
@@ -245,23 +279,6 @@ class Compiled:
             return program.source
         return f"{program.source}\n\n# on large arrays:\n{large.source}"
 
-    def timed(
-        self, native: Any, arrays: Sequence[Any], tick: Callable[[], None]
-    ) -> tuple[Plan, Callable[..., Sequence[Any]]]:
-        """What runs on these arrays, and its plan, with `tick` called after every step; `native`
-        is the native program if that has taken over."""
-        inner = inner_compiler(self.options)
-        if native is not None and hasattr(native, "kernels"):
-            program = generate(native.plan, "timed", inner, native.callables, tick=tick)
-            return native.plan, program.run
-        large = self.large
-        if large is not None and large.is_for(arrays):
-            assert large.program is not None
-            assert large.plan is not None
-            maker = hooks.load("codegen.grouping")
-            return large.plan, maker.timed(large.program, large.plan, inner, tick).run
-        return self.plan, generate(self.plan, "timed", inner, tick=tick).run
-
     @property
     def runner(self) -> Any:
         """What runs on arrays, native or the NumPy program; None: the interpreter."""
@@ -269,7 +286,8 @@ class Compiled:
         return self.program if native is None else native
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without machine code, which is made anew."""
+        """With the program, without machine code, which is made anew."""
+        _ = self.program if self.floats is None else None
         return {k: v for k, v in self.__dict__.items() if k != "_native"}
 
 
@@ -287,33 +305,24 @@ def compile_graph(
     ['check', 'rewrite', 'plan', 'generate']
     """
     options = options or Options()
-    clock = _Clock()
-    _check(graph, options, "build")
-    clock.mark("check")
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "check"):
+        _check(graph, options, "build")
     if options.backend == "interpreter":
-        return Compiled(graph, make_plan(graph), None, options, name, clock.seconds)
-    graph, report = simplify(graph, options.rules, exact=options.is_exact)
-    _check(graph, options, "rewrite")
-    clock.mark("rewrite")
-    if options.memory_budget is None:
-        plan = make_plan(graph, None, donated)
-    else:
-        maker = hooks.load("plan.budget")
-        allowed = maker.parse_bytes(options.memory_budget)
-        plan = maker.plan_within(graph, allowed, dict(options.sizes), donated)
-        graph = plan.graph
-    clock.mark("plan")
-    floats = None
+        return Compiled(graph, options, name, seconds)
+    with _timed(seconds, "rewrite"):
+        graph, report = simplify(graph, options.rules, exact=options.is_exact)
+        _check(graph, options, "rewrite")
+    compiled = Compiled(graph, options, name, seconds, donated, report)
     numbers = options.backend in ("auto", "llvm") and not options.is_exact
-    if numbers and is_scalar_plan(plan):
-        floats = hooks.load("codegen.floats").generate_floats(plan, name)
-    compiled = Compiled(graph, plan, floats, options, name, clock.seconds, report)
-    if floats is None:
+    if numbers and not any([v.ndim for v in graph.inputs]) and is_scalar_plan(compiled.plan):
+        with _timed(seconds, "generate"):
+            compiled.floats = hooks.load("codegen.floats").generate_floats(compiled.plan, name)
+    if compiled.floats is None and not compiled.opens:
         _ = compiled.program
-    clock.mark("generate")
     if options.backend == "llvm":
-        _ = compiled.native
-        clock.mark("kernels")
+        with _timed(seconds, "kernels"):
+            _ = compiled.native
     return compiled
 
 
@@ -378,12 +387,9 @@ class Inner:
         return Inner, (self.graph, self.options, self._made)
 
 
-class _Clock:
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self.last = time.perf_counter()
-
-    def mark(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.seconds[stage] = now - self.last
-        self.last = now
+@contextlib.contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Notes how long a stage takes."""
+    start = time.perf_counter()
+    yield
+    seconds[stage] = time.perf_counter() - start

@@ -25,6 +25,7 @@ from graphad.ir.variable import Shared
 from graphad.runtime import cells
 from graphad.runtime.arguments import Parameter, bind, called, given_away
 from graphad.runtime.door import door
+from graphad.runtime.opening import Opening
 from graphad.runtime.packaging import as_array, as_number, packer
 from graphad.runtime.quiet import quietly
 from graphad.runtime.sizes import SizeChecks
@@ -77,14 +78,14 @@ class Function:
         self._single = self._outputs == tree.LEAF
         self._count = self._outputs.leaf_count
         floats, backend = self._compiled.floats, self.options.backend
-        self._run = None if floats is not None else self._array_program()
+        self._run = None if floats is not None else self._first_tier()
         pure = not self._shared and not self._updated
         self._run_floats = _without_warnings(floats) if floats is not None and pure else None
         self._native: Any = self._compiled.native if backend == "llvm" else None
         if self._native is not None and self._run_floats is not None:
             self._run_floats = self._native.run
         self._tiers = self._start_tiers() if self.options.has_tiers else None
-        self._donated = self._compiled.plan.donated
+        self._donated = self._compiled.donated
         self._turn = cells.Turn(self._updated)
         results = graph.outputs[: self._count]
         arrays = [as_array(i, v.ndim) for i, v in enumerate(results)]
@@ -94,7 +95,7 @@ class Function:
 
     def _start_tiers(self) -> Tiers | None:
         """Machine code takes over when the function has been used for a while."""
-        steps = len(self._compiled.plan.steps)
+        steps = len(self._compiled.graph.nodes)
         make = functools.partial(getattr, self._compiled, "native")  # looked up by the worker
         if self._run_floats is not None:
             tiers = Tiers(self._run_floats, make, self._install_floats, steps)
@@ -128,6 +129,18 @@ class Function:
             return self._native is not None
         self._tiers.wait(timeout)
         return self._tiers.native is not None
+
+    def _first_tier(self) -> Any:
+        """What answers the first calls on arrays."""
+        if self._compiled.opens:
+            return Opening(self._compiled, self._opened)
+        return self._array_program()
+
+    def _opened(self, run: Callable[..., Sequence[Any]], seconds: float) -> None:
+        """The first call has been answered; the program took `seconds` to write and goes on."""
+        if self._tiers is not None:
+            self._tiers.first = run
+            self._tiers.spent -= seconds
 
     def _array_program(self) -> Any:
         program = self._compiled.runner
@@ -282,10 +295,9 @@ class Function:
         arrays = [np.array(a) if i in self._donated else a for i, a in enumerate(arrays)]
         self._execute(arrays)  # raises what a call raises; makes what large arrays need
 
-        def timed(tick: Callable[[], None]) -> Any:
-            return self._compiled.timed(self._native, arrays, tick)
-
-        made: Profile = hooks.load("runtime.profile").profile(self.name, timed, arrays, seconds)
+        maker = hooks.load("runtime.profile")
+        timed = functools.partial(maker.timed, self._compiled, self._native, arrays)
+        made: Profile = maker.profile(self.name, timed, arrays, seconds)
         return made
 
     @property
@@ -307,7 +319,7 @@ class Function:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Seconds that each stage of the compiler took."""
+        """Seconds that each stage of the compiler took, as far as it has been needed."""
         return dict(self._compiled.seconds)
 
     @property

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from graphad.codegen.program import generate
 from graphad.errors import UseError
 from graphad.ir.dims import Dim
 from graphad.ir.graph import Graph
+from graphad.ir.hooks import hooks
 from graphad.ir.variable import Apply
 from graphad.plan.cost import step_cost
 from graphad.plan.plan import Plan, Step
@@ -131,6 +133,22 @@ def profile(name: str, timed: Timed, arrays: Sequence[Any], seconds: float) -> P
             totals[i] += after - before
         runs += 1
     return _told(name, plan, [t / runs for t in totals], whole / runs, runs, arrays)
+
+
+def timed(
+    compiled: Any, native: Any, arrays: Sequence[Any], tick: Callable[[], None]
+) -> tuple[Plan, Callable[..., Sequence[Any]]]:
+    """What runs on these arrays, and its plan, with `tick` called after every step; `native` is
+    the native program if that has taken over."""
+    inner = compiled.inner
+    if native is not None and hasattr(native, "kernels"):
+        program = generate(native.plan, "timed", inner, native.callables, tick=tick)
+        return native.plan, program.run
+    large = compiled.large
+    if large is not None and large.is_for(arrays):
+        maker = hooks.load("codegen.grouping")
+        return large.plan, maker.timed(large.program, large.plan, inner, tick).run
+    return compiled.plan, generate(compiled.plan, "timed", inner, tick=tick).run
 
 
 def _told(

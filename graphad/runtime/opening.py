@@ -1,0 +1,150 @@
+"""The first call of a function, answered before there is a program.
+
+Writing a program, and having Python compile it, takes longer than one call of it on small arrays,
+and a function may be called just once. So with backend "auto" the first call evaluates the graph
+node by node: with the functions of NumPy that the program calls, so that results are the same. On
+arrays so large that blocks are worth being made (`codegen.large`) these answer at once. The
+program is written when there is a second call, or when somebody wants to see it; it answers too
+where the first call fails, since errors tell the line of a program.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import weakref
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.codegen.large import FROM
+from graphad.ir.dims import Atom, Dim
+from graphad.ir.families.elementwise import Elementwise
+from graphad.ir.families.reduction import Reduction, Scan
+from graphad.ir.graph import Graph
+from graphad.ir.types import Shape
+from graphad.ir.variable import Apply, Constant, Variable
+
+Run = Callable[..., Sequence[Any]]
+DROPPED = 1 << 13  # elements of an array that is dropped once nobody reads it any more
+
+
+class Opening:
+    """Answers the first call, then has the program of `compiled` answer.
+
+    `opened` is a method; it is called with what answers from the second call on, and the seconds
+    that it took to make that.
+    """
+
+    __slots__ = ("_opened", "called", "compiled", "run")
+
+    def __init__(self, compiled: Any, opened: Callable[[Run, float], None]) -> None:
+        self.compiled = compiled
+        self._opened = weakref.WeakMethod(opened)  # no cycle
+        self.called = False
+        self.run: Run | None = None
+
+    def __call__(self, *arrays: Any) -> Sequence[Any]:
+        if self.run is None:
+            if not self.called:
+                self.called = True
+                found = self._first(arrays)
+                if found is not None:
+                    return found
+            start = time.perf_counter()
+            self.run = self.compiled.program.run
+            opened = self._opened()
+            if opened is not None:
+                opened(self.run, time.perf_counter() - start)
+        return self.run(*arrays)
+
+    def _first(self, arrays: Sequence[Any]) -> Sequence[Any] | None:
+        """The results; None where the program has to compute them."""
+        graph: Graph = self.compiled.graph
+        found = work(graph, arrays)
+        if found is None:
+            return None
+        largest, elements = found
+        if largest >= FROM:
+            large = self.compiled.for_large
+            large.patience -= elements
+            if large.patience <= 0:
+                results: Sequence[Any] | None = large(*arrays)
+                return results
+        try:
+            return evaluated(graph, arrays, largest >= DROPPED)
+        except Exception:
+            return None
+
+
+def work(graph: Graph, arrays: Sequence[Any]) -> tuple[int, int] | None:
+    """(elements of the largest array, elements computed by all nodes) that blocks could compute;
+    None where sizes depend on more than those of the arguments."""
+    sizes: dict[Atom, int] = {}
+    for variable, array in zip(graph.inputs, arrays, strict=True):
+        for size, given in zip(variable.type.shape, np.shape(array), strict=True):
+            if isinstance(size, Dim) and size.is_atom:
+                sizes[size.terms[0][0][0]] = given
+    counts: Counter[Shape] = Counter()
+    for node in graph.nodes:
+        family = node.op.family
+        if isinstance(family, Elementwise):
+            counts[node.types[0].shape] += 1
+        elif isinstance(family, Reduction | Scan):
+            counts[node.inputs[0].type.shape] += 1
+    largest = total = 0
+    for shape, count in counts.items():
+        try:
+            elements = math.prod([s if isinstance(s, int) else s.evaluate(sizes) for s in shape])
+        except KeyError:
+            return None
+        largest, total = max(largest, elements), total + count * elements
+    return largest, total
+
+
+def evaluated(graph: Graph, arrays: Sequence[Any], dropping: bool) -> list[Any]:
+    """The values of the outputs; with `dropping`, values go when nobody reads them any more."""
+    values: dict[Variable, Any] = dict(zip(graph.inputs, arrays, strict=True))
+    last = _last_reads(graph) if dropping else {}
+    for node in graph.nodes:
+        operands = [values[v] if v in values else _constant(v) for v in node.inputs]
+        result = node.op.evaluate(np, operands)
+        if len(node.types) == 1:
+            values[node.output(0)] = result
+        else:
+            values.update(zip(node.outputs, result, strict=True))
+        del operands, result
+        for variable in last.get(node, ()):
+            del values[variable]
+    given = {id(array) for array in arrays}
+    return [_own(values[v] if v in values else _constant(v), given) for v in graph.outputs]
+
+
+def _constant(variable: Variable) -> Any:
+    assert isinstance(variable, Constant)
+    return variable.value
+
+
+def _last_reads(graph: Graph) -> dict[Apply, list[Variable]]:
+    """The values that nobody reads after each node."""
+    met = {*graph.inputs, *graph.outputs}
+    last: dict[Apply, list[Variable]] = {}
+    for node in reversed(graph.nodes):
+        for variable in node.inputs:
+            if variable not in met and variable.owner is not None:
+                met.add(variable)
+                last.setdefault(node, []).append(variable)
+    return last
+
+
+def _own(result: Any, given: set[int]) -> Any:
+    """The result as an array of its own: copied if it is a view, an argument, a constant, or has
+    been given already; `given` are those met so far."""
+    if not isinstance(result, np.ndarray):
+        return np.asarray(result)
+    if not (result.flags.owndata and result.flags.writeable) or id(result) in given:
+        result = np.array(result)
+    given.add(id(result))
+    return result
