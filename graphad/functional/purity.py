@@ -15,7 +15,7 @@ import functools
 import os
 import sys
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,19 +63,33 @@ class Watch:
 
     def __enter__(self) -> Watch:
         if self.usable:
-            sys.setprofile(self._note)
+            sys.setprofile(self._noting())
         return self
 
     def __exit__(self, *failure: object) -> None:
         if self.usable:
             sys.setprofile(None)
 
-    def _note(self, frame: types.FrameType, event: str, called: Any) -> None:
-        if event == "call":
-            if not _is_library_at_work(frame):
-                self.codes.add(frame.f_code)
-        elif event == "c_call" and not _is_harmless(called) and not _is_library_at_work(frame):
-            self.problem = f"it calls {getattr(called, '__qualname__', called)!s}"
+    def _noting(self) -> Callable[[types.FrameType, str, Any], None]:
+        """What is told of each call. Nearly all are inside of libraries: these are let go first,
+        by the identity of their code, which `held` keeps."""
+        trusted: set[int] = set()
+        held: list[Code] = []
+
+        def note(frame: types.FrameType, event: str, called: Any) -> None:
+            code = frame.f_code
+            if id(code) in trusted:
+                return
+            if is_trusted(code):
+                trusted.add(id(code))
+                held.append(code)
+            elif event == "call":
+                if not _is_library_at_work(frame):
+                    self.codes.add(code)
+            elif event == "c_call" and not _is_harmless(called) and not _is_library_at_work(frame):
+                self.problem = f"it calls {getattr(called, '__qualname__', called)!s}"
+
+        return note
 
     def user_codes(self) -> set[Code]:
         """The code that ran, but for trusted libraries."""
