@@ -35,7 +35,7 @@ class Border(Declared):
     Operands: results, then arguments; parameter `call` says how many there are of each.
     """
 
-    passes = True
+    passes = own_rules = True
 
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
         return tuple(types[: params["call"].results])

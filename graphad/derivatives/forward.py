@@ -16,7 +16,7 @@ from graphad.derivatives.reverse import (
 from graphad.errors import GradientError
 from graphad.ir import walk
 from graphad.ir.context import derived_from
-from graphad.ir.families.common import add_up, spread_to
+from graphad.ir.families.common import spread_to
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.families.movement import zeros_for
 from graphad.ir.hooks import also_of_functions
@@ -98,7 +98,7 @@ def _push(
     with derived_from(origin):
         family = node.op.family
         if isinstance(family, InnerFamily):
-            made = family.jvp_with(node, tangents, push_forward)
+            made = family.jvp_with(node, tangents, push_forward, pull_back)
         else:
             made = family.jvp(node, tangents)
         if made is None:
@@ -119,19 +119,13 @@ def from_vjp(node: Apply, tangents: Sequence[Variable | None]) -> Sequence[Varia
     needed = [t is not None for t in tangents]
     family = node.op.family
     if isinstance(family, InnerFamily):
-        parts = family.vjp_with(node, stand_ins, needed, pull_back)
+        parts = family.vjp_with(node, stand_ins, needed, pull_back, push_forward)
     else:
         parts = family.vjp(node, stand_ins, needed)
-    pairs = [
-        (p, t) for p, t in zip(parts, tangents, strict=True) if p is not None and t is not None
-    ]
-    result: list[Variable | None] = []
-    for stand_in in stand_ins:
-        if stand_in is None:
-            result.append(None)
-            continue
-        sums = []
-        for part, tangent in pairs:
-            sums.append(pull_back({part: spread_to(tangent, part)}, [stand_in], ())[stand_in])
-        result.append(add_up(sums))
-    return result
+    starts: dict[Variable, Variable] = {}
+    for part, tangent in zip(parts, tangents, strict=True):
+        if part is not None and tangent is not None:
+            given = spread_to(tangent, part)
+            starts[part] = starts[part] + given if part in starts else given
+    found = pull_back(starts, [v for v in stand_ins if v is not None], ())
+    return [None if v is None else found[v] for v in stand_ins]

@@ -20,7 +20,7 @@ Flows = Sequence[Variable | None]
 class Gate(Declared):
     """The first operand, unchanged; further operands are scalars that its derivatives use."""
 
-    is_view = passes = True
+    is_view = passes = own_rules = True
 
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
         return tuple(types[:1])

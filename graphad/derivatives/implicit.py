@@ -64,7 +64,12 @@ class Solution(InnerFamily):
             return solvers.solve(params["settings"], start, value, slope)
 
     def vjp_with(
-        self, node: Apply, cotangents: Flows, wanted: Sequence[bool], pull_back: PullBack
+        self,
+        node: Apply,
+        cotangents: Flows,
+        wanted: Sequence[bool],
+        pull_back: PullBack,
+        push_forward: PushForward,
     ) -> Flows:
         slope, x = node.op.params["slope"], node.output(0)
         residual, matrix = slope.outputs
@@ -81,7 +86,9 @@ class Solution(InnerFamily):
         made = iter(replace([p for p in parts if p is not None], here))
         return [None if p is None else next(made) for p in parts]
 
-    def jvp_with(self, node: Apply, tangents: Flows, push_forward: PushForward) -> Flows:
+    def jvp_with(
+        self, node: Apply, tangents: Flows, push_forward: PushForward, pull_back: PullBack
+    ) -> Flows:
         slope, x = node.op.params["slope"], node.output(0)
         residual, matrix = slope.outputs
         starts, pairs = seeded(slope.inputs[1:], tangents[1:])

@@ -187,6 +187,7 @@ class PrimitiveFamily(Declared):
 
     foldable = False
     memoise = False
+    own_rules = True
     hazard = RISKY  # nothing is known of the values
 
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -186,6 +186,14 @@ def _sum(variable: Variable, parts: Sequence[Variable]) -> Variable:
     return total
 
 
+def _push_forward(
+    starts: Mapping[Variable, Variable], targets: Sequence[Variable]
+) -> Sequence[Any]:
+    """Forward mode, which stands on this module."""
+    found: Sequence[Any] = hooks.load("derivatives.forward").push_forward(starts, targets)
+    return found
+
+
 def _pull(
     node: Apply,
     cotangents: Sequence[Variable | None],
@@ -196,7 +204,7 @@ def _pull(
     with derived_from(origin):
         family = node.op.family
         if isinstance(family, InnerFamily):
-            parts = family.vjp_with(node, cotangents, needed, pull_back)
+            parts = family.vjp_with(node, cotangents, needed, pull_back, _push_forward)
         else:
             parts = family.vjp(node, cotangents, needed)
         return [

@@ -41,6 +41,7 @@ class Family(ABC):
     hazard_in: Callable[[Mapping[str, Any]], int] | None = None  # what the parameters add to it
     adds: bool = False  # a sum: zero by selection only where all operands are
     passes: bool = False  # the results are the first operands: only derivatives differ
+    own_rules: bool = False  # are derivatives whatever a user says, not those of the value?
     is_view: bool = False  # may the result share memory with the first input?
     changes_first: bool = False  # is the result a copy of the first input, changed in places?
     is_elementwise: bool = (

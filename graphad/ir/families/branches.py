@@ -89,7 +89,12 @@ class Switch(InnerFamily):
         return f"{self.name}({' | '.join([str(len(g)) for g in params['branches']])} nodes)"
 
     def vjp_with(
-        self, node: Apply, cotangents: Received, wanted: Sequence[bool], pull_back: PullBack
+        self,
+        node: Apply,
+        cotangents: Received,
+        wanted: Sequence[bool],
+        pull_back: PullBack,
+        push_forward: PushForward,
     ) -> Received:
         branches: tuple[Graph, ...] = node.op.params["branches"]
         parts = []
@@ -112,7 +117,9 @@ class Switch(InnerFamily):
         results = apply(op, tuple(operands))
         return results if isinstance(results, tuple) else (results,)
 
-    def jvp_with(self, node: Apply, tangents: Received, push_forward: PushForward) -> Received:
+    def jvp_with(
+        self, node: Apply, tangents: Received, push_forward: PushForward, pull_back: PullBack
+    ) -> Received:
         parts = []
         for graph in node.op.params["branches"]:
             starts, pairs = seeded(graph.inputs, tangents[1:])

@@ -160,12 +160,18 @@ class InnerFamily(Declared):
 
     @abstractmethod
     def vjp_with(
-        self, node: Apply, cotangents: Received, wanted: Sequence[bool], pull_back: PullBack
+        self,
+        node: Apply,
+        cotangents: Received,
+        wanted: Sequence[bool],
+        pull_back: PullBack,
+        push_forward: PushForward,
     ) -> Received:
-        """The vector-Jacobian product, with `pull_back` to differentiate the inner graph."""
+        """The vector-Jacobian product, with `pull_back` to differentiate the inner graph (or, of
+        an op that is itself a derivative, `push_forward`)."""
 
     def jvp_with(
-        self, node: Apply, tangents: Received, push_forward: PushForward
+        self, node: Apply, tangents: Received, push_forward: PushForward, pull_back: PullBack
     ) -> Received | None:
         """The outputs' tangents; None as a whole: derive them from the vjp."""
         return None
@@ -251,7 +257,12 @@ class Checkpoint(InnerFamily):
         return recomputed(Graph(inside, made), operands)
 
     def vjp_with(
-        self, node: Apply, cotangents: Received, wanted: Sequence[bool], pull_back: PullBack
+        self,
+        node: Apply,
+        cotangents: Received,
+        wanted: Sequence[bool],
+        pull_back: PullBack,
+        push_forward: PushForward,
     ) -> Received:
         graph = node.op.params["graph"]
         starts, pairs = seeded(graph.outputs, cotangents)
@@ -260,7 +271,9 @@ class Checkpoint(InnerFamily):
         asked = [found.get(v) for v in graph.inputs]
         return self._again(node, pairs, asked)
 
-    def jvp_with(self, node: Apply, tangents: Received, push_forward: PushForward) -> Received:
+    def jvp_with(
+        self, node: Apply, tangents: Received, push_forward: PushForward, pull_back: PullBack
+    ) -> Received:
         graph = node.op.params["graph"]
         starts, pairs = seeded(graph.inputs, tangents)
         return self._again(node, pairs, push_forward(starts, graph.outputs))

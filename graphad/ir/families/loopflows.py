@@ -76,8 +76,38 @@ def settled(graph: Graph, carries: int, operands: Sequence[Variable]) -> Graph:
 
 
 # ---- forward mode ----------------------------------------------------------------------------
+class Dual:
+    """A scan that carries values and tangents.
+
+    results   of that scan
+    tangents  position of a result → position of its tangent among these; others have none
+    values    with `whole` the same for the values themselves
+    operands  position of an operand after the head → position among the operands of that scan
+    """
+
+    def __init__(self) -> None:
+        self.results: tuple[Variable, ...] = ()
+        self.tangents: dict[int, int] = {}
+        self.values: dict[int, int] = {}
+        self.operands: list[int] = []
+
+    @property
+    def node(self) -> Apply:
+        """The scan."""
+        owner = self.results[0].owner
+        assert owner is not None
+        return owner
+
+
 def forward(node: Apply, tangents: Received, push_forward: PushForward) -> Received:
     """The results' tangents, by a scan that carries values and tangents."""
+    made = dual(node, tangents, push_forward)
+    return [made.results[made.tangents[i]] if i in made.tangents else None
+            for i in range(len(node.types))]  # fmt: skip
+
+
+def dual(node: Apply, tangents: Received, push_forward: PushForward, whole: bool = False) -> Dual:
+    """See `Dual`; with `whole` the values of what is stacked are results as well."""
     graph, layout = node.op.params["graph"], layout_of(node.op.params)
     carries, rows = layout.carries, layout.rows
     inside: list[Variable | None] = [None] * len(graph.inputs)
@@ -96,9 +126,11 @@ def forward(node: Apply, tangents: Received, push_forward: PushForward) -> Recei
     moving = [i for i in range(carries) if inside[i] is not None]
     stacked = [i for i in range(carries, carries + layout.outputs) if made[i] is not None]
     groups = (range(carries), range(carries, carries + rows), range(carries + rows, len(inside)))
+    found = Dual()
     inputs: list[Variable] = []
     operands: list[Any] = list(node.inputs[: layout.first])
     for places in groups:
+        found.operands += range(len(operands), len(operands) + len(places))
         moved = [(i, d) for i in places if (d := inside[i]) is not None]
         inputs += [*[graph.inputs[i] for i in places], *[d for _, d in moved]]
         outside = node.inputs[layout.first :]
@@ -109,19 +141,21 @@ def forward(node: Apply, tangents: Received, push_forward: PushForward) -> Recei
     outputs: list[Any] = [*graph.outputs[:carries]]
     moved_on = [(graph.inputs[i], made[i]) for i in moving]
     outputs += [zeros_for(v) if t is None else t for v, t in moved_on]
-    outputs += [made[i] for i in stacked]
+    values = range(carries, carries + layout.outputs) if whole else range(0)
+    outputs += [*[graph.outputs[i] for i in values], *[made[i] for i in stacked]]
     outputs += [graph.outputs[-1]] if layout.until else []
     divided = Layout(
         carries + len(moving), rows + sum([inside[i] is not None for i in groups[1]]),
-        len(stacked), layout.until, layout.backward, layout.strict, layout.count, layout.keep,
+        len(values) + len(stacked), layout.until, layout.backward, layout.strict, layout.count,
+        layout.keep,
     )  # fmt: skip
     body = settled(Graph(inputs, outputs), divided.carries, operands[layout.first :])
-    results = build(node.op.family, divided, body, operands)
-    found: list[Variable | None] = [None] * len(node.types)
-    for place, i in enumerate(moving):
-        found[i] = results[carries + place]
-    for place, i in enumerate(stacked):
-        found[i] = results[divided.carries + place]
+    found.results = build(node.op.family, divided, body, operands)
+    found.values = {i: i for i in range(carries)}
+    found.values |= {i: divided.carries + place for place, i in enumerate(values)}
+    found.tangents = {i: carries + place for place, i in enumerate(moving)}
+    first = divided.carries + len(values)
+    found.tangents |= {i: first + place for place, i in enumerate(stacked)}
     return found
 
 

@@ -11,7 +11,9 @@ the policy:
                     spatial complexity in reverse automatic differentiation" (1992)
     ("bytes", b)    as many as fit
 
-Its derivatives are those of the same gradient written as scans, which keep by the same policy.
+Its derivatives are gradients of the scan that carries tangents beside values, kept by the same
+policy: second derivatives are symmetric. Where a body has rules of its own, for which that need
+not hold, they are those of the same gradient written as scans.
 """
 
 from __future__ import annotations
@@ -24,7 +26,15 @@ import numpy as np
 
 from graphad.ir.dims import Dim
 from graphad.ir.families import loopflows
-from graphad.ir.families.inner import InnerFamily, PullBack, Received, Run, seeded, silent
+from graphad.ir.families.inner import (
+    InnerFamily,
+    PullBack,
+    PushForward,
+    Received,
+    Run,
+    seeded,
+    silent,
+)
 from graphad.ir.families.loopflows import alike, build
 from graphad.ir.families.looprun import layout_of
 from graphad.ir.families.movement import zeros_for
@@ -74,12 +84,92 @@ class Recomputing(InnerFamily):
         return position < layout_of(params["scan"][1]).first
 
     def vjp_with(
+        self,
+        node: Apply,
+        cotangents: Received,
+        wanted: Sequence[bool],
+        pull_back: PullBack,
+        push_forward: PushForward,
+    ) -> Received:
+        """What is pulled back through a gradient is pushed forward through the scan: x̄ = Jᵀȳ with
+        the cotangent c is the derivative of ȳᵀJc, by y it receives Jc."""
+        if any_own_rules(node.op.params["scan"][0]):
+            return self._of_scans(node, cotangents, wanted, pull_back)
+        scan, moving = self._scan(node), node.op.params["moving"]
+        count = len(scan.inputs)
+        tangents: list[Variable | None] = [None] * count
+        for place, c in zip(node.op.params["places"], cotangents, strict=True):
+            tangents[place] = c
+        made = loopflows.dual(scan, tangents, push_forward, whole=True)
+        received: list[Variable | None] = [None] * len(node.inputs)
+        flows = dict(zip(moving, node.inputs[count:], strict=False))
+        parts = self._gradient(node, made, {}, flows, wanted, pull_back)
+        received[: len(parts)] = parts
+        for k, i in enumerate(moving):
+            if i in made.tangents and wanted[count + k]:
+                received[count + k] = made.results[made.tangents[i]]
+        return received
+
+    def jvp_with(
+        self, node: Apply, tangents: Received, push_forward: PushForward, pull_back: PullBack
+    ) -> Received | None:
+        """The tangent of x̄ = Jᵀȳ along v and ẏ̄: the derivative of ȳᵀJv and of ẏ̄ᵀy by x."""
+        params = node.op.params
+        if any_own_rules(params["scan"][0]):
+            return None
+        scan = self._scan(node)
+        count, moving = len(scan.inputs), params["moving"]
+        ends = tangents[count : count + len(moving)]
+        if all([t is None for t in tangents[:count]]):
+            given = [zeros_for(v) if t is None else t
+                     for t, v in zip(ends, node.inputs[count:], strict=False)]  # fmt: skip
+            operands = (*node.inputs[:count], *given, *node.inputs[count + len(moving) :])
+            results = apply(node.op, operands)
+            return results if isinstance(results, tuple) else (results,)
+        made = loopflows.dual(scan, tangents[:count], push_forward, whole=True)
+        still = {i: t for i, t in zip(moving, ends, strict=True) if t is not None}
+        flows = dict(zip(moving, node.inputs[count:], strict=False))
+        wanted = [place in params["places"] for place in range(count)]
+        parts = self._gradient(node, made, still, flows, wanted, pull_back)
+        return [parts[place] for place in params["places"]]
+
+    def _scan(self, node: Apply) -> Apply:
+        """The scan whose gradient this is, once more."""
+        body, stored = node.op.params["scan"]
+        layout = layout_of(stored)
+        operands = node.inputs[: len(body.inputs) + layout.first]
+        scan = build(OPS.families["scan"], layout, body, operands)[0].owner
+        assert scan is not None
+        return scan
+
+    def _gradient(
+        self, node: Apply, made: loopflows.Dual, still: Mapping[int, Variable],
+        flows: Mapping[int, Variable], wanted: Sequence[bool], pull_back: PullBack,
+    ) -> list[Variable | None]:  # fmt: skip
+        """What the operands of the scan receive through its dual: from cotangents `still` of its
+        results, and `flows` of their tangents."""
+        head = layout_of(node.op.params["scan"][1]).first
+        whole = made.node
+        given: list[Variable | None] = [None] * len(whole.types)
+        for i, c in still.items():
+            given[made.values[i]] = c
+        for i, c in flows.items():
+            if i in made.tangents:
+                given[made.tangents[i]] = c
+        asked = [False] * len(whole.inputs)
+        for position, place in enumerate(made.operands):
+            asked[place] = wanted[head + position]
+        steps = node.inputs[-1] if whole.op.params["until"] else None
+        received = backward(whole, given, asked, pull_back, steps)
+        return [*[None] * head, *[received[place] for place in made.operands]]
+
+    def _of_scans(
         self, node: Apply, cotangents: Received, wanted: Sequence[bool], pull_back: PullBack
     ) -> Received:
-        """Through the same gradient written as scans; forward mode is derived from this."""
-        body, params = node.op.params["scan"]
-        layout, moving = layout_of(params), node.op.params["moving"]
+        """Through the same gradient written as scans."""
+        layout, moving = layout_of(node.op.params["scan"][1]), node.op.params["moving"]
         inputs = [Variable(v.type, name=v.name) for v in node.inputs]
+        body = node.op.params["scan"][0]
         count = len(body.inputs) + layout.first
         received = [None] * (layout.carries + layout.outputs + int(layout.until))
         for i, v in zip(moving, inputs[count:], strict=False):
@@ -104,10 +194,24 @@ class Recomputing(InnerFamily):
 RECOMPUTING = Recomputing("scan_recomputing")
 
 
+def any_own_rules(graph: Graph) -> bool:
+    """Are there ops in a body, or in graphs in it, whose vjp need not be their jvp, transposed?"""
+    graphs = [graph]
+    while graphs:
+        for node in graphs.pop().nodes:
+            if node.op.family.own_rules:
+                return True
+            if isinstance(node.op.family, InnerFamily):
+                graphs += node.op.family.graphs(node.op.params)
+    return False
+
+
 def backward(
-    node: Apply, cotangents: Received, wanted: Sequence[bool], pull_back: PullBack
-) -> Received:
-    """What the operands of a scan receive, by its policy."""
+    node: Apply, cotangents: Received, wanted: Sequence[bool], pull_back: PullBack,
+    steps_made: Variable | None = None,
+) -> Received:  # fmt: skip
+    """What the operands of a scan receive, by its policy; `steps_made` says how many there were
+    of a loop that ends by its own condition, if that is known."""
     pull = loopflows.Pull(node, cotangents, wanted, pull_back)
     layout, count, steps = pull.layout, len(node.inputs), Dim.anonymous()
     rows = range(layout.first + layout.carries, layout.first + layout.carries + layout.rows)
@@ -127,7 +231,9 @@ def backward(
         return [None] * count
     ends = [zeros_for(node.output(i)) if c is None else alike(c, node.output(i))
             for i in seeds for c in [cotangents[i]]]  # fmt: skip
-    operands = [*node.inputs, *ends, *([node.output(len(node.types) - 1)] if layout.until else [])]
+    if layout.until and steps_made is None:
+        steps_made = node.output(len(node.types) - 1)
+    operands = [*node.inputs, *ends, *([steps_made] if steps_made is not None else [])]
     params = {
         "forward": Graph(inputs, inner.outputs[: layout.carries]),
         "gradient": Graph([*inputs, *seeds.values()], [received[i] for i in places]),  # type: ignore[misc]

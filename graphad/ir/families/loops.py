@@ -91,13 +91,20 @@ class Scan(InnerFamily):
 
     # -- derivatives ---------------------------------------------------------------------------
     def vjp_with(
-        self, node: Apply, cotangents: Received, wanted: Sequence[bool], pull_back: PullBack
+        self,
+        node: Apply,
+        cotangents: Received,
+        wanted: Sequence[bool],
+        pull_back: PullBack,
+        push_forward: PushForward,
     ) -> Received:
         rule = loopflows if node.op.params["keep"] == "all" else hooks.load("ir.families.loopkept")
         found: Received = rule.backward(node, cotangents, wanted, pull_back)
         return found
 
-    def jvp_with(self, node: Apply, tangents: Received, push_forward: PushForward) -> Received:
+    def jvp_with(
+        self, node: Apply, tangents: Received, push_forward: PushForward, pull_back: PullBack
+    ) -> Received:
         return loopflows.forward(node, tangents, push_forward)
 
     def batch_with(

@@ -138,7 +138,12 @@ class MapRows(InnerFamily):
         return [xp.empty((0, *s), v.dtype) for s, v in zip(shapes, outputs, strict=True)]
 
     def vjp_with(
-        self, node: Apply, cotangents: Received, wanted: Sequence[bool], pull_back: PullBack
+        self,
+        node: Apply,
+        cotangents: Received,
+        wanted: Sequence[bool],
+        pull_back: PullBack,
+        push_forward: PushForward,
     ) -> Received:
         graph, mapped = node.op.params["graph"], node.op.params["mapped"]
         starts, pairs = seeded(graph.outputs, cotangents)
@@ -154,7 +159,9 @@ class MapRows(InnerFamily):
             received.append(OPS["sum"](part, axis=0) if summed else part)
         return received
 
-    def jvp_with(self, node: Apply, tangents: Received, push_forward: PushForward) -> Received:
+    def jvp_with(
+        self, node: Apply, tangents: Received, push_forward: PushForward, pull_back: PullBack
+    ) -> Received:
         graph, mapped = node.op.params["graph"], node.op.params["mapped"]
         along, pairs = seeded(graph.inputs[:mapped], tangents[:mapped])
         across, fixed_pairs = seeded(graph.inputs[mapped:], tangents[mapped:])
