@@ -86,12 +86,18 @@ def test_slots_repeat_as_little_as_they_must() -> None:
         assert times.max() <= repeats
 
 
-def test_memory_grows_with_the_root() -> None:
+@pytest.mark.parametrize("order", ["first", "reverse over reverse", "forward over reverse"])
+def test_memory_grows_with_the_root(order: str) -> None:
     h, w = ga.vector("h", 64), ga.vector("w", 64)
 
     def peak(policy: Any, steps: int) -> int:
         last, _ = ga.scan(lambda c, _: (ga.sin(c * w), None), h, length=steps, checkpoint=policy)
-        f = ga.function([h, w], ga.grad(last.sum(), w), backend="numpy")
+        wanted = ga.grad(last.sum(), w)
+        if order == "reverse over reverse":
+            wanted = ga.grad((wanted * np.arange(64)).sum(), w)
+        elif order == "forward over reverse":
+            wanted = ga.jvp(wanted, [w], [np.arange(64.0)])
+        f = ga.function([h, w], wanted, backend="numpy")
         f(np.ones(64), np.ones(64))
         tracemalloc.start()
         f(np.ones(64), np.ones(64))
@@ -108,6 +114,50 @@ def test_memory_grows_with_the_root() -> None:
 def test_refused(policy: Any) -> None:
     with pytest.raises(ga.errors.UseError, match="checkpoint="):
         ga.scan(lambda c, x: (c, None), 0.0, length=2, checkpoint=policy)
+
+
+@pytest.mark.parametrize("until", [None, lambda c, y: abs(y) > 1.0], ids=["all", "until"])
+def test_third_derivatives_of_loops_in_loops(until: Any) -> None:
+    """In whatever mode, with a policy for each loop, or none."""
+    w, h, xs = ga.matrix("w", (3, 3)), ga.vector("h", 3), ga.tensor("xs", (None, 2, 3))
+
+    def inner(c: Any, x: Any) -> Any:
+        return ga.tanh(w @ c + x), (c * x).sum()
+
+    found = []
+    for policy in (None, 2):
+
+        def outer(c: Any, rows: Any, policy: Any = policy) -> Any:
+            c, ys = ga.scan(inner, c, rows, checkpoint=policy)
+            return c, ys.sum()
+
+        last, ys = ga.scan(outer, h, xs, checkpoint=policy, until=until)
+        first = ga.grad(last.sum() + (ys**2).sum(), [w, h, xs])
+        second = ga.jvp(first, [w, xs], [W, XS[:4].reshape(2, 2, 3)[:1] * ga.ones((3, 2, 3))])
+        third = ga.grad((second[0] ** 2).sum() + second[2].sum(), [w, h, xs])
+        found.append([*second, *third])
+    f = ga.function([w, h, xs], found)
+    rows = RNG.normal(size=(3, 2, 3))
+    for ours, theirs in zip(*f(W, H, rows), strict=True):
+        scale = float(np.max(np.abs(ours)))
+        np.testing.assert_allclose(theirs / scale, ours / scale, rtol=1e-9, atol=1e-12)
+
+
+def test_rules_of_its_own_in_a_body() -> None:
+    """Where a cotangent is clipped, second derivatives are not symmetric."""
+    a, xs, c0 = ga.scalar("a"), ga.vector("xs"), ga.scalar("c")
+    found = []
+    for policy in (None, "sqrt"):
+
+        def body(c: Any, x: Any) -> Any:
+            return ga.sin(ga.grad_clip(c * a, -0.5, 0.5) + x), None
+
+        last, _ = ga.scan(body, c0, xs, checkpoint=policy)
+        slope = ga.grad(last**2, [a, c0, xs])
+        found.append([*slope, ga.grad(slope[0], a), ga.jvp(slope[0], [a, c0], [1.0, 0.3])])
+    f = ga.function([a, c0, xs], found)
+    for ours, theirs in zip(*f(1.3, 0.4, np.linspace(0.1, 2, 6)), strict=True):
+        np.testing.assert_allclose(theirs, ours, rtol=1e-10)
 
 
 @pytest.mark.parametrize("policy", ["none", 3, "sqrt", ("slots", 2), ("bytes", 100)], ids=str)
