@@ -40,12 +40,28 @@ def with_floats(args: Sequence[Any], argnum: Argnum) -> list[Any]:
             continue
         if type(found[i]) in _FLAT:
             found[i] = _as_float(found[i])
-        else:
+        elif not _holds_floats(found[i]):
             leaves, structure = tree.flatten(found[i])
             floats = [_as_float(leaf) for leaf in leaves]
             if not all(map(operator.is_, leaves, floats)):
                 found[i] = structure.unflatten(floats)
     return found
+
+
+def _holds_floats(value: Any) -> bool:
+    """Is it a list, tuple or dict of float arrays, or of such? False where that takes longer."""
+    kind = type(value)
+    if kind is dict:
+        value = value.values()
+    elif kind is not list and kind is not tuple:
+        return False
+    for item in value:
+        if type(item) is numpy.ndarray:
+            if item.dtype.kind != "f":
+                return False
+        elif not _holds_floats(item):
+            return False
+    return True
 
 
 def _as_float(leaf: Any) -> Any:

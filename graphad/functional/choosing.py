@@ -66,7 +66,7 @@ def label(fun: Callable[..., Any], position: int) -> str:
 class Choice:
     """The arguments that `argnums` or `argnames` name, of calls of `fun`."""
 
-    __slots__ = ("fun", "keys", "kind", "single")
+    __slots__ = ("blank", "fun", "keys", "kind", "single")
 
     def __init__(self, fun: Callable[..., Any], kind: str, argnums: Any, argnames: Any) -> None:
         self.fun, self.kind = fun, kind
@@ -90,6 +90,13 @@ class Choice:
                 + ("an argument is named twice" if self.keys else "no argument is named"),
                 remedy="name each argument once: argnums=(0, 1)",
             )
+
+        # stands for the chosen arguments where these are elsewhere
+        self.blank: Any = (None,) * len(self.keys)
+        if self.single:
+            self.blank = None
+        elif self.named:
+            self.blank = dict.fromkeys(self.keys)
 
     def _check(self, key: Any, named: bool) -> None:
         if isinstance(key, str if named else int | np.integer) and not isinstance(key, bool):

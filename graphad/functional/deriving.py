@@ -46,12 +46,15 @@ def derivative(
         single = type(chosen) is np.ndarray or type(chosen) is float
         leaves, structure = ([chosen], tree.LEAF) if single else tree.flatten(chosen)
         where, rest = (places, structure), (args, keywords)
-        others = leaves if len(args) == 1 and not keywords else tree.flatten(rest)[0]
+        others = leaves
+        if keywords or len(args) > 1:
+            others = tree.flatten((args[1:], keywords) if places == [0] else rest)[0]
+            others += leaves
         if any([isinstance(v, Variable) for v in others]):
             own = [argument(form.variable(v, where, i)) for i, v in enumerate(leaves)]
             return form.whole(fun, rest, where, own)
         arrays = [form.array(v, where, i) for i, v in enumerate(leaves)]
-        rest = form.choice.put(args, keywords, places, structure.unflatten([None] * len(leaves)))
+        rest = form.choice.put(args, keywords, places, form.choice.blank)
         replayed = replays.find(rest, where, arrays)
         if replayed is not None:
             return replayed[0]
