@@ -1,6 +1,7 @@
 """Names that old programs import from `core`."""
 
 from graphad.autograd.extend import (
+    SparseObject,
     VSpace,
     def_linear,
     defjvp,
@@ -16,7 +17,7 @@ from graphad.autograd.operators import make_jvp, make_vjp
 from graphad.autograd.tracer import Box, getval, isbox
 
 __all__ = [
-    "Box", "VSpace", "def_linear", "defjvp", "defjvp_argnum", "defjvp_argnums", "defvjp",
-    "defvjp_argnum", "defvjp_argnums", "getval", "isbox", "make_jvp", "make_vjp", "primitive",
-    "vspace",
+    "Box", "SparseObject", "VSpace", "def_linear", "defjvp", "defjvp_argnum", "defjvp_argnums",
+    "defvjp", "defvjp_argnum", "defvjp_argnums", "getval", "isbox", "make_jvp", "make_vjp",
+    "primitive", "vspace",
 ]  # fmt: skip

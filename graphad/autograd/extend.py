@@ -19,13 +19,13 @@ from typing import Any
 
 from graphad.autograd.primitives import Primitive, primitive
 from graphad.autograd.tracer import Box, getval, notrace_primitive, register_notrace
-from graphad.autograd.vspace import VSpace, vspace
+from graphad.autograd.vspace import SparseObject, VSpace, vspace
 from graphad.errors import GradientError, UseError
 from graphad.numpy.dispatch import Dispatched
 
 __all__ = [
-    "Box", "VSpace", "def_linear", "defjvp", "defjvp_argnum", "defjvp_argnums", "defvjp",
-    "defvjp_argnum", "defvjp_argnums", "getval", "notrace_primitive", "primitive",
+    "Box", "SparseObject", "VSpace", "def_linear", "defjvp", "defjvp_argnum", "defjvp_argnums",
+    "defvjp", "defvjp_argnum", "defvjp_argnums", "getval", "notrace_primitive", "primitive",
     "register_notrace", "vspace",
 ]  # fmt: skip
 

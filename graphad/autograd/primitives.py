@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
+from graphad.autograd.vspace import SparseObject
 from graphad.derivatives import primitive as opaque_primitive
 from graphad.derivatives.forward import jvp
 from graphad.derivatives.opaque import tried_types
@@ -253,6 +254,8 @@ class Form:
 
     def _leaf(self, found: Any, like: Any, leaf: int, x: Any) -> Any:
         """The entry of a gradient that belongs to one leaf of an argument."""
+        if isinstance(found, SparseObject):
+            found = found.dense()
         if found is None:
             return OPS["zeros_like"](x) if isinstance(x, Variable) else np.zeros_like(x)
         if isinstance(like, NUMBERS) and isinstance(found, NUMBERS):

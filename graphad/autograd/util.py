@@ -1,14 +1,35 @@
-"""Autograd's `util`: `quick_grad_check`, and `flatten` where old versions have it."""
+"""Autograd's `util`: `quick_grad_check`, `subval`, and `flatten` where old versions have it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from graphad.autograd.misc.flatten import flatten, flatten_func
 from graphad.autograd.test_util import check_grads
 
-__all__ = ["flatten", "flatten_func", "quick_grad_check"]
+__all__ = ["flatten", "flatten_func", "quick_grad_check", "subval", "subvals"]
+
+
+def subval(x: Sequence[Any], i: int, v: Any) -> tuple[Any, ...]:
+    """The sequence as a tuple, with v in place i.
+
+    >>> subval([1, 2, 3], 1, 20)
+    (1, 20, 3)
+    """
+    return subvals(x, [(i, v)])
+
+
+def subvals(x: Sequence[Any], ivs: Iterable[tuple[int, Any]]) -> tuple[Any, ...]:
+    """The sequence as a tuple, with other values in the places of the pairs (place, value).
+
+    >>> subvals([1, 2, 3], [(0, 10), (2, 30)])
+    (10, 2, 30)
+    """
+    found = list(x)
+    for i, v in ivs:
+        found[i] = v
+    return tuple(found)
 
 
 def quick_grad_check(

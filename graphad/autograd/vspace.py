@@ -144,3 +144,34 @@ def _dtype(value: Any) -> Any:
             remedy="there are vector spaces of numbers, arrays and containers of these",
         )
     return np.dtype("float64") if dtype.kind in "biu" else dtype
+
+
+class SparseObject:
+    """A gradient that is zero but for what ``mut_add(array)`` adds to an array of zeros in place
+    and returns; closures may return it.
+
+    >>> from graphad.autograd import grad
+    >>> from graphad.autograd.extend import defvjp, primitive
+    >>> @primitive
+    ... def first(x):
+    ...     return x[0]
+    >>> def back(ans, x):
+    ...     def pull(g):
+    ...         def add(zeros):
+    ...             zeros[0] += g
+    ...             return zeros
+    ...         return SparseObject(vspace(x), add)
+    ...     return pull
+    >>> defvjp(first, back)
+    >>> grad(first)(np.array([1.0, 2.0]))
+    array([1., 0.])
+    """
+
+    __slots__ = ("mut_add", "vs")
+
+    def __init__(self, vs: VSpace, mut_add: Callable[[Any], Any]) -> None:
+        self.vs, self.mut_add = vs, mut_add
+
+    def dense(self) -> Any:
+        """The gradient itself."""
+        return self.mut_add(self.vs.zeros())

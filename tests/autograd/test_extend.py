@@ -11,6 +11,7 @@ from graphad.autograd import grad, jacobian, make_jvp, make_vjp, value_and_grad
 from graphad.autograd import primitive as old_primitive
 from graphad.autograd.extend import (
     Box,
+    SparseObject,
     VSpace,
     defjvp,
     defvjp,
@@ -252,3 +253,34 @@ def test_derivatives_inside_of_others() -> None:
     value, slope = value_and_grad(inner)(0.3, 1.0)
     assert value == pytest.approx(numpy.cos(0.3) * 4 * 0.3)
     assert slope == pytest.approx(4 * numpy.cos(0.3) - 4 * 0.3 * numpy.sin(0.3))
+
+
+def test_closures_may_return_sparse_gradients() -> None:
+    @primitive
+    def picked(table: Any, places: Any) -> Any:
+        return table[places]
+
+    def back(ans: Any, table: Any, places: Any) -> Any:
+        def add(zeros: Any, g: Any) -> Any:
+            numpy.add.at(zeros, places, g)
+            return zeros
+
+        return lambda g: SparseObject(vspace(table), lambda zeros: add(zeros, g))
+
+    defvjp(picked, back, None)
+    table, places = numpy.arange(6.0).reshape(3, 2), numpy.array([0, 2, 0])
+    for _ in range(3):
+        found = grad(lambda t: np.sum(picked(t, places) ** 2))(table)
+        numpy.testing.assert_allclose(found, table * numpy.array([[4.0], [0.0], [2.0]]))
+
+
+def test_operators_of_unary_functions() -> None:
+    from graphad.autograd.wrap_util import unary_to_nary
+
+    @unary_to_nary
+    def slope(fun: Any, x: Any, scale: float = 1.0) -> Any:
+        pull, value = make_vjp(fun)(x)
+        return pull(scale * numpy.ones_like(value))
+
+    assert slope(lambda a, x: a * x**2, 1)(3.0, 5.0) == 30.0
+    assert slope(lambda a, x: a * x**2, (0, 1), scale=2.0)(3.0, 5.0) == (50.0, 60.0)

@@ -26,7 +26,7 @@ NAMES = {
     "scipy.integrate": "odeint",
     "scipy.misc": "logsumexp",
     "extend": """primitive defvjp defvjp_argnum defvjp_argnums defjvp defjvp_argnum defjvp_argnums
-        def_linear notrace_primitive register_notrace Box VSpace vspace""",
+        def_linear notrace_primitive register_notrace Box SparseObject VSpace vspace""",
     "misc": "flatten optimizers fixed_points tracers const_graph",
     "misc.flatten": "flatten flatten_func",
     "misc.optimizers": "sgd adam rmsprop unflatten_optimizer",
@@ -34,7 +34,8 @@ NAMES = {
     "misc.tracers": "const_graph full_graph",
     "builtins": "list dict tuple isinstance type",
     "test_util": "check_grads check_vjp check_jvp check_equivalent combo_check",
-    "util": "quick_grad_check flatten",
+    "util": "quick_grad_check flatten subval subvals",
+    "wrap_util": "unary_to_nary",
     "tracer": "getval isbox Box",
     "core": "primitive getval vspace make_vjp make_jvp",
     "differential_operators": "grad jacobian make_vjp",
