@@ -275,7 +275,7 @@ class Growing:
         length = len(self.frame)
         last = length - 1
         windows = any([w.axis >= self.outer for o in operands for w in o.windows])
-        views = _loose(operands)
+        views = _loose(operands, length)
         if self.rows is not None:
             return length - self.rows, views if self.rows == 1 else {}
         size = self.frame[last]
@@ -293,10 +293,13 @@ class Growing:
         return last, {}
 
 
-def _loose(operands: Iterable[Operand]) -> dict[Variable, str]:
-    """Operands that are views with gaps, and how they lie."""
-    found = {}
+def _loose(operands: Iterable[Operand], length: int) -> dict[Variable, str]:
+    """Operands that are views with gaps, and how they lie. A column that is read anew for each
+    of many rows is not among them: a copy without gaps is read faster."""
+    found: dict[Variable, str] = {}
     for operand in operands:
         if operand.variable not in found and operand.along:
             found[operand.variable] = layout(operand.variable)
+            if found[operand.variable] == "strided" and operand.along == {length - 1} != {0}:
+                found[operand.variable] = "copied"
     return {v: kind for v, kind in found.items() if kind in ("rows", "strided")}

@@ -17,6 +17,7 @@ from graphad.rewrite.stable import STABLE
 
 SYSTEMS = frozenset({"solve", "inv"})  # ops for which there is more to know
 REDUCING = frozenset({"sum", "prod", "max", "min", "any", "all"})
+SHORT = frozenset([(size,) for size in range(2, 9)])
 RULES: list[Row | Rule] = [
     *SHAPES, *SLICES, *ALGEBRA, *CHOICES, *REDUCTIONS, *STABLE, *FOLD, *PLACES,
 ]  # fmt: skip
@@ -57,8 +58,12 @@ def simplify(
 
 
 def _in_parts(graph: Graph) -> Graph:
-    """The graph in which no reduction is over axes that lie apart."""
-    if any(node.op.name in REDUCING and len(node.op.params["axis"]) > 1 for node in graph.nodes):
-        made: Graph = hooks.load("rewrite.apart").improve(graph)
-        return made
+    """The graph in which no reduction is of short axes that operands are spread over, or over
+    axes that lie apart."""
+    reducing = [node for node in graph.nodes if node.op.name in REDUCING]
+    if any([node.inputs[0].type.shape[-1:] in SHORT for node in reducing]):
+        graph = hooks.load("rewrite.short").improve(graph)
+        reducing = [node for node in graph.nodes if node.op.name in REDUCING]
+    if any([len(node.op.params["axis"]) > 1 for node in reducing]):
+        graph = hooks.load("rewrite.apart").improve(graph)
     return graph
