@@ -168,12 +168,12 @@ def _checked_rules(rules: Any) -> tuple[Rule, ...]:
 # ---- inputs ----------------------------------------------------------------------------------
 def _arguments(inputs: Any) -> list[tuple[str, Any]]:
     """(label, variable or container) of each argument."""
-    if isinstance(inputs, Mapping):
-        entries = [(str(key), value) for key, value in inputs.items()]
+    if isinstance(inputs, list | tuple):
+        entries = [("", value) for value in inputs]
     elif isinstance(inputs, Variable):
         entries = [("", inputs)]
-    elif isinstance(inputs, list | tuple):
-        entries = [("", value) for value in inputs]
+    elif isinstance(inputs, Mapping):
+        entries = [(str(key), value) for key, value in inputs.items()]
     else:
         raise UseError(
             f"the inputs are {type(inputs).__name__}", remedy="pass a list: ga.function([x, y], z)"

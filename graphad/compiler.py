@@ -194,8 +194,7 @@ class Compiled:
         """Is the first call to be computed without a program (`runtime.opening`)?"""
         if not self.options.has_tiers or self.donated or "_program" in self.__dict__:
             return False
-        inner = any([isinstance(node.op.family, InnerFamily) for node in self.graph.nodes])
-        return not inner and not acts(self.graph)
+        return not any([n.op.family.is_inner for n in self.graph.nodes]) and not acts(self.graph)
 
     def _once(self, name: str, make: Callable[[], Any]) -> Any:
         """What `make` gives, kept; without a lock, which a forked child could find held."""

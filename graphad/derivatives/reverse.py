@@ -203,7 +203,8 @@ def _pull(
     """What the inputs of one node receive, each checked against the type of its input."""
     with derived_from(origin):
         family = node.op.family
-        if isinstance(family, InnerFamily):
+        if family.is_inner:
+            assert isinstance(family, InnerFamily)
             parts = family.vjp_with(node, cotangents, needed, pull_back, _push_forward)
         else:
             parts = family.vjp(node, cotangents, needed)

@@ -47,6 +47,8 @@ class Family(ABC):
     is_elementwise: bool = (
         False  # element i of the result depends on elements i of the inputs only
     )
+    is_reducing: bool = False  # does it combine elements along axes (reductions, scans)?
+    is_inner: bool = False  # are graphs among its parameters?
     reads_sizes: bool = False  # do the results depend on sizes of arrays only, not on elements?
     memoise: bool = True  # do the output types depend on the input types alone?
     foldable: bool = True  # may it be computed while compiling, when all inputs are constant?

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Set
 
 from graphad.ir.variable import Apply, Constant, Variable
 
+_SETS = (set, frozenset, Set)  # asked in this order: the last takes longest
+
 
 def toposort(outputs: Iterable[Variable], stop: Collection[Variable] = frozenset()) -> list[Apply]:
     """The nodes on which `outputs` depend, each after all nodes whose results it uses.
@@ -13,7 +15,7 @@ def toposort(outputs: Iterable[Variable], stop: Collection[Variable] = frozenset
     Does not go past variables in `stop`. Time is linear in the nodes and edges that are walked,
     however many variables a set `stop` holds.
     """
-    barrier = stop if isinstance(stop, Set) else frozenset(stop)
+    barrier = stop if isinstance(stop, _SETS) else frozenset(stop)
     order: list[Apply] = []
     done: set[Apply] = set()
     waiting: set[Apply] = set()  # for what they use, which is above them on the stack
@@ -79,7 +81,7 @@ def leaves(
 ) -> list[Variable]:
     """Inputs, constants, shared variables of `outputs` (and those in `stop`), in order of use."""
     outputs = list(outputs)
-    barrier = stop if isinstance(stop, Set) else frozenset(stop)
+    barrier = stop if isinstance(stop, _SETS) else frozenset(stop)
     return leaves_of(toposort(outputs, barrier), outputs, barrier)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from graphad.ir.graph import Graph
 from graphad.ir.hooks import hooks
+from graphad.ir.variable import Apply
 from graphad.rewrite.algebra import ALGEBRA
 from graphad.rewrite.choices import CHOICES
 from graphad.rewrite.engine import Report, rewrite, tables
@@ -42,19 +43,27 @@ def simplify(
     first, report = rewrite(graph, chosen)
     if exact:  # what follows rounds in another way
         return first, report
-    if sum(node.op.name == "matmul" for node in first.nodes) > 1:
+    names = {node.op.name for node in first.nodes}
+    if "matmul" in names and any([_is_chain(node) for node in first.nodes]):
         first = hooks.load("rewrite.chains").improve(first)
-    if not body and any(is_outer(node) for node in first.nodes):
+    if "matmul" in names and not body and any([is_outer(node) for node in first.nodes]):
         first = hooks.load("rewrite.outer").improve(first)
-    if any(node.op.name in SYSTEMS for node in first.nodes):
+    if not names.isdisjoint(SYSTEMS):
         first = hooks.load("rewrite.systems").improve(first)
-    if not any(node.op.name == "scan" for node in first.nodes):
+    if "scan" not in names:
         return _in_parts(first), report
     improved: Graph = hooks.load("rewrite.loops").improve(
         first, lambda inner: simplify(inner, extra, body=True)[0], extra
     )
     second, later = rewrite(improved, chosen)
     return _in_parts(second), report.followed_by(later)
+
+
+def _is_chain(node: Apply) -> bool:
+    """Is it a product of matrices, one of which is such a product itself?"""
+    return node.op.name == "matmul" and any(
+        [v.owner is not None and v.owner.op.name == "matmul" for v in node.inputs]
+    )
 
 
 def _in_parts(graph: Graph) -> Graph:

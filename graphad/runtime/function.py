@@ -24,9 +24,9 @@ from graphad.ir.types import TensorType
 from graphad.ir.variable import Shared
 from graphad.runtime import cells
 from graphad.runtime.arguments import Parameter, bind, called, given_away
-from graphad.runtime.door import door
+from graphad.runtime.door import door, never
 from graphad.runtime.opening import Opening
-from graphad.runtime.packaging import as_array, as_number, packer
+from graphad.runtime.packaging import as_array, as_number, packed, packer
 from graphad.runtime.quiet import quietly
 from graphad.runtime.sizes import SizeChecks
 from graphad.runtime.tiers import Tiers
@@ -73,12 +73,13 @@ class Function:
         variables = graph.inputs[: len(labels)]
         self._parameters = [Parameter(p, v.type) for p, v in zip(labels, variables, strict=True)]
         self._sizes = SizeChecks(self._parameters, self._joined)
-        self._fits = door(self._parameters, self._sizes)
         self._flat = all(structure == tree.LEAF for _, structure in self._arguments)
-        self._single = self._outputs == tree.LEAF
         self._count = self._outputs.leaf_count
         floats, backend = self._compiled.floats, self.options.backend
-        self._run = None if floats is not None else self._first_tier()
+        opens = floats is None and self._compiled.opens
+        self._run: Any = None
+        if floats is None:
+            self._run = Opening(self._compiled, self._opened) if opens else self._array_program()
         pure = not self._shared and not self._updated
         self._run_floats = _without_warnings(floats) if floats is not None and pure else None
         self._native: Any = self._compiled.native if backend == "llvm" else None
@@ -88,10 +89,20 @@ class Function:
         self._donated = self._compiled.donated
         self._turn = cells.Turn(self._updated)
         results = graph.outputs[: self._count]
-        arrays = [as_array(i, v.ndim) for i, v in enumerate(results)]
         numbers = [as_number(i, v.dtype) for i, v in enumerate(results)]
-        self._pack = packer(self._outputs, arrays)
         self._pack_floats = packer(self._outputs, numbers) if self._run_floats else None
+        self._fits: Callable[..., bool] = never
+        self._pack: Callable[..., Any] = functools.partial(packed, self._outputs, self._count)
+        if not opens:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Make what makes calls quick, unless it is there; one call takes less without it."""
+        if self._fits is never:
+            results = self._compiled.graph.outputs[: self._count]
+            leaves = [as_array(i, v.ndim) for i, v in enumerate(results)]
+            self._fits = door(self._parameters, self._sizes)
+            self._pack = packer(self._outputs, leaves)
 
     def _start_tiers(self) -> Tiers | None:
         """Machine code takes over when the function has been used for a while."""
@@ -110,6 +121,7 @@ class Function:
     def _install(self, run: Callable[..., Sequence[Any]], native: Any) -> None:
         """Calls go there from now on; `native`: the program in machine code, if it takes part."""
         self._run, self._native = run, native
+        self._settle()
 
     def _install_floats(self, run: Callable[..., Sequence[Any]], native: Any) -> None:
         self._run_floats, self._native = run, native
@@ -130,14 +142,9 @@ class Function:
         self._tiers.wait(timeout)
         return self._tiers.native is not None
 
-    def _first_tier(self) -> Any:
-        """What answers the first calls on arrays."""
-        if self._compiled.opens:
-            return Opening(self._compiled, self._opened)
-        return self._array_program()
-
     def _opened(self, run: Callable[..., Sequence[Any]], seconds: float) -> None:
         """The first call has been answered; the program took `seconds` to write and goes on."""
+        self._settle()
         if self._tiers is not None:
             self._tiers.first = run
             self._tiers.spent -= seconds

@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 import time
 import weakref
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,8 +20,6 @@ import numpy as np
 
 from graphad.codegen.large import FROM
 from graphad.ir.dims import Atom, Dim
-from graphad.ir.families.elementwise import Elementwise
-from graphad.ir.families.reduction import Reduction, Scan
 from graphad.ir.graph import Graph
 from graphad.ir.types import Shape
 from graphad.ir.variable import Apply, Constant, Variable
@@ -87,13 +84,12 @@ def work(graph: Graph, arrays: Sequence[Any]) -> tuple[int, int] | None:
         for size, given in zip(variable.type.shape, np.shape(array), strict=True):
             if isinstance(size, Dim) and size.is_atom:
                 sizes[size.terms[0][0][0]] = given
-    counts: Counter[Shape] = Counter()
+    counts: dict[Shape, int] = {}
     for node in graph.nodes:
         family = node.op.family
-        if isinstance(family, Elementwise):
-            counts[node.types[0].shape] += 1
-        elif isinstance(family, Reduction | Scan):
-            counts[node.inputs[0].type.shape] += 1
+        if family.is_elementwise or family.is_reducing:
+            shape = (node.types[0] if family.is_elementwise else node.inputs[0].type).shape
+            counts[shape] = counts.get(shape, 0) + 1
     largest = total = 0
     for shape, count in counts.items():
         try:

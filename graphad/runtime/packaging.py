@@ -42,6 +42,15 @@ def packer(structure: tree.Structure, leaves: Sequence[str]) -> Pack:
     return function
 
 
+def packed(structure: tree.Structure, count: int, *results: Any) -> Any:
+    """The container of the first `count` results, which are arrays, by walking it.
+
+    >>> packed(tree.flatten([0, [1]])[1], 2, np.ones(()), np.ones(2), np.ones(3))
+    [np.float64(1.0), [array([1., 1.])]]
+    """
+    return structure.unflatten([r if r.ndim else r[()] for r in results[:count]])
+
+
 def as_array(i: int, ndim: int) -> str:
     """The result of a program on arrays; of rank 0, a NumPy scalar."""
     return f"r{i}" if ndim else f"(r{i}[()] if type(r{i}) is ndarray else r{i})"

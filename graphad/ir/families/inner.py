@@ -131,6 +131,7 @@ class InnerFamily(Declared):
     """An op whose parameter `graph` is an inner Graph. Abstract."""
 
     foldable = False
+    is_inner = True
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -313,8 +314,8 @@ def acts(graph: Graph) -> bool:
             family = node.op.family
             if family.is_effect and not family.is_check:
                 return True
-            if isinstance(family, InnerFamily):
-                graphs += family.graphs(node.op.params)
+            if family.is_inner:
+                graphs += family.graphs(node.op.params)  # type: ignore[attr-defined]
     return False
 
 

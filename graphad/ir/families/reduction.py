@@ -43,6 +43,8 @@ class Reduction(Declared):
     no part in the value or in any derivative.
     """
 
+    is_reducing = True
+
     def __init__(
         self,
         name: str,
@@ -160,6 +162,8 @@ class Scan(Declared):
 
     value ``(xp, x, axis) -> array``; vjp ``(g, y, x, axis) -> Variable``.
     """
+
+    is_reducing = True
 
     def __init__(
         self,
