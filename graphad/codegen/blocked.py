@@ -17,11 +17,11 @@ import numpy as np
 
 from graphad.codegen.blockroles import view_source
 from graphad.codegen.buffers import Body, Emitter, Line, Val, call_text, ufunc_name
-from graphad.codegen.masking import patched
 from graphad.codegen.naming import Names, is_plain
 from graphad.codegen.recording import Instruction, Traced, recorded
 from graphad.codegen.statements import place_among, takes_out
 from graphad.ir.families.reduction import Reduction, Scan
+from graphad.ir.hooks import hooks
 from graphad.ir.variable import Apply, Constant, Variable
 from graphad.plan.group import Axes, Group, Operand
 
@@ -141,7 +141,7 @@ class BodyWriter:
         calls, result = recorded(node.op, tuple([v.type for v in node.inputs]))
         place = place_among(self.places, node)
         try:
-            lines, made = self._called(patched(calls), result, operands, place)
+            lines, made = self._called(_patched(calls), result, operands, place)
         except _Unpatched:
             lines, made = self._called(calls, result, operands, place)
         if not isinstance(made, Val):
@@ -224,6 +224,14 @@ class BodyWriter:
         calls, _ = recorded(node.op, tuple([v.type for v in node.inputs]))
         (only,) = calls
         return only.function
+
+
+def _patched(calls: Sequence[Instruction]) -> Sequence[Instruction]:
+    """The calls with a choice at the end, if there is one, as a cheaper patch."""
+    if not calls or calls[-1].function != "where":
+        return calls
+    found: Sequence[Instruction] = hooks.load("codegen.masking").patched(calls)
+    return found
 
 
 def _covers(made: Any, kept: Any) -> bool:

@@ -6,8 +6,15 @@ import _thread
 import functools
 import os
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
+else:
+    try:
+        from _queue import SimpleQueue  # without the other queues, and what these load
+    except ImportError:
+        from queue import SimpleQueue
 
 
 class Task:

@@ -7,12 +7,11 @@ its stage; edges within a stage therefore stay within a group, and no cycle can 
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Sequence
 
 from graphad.ir.graph import Graph
+from graphad.ir.hooks import hooks
 from graphad.ir.variable import Apply, Variable
-from graphad.plan.again import compute_again
 from graphad.plan.group import Group, Role, View, read_by
 from graphad.plan.growing import LARGEST, Growing
 from graphad.plan.layout import base_of
@@ -28,9 +27,11 @@ def fuse(graph: Graph, roles: Roles) -> list[Apply | Group]:
     for node in graph.nodes:
         placing.place(node)
     placing.join_siblings()
-    for group, whole in compute_again(graph, list(placing.groups), placing.group_of).items():
-        del placing.groups[group]
-        placing.groups[whole] = None
+    if len(placing.groups) > 1:
+        again = hooks.load("plan.again").compute_again
+        for group, whole in again(graph, list(placing.groups), placing.group_of).items():
+            del placing.groups[group]
+            placing.groups[whole] = None
     return _in_order(graph, placing)
 
 
@@ -180,31 +181,49 @@ def _sorted(
     position: dict[Apply, int],
 ) -> list[Apply | Group]:
     """Each unit after what it reads; among those that are ready, in the order of the graph."""
-
-    def place(unit: Growing | Apply) -> int:
-        return max(position[n] for n in unit.nodes) if isinstance(unit, Growing) else (
-            position[unit])  # fmt: skip
-
-    readers: dict[Growing | Apply, list[Growing | Apply]] = {unit: [] for unit in units}
-    missing: dict[Growing | Apply, int] = {}
-    for unit, variables in reads.items():
-        needed = dict.fromkeys(unit_of[v] for v in variables if v in unit_of)
-        missing[unit] = len(needed)
-        for other in needed:
-            readers[other].append(unit)
-    ready = [(place(unit), i, unit) for i, unit in enumerate(units) if not missing[unit]]
-    heapq.heapify(ready)
-    order: list[Apply | Group] = []
-    while ready:
-        _, _, unit = heapq.heappop(ready)
+    places = {
+        unit: max([position[n] for n in unit.nodes])
+        if isinstance(unit, Growing)
+        else position[unit]
+        for unit in units
+    }
+    needed = {
+        unit: dict.fromkeys([unit_of[v] for v in reads[unit] if v in unit_of]) for unit in units
+    }
+    order = sorted(units, key=places.__getitem__)
+    if any([places[other] >= places[unit] for unit in units for other in needed[unit]]):
+        order = _when_ready(places, needed)
+    finished: list[Apply | Group] = []
+    for unit in order:
         if isinstance(unit, Growing):
             wanted = sorted(units[unit], key=lambda v: position[v.owner])  # type: ignore[index]
-            order.append(unit.finish(wanted))
+            finished.append(unit.finish(wanted))
         else:
-            order.append(unit)
+            finished.append(unit)
+    return finished
+
+
+def _when_ready(
+    places: dict[Growing | Apply, int], needed: dict[Growing | Apply, dict[Growing | Apply, None]]
+) -> list[Growing | Apply]:
+    """The units where groups are read before all of their nodes have been met."""
+    import heapq  # few programs have such groups
+
+    readers: dict[Growing | Apply, list[Growing | Apply]] = {unit: [] for unit in places}
+    for unit, others in needed.items():
+        for other in others:
+            readers[other].append(unit)
+    missing = {unit: len(others) for unit, others in needed.items()}
+    ready = [(place, i, unit) for i, (unit, place) in enumerate(places.items())
+             if not missing[unit]]  # fmt: skip
+    heapq.heapify(ready)
+    order: list[Growing | Apply] = []
+    while ready:
+        _, _, unit = heapq.heappop(ready)
+        order.append(unit)
         for reader in readers[unit]:
             missing[reader] -= 1
             if not missing[reader]:
-                heapq.heappush(ready, (place(reader), len(order) + len(units), reader))
-    assert len(order) == len(units)
+                heapq.heappush(ready, (places[reader], len(order) + len(places), reader))
+    assert len(order) == len(places)
     return order
