@@ -47,7 +47,7 @@ class BodyWriter:
         self.values: dict[Variable, Val] = {}
         self.operands: dict[Operand, Val] = {}
         self.lines: list[Line] = []
-        self.limit = group.inner if row_reductions(group) else len(group.frame)
+        self.limit = group.inner if group.row_reductions else len(group.frame)
         if not self.limit:
             raise Unsuitable("all axes are reduced within a row")
         for operand in group.operands:
@@ -240,13 +240,6 @@ def _covers(made: Any, kept: Any) -> bool:
         np.result_type(made, kept) == made.dtype
         and np.broadcast_shapes(np.shape(made), np.shape(kept)) == np.shape(made) != ()
     )
-
-
-def row_reductions(group: Group) -> list[Apply]:
-    """The nodes that reduce a row of which the group goes on to use the result."""
-    ends = {r.variable for r in group.results if r.kind in ("total", "row total", "column")}
-    return [n for n in group.nodes if isinstance(n.op.family, Reduction | Scan)
-            and n.output(0) not in ends]  # fmt: skip
 
 
 def _put(value: Any, names: Mapping[str, Any]) -> Any:

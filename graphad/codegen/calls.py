@@ -14,7 +14,7 @@ from graphad.codegen.reuse import LARGE, Store
 from graphad.codegen.vocabulary import dtype_name
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.types import TensorType
-from graphad.ir.variable import Constant, Variable
+from graphad.ir.variable import Apply, Constant, Variable
 from graphad.plan.fold import is_plain_product
 from graphad.plan.group import Group, Result
 from graphad.plan.layout import base_of, layout
@@ -53,7 +53,7 @@ class Callables(dict[Group, Callable[..., Any]]):
 
     def single(self, step: Step, inside: bool) -> Callable[..., Any] | None:
         """What computes this step, if there is machine code for such; None: NumPy does."""
-        return self._adding(step, inside) or self._multiplier(step, inside)
+        return self._adding(step, inside) or self.multiplier(step.node, inside)
 
     def _adding(self, step: Step, inside: bool) -> Callable[..., Any] | None:
         node = step.node
@@ -69,8 +69,8 @@ class Callables(dict[Group, Callable[..., Any]]):
         make = self.maker("fresh", kind) if inside else None
         return self.adder(params, x.dtype, make or np.empty, functools.partial(call_op, node.op))
 
-    def _multiplier(self, step: Step, inside: bool) -> Callable[[Any, Any], Any] | None:
-        node = step.node
+    def multiplier(self, node: Apply, inside: bool) -> Callable[[Any, Any], Any] | None:
+        """What computes a product of matrices; `inside`: it is no result of the program."""
         if self.product is None or not is_plain_product(node):
             return None
         maker = self.maker("fresh", node.types[0]) if inside else None
@@ -136,11 +136,13 @@ def kernel_lines(
     if group.product is not None:
         a, b = [names[v] for v in group.product.inputs]
         rest = ", ".join([*operands, *results])
-        imports.add("matmul")
-        called = (
-            f"{kernel}({a}, {b}, {rest}) or "
-            f"{kernel}(None, matmul({a}, {b}, out={results[group.place]}), {rest})"
-        )
+        if group.place is None:
+            multiply = writer.named(writer.kernels.multiplier(group.product, True))
+            otherwise = f"{multiply}({a}, {b})"
+        else:
+            imports.add("matmul")
+            otherwise = f"matmul({a}, {b}, out={results[group.place]})"
+        called = f"{kernel}({a}, {b}, {rest}) or {kernel}(None, {otherwise}, {rest})"
     if getattr(writer.kernels[group], "gives_results", False):
         called = f"[{', '.join(results)}] = {called}"
     lines.append(called)

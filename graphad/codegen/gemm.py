@@ -6,11 +6,11 @@ work is divided among threads. A tile of rows and vectors is kept
 in registers; matrices b that lie across, or whose rows would meet in the same lines of the cache,
 are copied first. What suits BLAS better (large matrices, single rows) is left to it.
 
-    i32 @multiply22(self, a, b, c, after, given, extra):  how it went, by numbers of axes
-    ptr @enter22(self, arguments, count):                 a, b, c → are they done?
+    ptr @enter22(self, arguments, count):  a, b, c → are they done? by numbers of axes
+    i32 @multiply22(self, a, b, ptr c, after, given, extra, most_rows, most_columns):  how it went
 
-Pieces of c are handed on to `after` while they lie in the cache: what is left to do with a product
-(`folding`). `extra` is what that costs, in multiplications.
+Pieces of c, of so many rows and columns, are handed on to `after` while they lie in the cache:
+what is left to do with a product (`folding`). `extra` is what that costs, in multiplications.
 """
 
 from __future__ import annotations
@@ -23,26 +23,20 @@ import numpy as np
 
 from graphad.codegen import link, llvm
 from graphad.codegen.arrays import layout
-from graphad.codegen.gemmtext import (
-    COLUMNS,
-    FIELDS,
-    LOW,
-    POINTERS,
-    ROWS,
-    SHALLOW,
-    WIDE,
-    Products,
-)  # fmt: skip
+from graphad.codegen.gemmtext import FIELDS, POINTERS, Products
 from graphad.codegen.objects import ALIGNED, GLOBALS, PLAINLY, Objects
 from graphad.codegen.sharing import Sharing
 from graphad.codegen.vectors import Text
+from graphad.plan.fold import COLUMNS, ROWS
 
 MOST = 1 << 26  # multiplications of one product: BLAS is as fast from here on
 DEEPEST = 1 << 14  # of the inner axis: longer sums lose digits in a single chain
 SHARE = 1 << 22  # multiplications from which threads share the work
 RELEASE = 1 << 15  # multiplications from which the interpreter lock is released
 PAIRS = ((2, 2), (3, 3), (3, 2), (2, 3))  # axes of a and b
-DONE, LEFT, FAILED, OTHER = range(4)  # left to BLAS; an error; c has other sizes
+DONE, LEFT, FAILED = range(3)  # left to BLAS; an error
+GIVEN = ("ptr %self, ptr %a, ptr %b, ptr %c, ptr %after, ptr %given, i64 %extra, i64 %most_rows, "
+         "i64 %most_columns")  # fmt: skip
 
 
 def product(
@@ -113,9 +107,10 @@ class _Entries(Products):
         objects = Objects(t, layout() or {})
         self.declared["PyBool_FromLong"] = "declare ptr @PyBool_FromLong(i64)"
         t.label("start")
-        given = ", ".join([f"ptr {objects.argument(i)}" for i in range(3)])
-        how = t.put(f"call i32 @multiply{first}{second}(ptr %self, {given}, ptr null, ptr null, "
-                    "i64 0)")  # fmt: skip
+        a, b, made = (objects.argument(i) for i in range(3))
+        c = objects.field(made, objects.layout["data"])
+        how = t.put(f"call i32 @multiply{first}{second}(ptr %self, ptr {a}, ptr {b}, ptr {c}, "
+                    f"ptr null, ptr null, i64 0, i64 {ROWS}, i64 {COLUMNS})")  # fmt: skip
         t.do(f"br i1 {t.put(f'icmp eq i32 {how}, {FAILED}')}, label %failed, label %known")
         t.label("failed")
         t.do("ret ptr null")
@@ -132,8 +127,7 @@ class _Entries(Products):
         self.declared["llvm.umin.i64"] = "declare i64 @llvm.umin.i64(i64, i64)"
         t.label("start")
         t.do(f"%p = alloca [{len(FIELDS)} x i64], align 8")
-        a, b, c = (objects.array(one, ALIGNED) for one in ("%a", "%b", "%c"))
-        unlike = Objects(t, objects.layout)  # c has other sizes
+        a, b = (objects.array(one, ALIGNED) for one in ("%a", "%b"))
 
         def part(array: tuple[str, str, str], which: int, axis: int) -> str:
             return objects.field(array[which], 8 * axis, "i64")
@@ -144,10 +138,6 @@ class _Entries(Products):
         stack = part(a, 1, 0) if first == 3 else part(b, 1, 0) if second == 3 else "1"
         if first == second == 3:
             objects.wrong(t.put(f"icmp ne i64 {stack}, {part(b, 1, 0)}"))
-        last = max(first, second) - 1
-        known = [(m, last - 1), (n, last), *([(stack, 0)] if last == 2 else [])]
-        for value, axis in known:
-            unlike.wrong(t.put(f"icmp ne i64 {value}, {part(c, 1, axis)}"))
         work = t.put(f"mul i64 {m}, {t.put(f'mul i64 {n}, {k}')}")
         objects.wrong(t.put(f"icmp ugt i64 {work}, {MOST}"))
         all_work = t.put(f"mul i64 {work}, {stack}")
@@ -165,31 +155,22 @@ class _Entries(Products):
         either = t.put(f"or i1 {t.put(unfit[0])}, {t.put(unfit[1])}")
         dots = functools.reduce(lambda x, y: t.put(f"and i1 {x}, {t.put(y)}"), along, "true")
         objects.wrong(t.put(f"and i1 {either}, {t.put(f'xor i1 {dots}, true')}"))
-        flat = [t.put(f"icmp ule i64 {k}, {SHALLOW}"), t.put("icmp ne ptr %after, null"),
-                t.put(f"icmp eq i64 {part(b, 2, second - 1)}, {size}")]  # fmt: skip
-        low = functools.reduce(lambda x, y: t.put(f"and i1 {x}, {y}"), flat)
-        most_rows = t.put(f"select i1 {low}, i64 {LOW}, i64 {ROWS}")
-        most_columns = t.put(f"select i1 {low}, i64 {WIDE}, i64 {COLUMNS}")
 
         def blocks(count: str, most: str) -> str:
             more = t.put(f"add i64 {count}, {t.put(f'sub i64 {most}, 1')}")
             return t.put(f"udiv i64 {more}, {most}")
 
-        row_blocks, column_blocks = blocks(m, most_rows), blocks(n, most_columns)
+        row_blocks, column_blocks = blocks(m, "%most_rows"), blocks(n, "%most_columns")
         c_down = t.put(f"mul i64 {n}, {size}")
-        values = [a[0], b[0], c[0], m, n, k, part(a, 2, first - 2), part(a, 2, first - 1),
+        values = [a[0], b[0], "%c", m, n, k, part(a, 2, first - 2), part(a, 2, first - 1),
                   part(b, 2, second - 2), part(b, 2, second - 1), c_down,
                   part(a, 2, 0) if first == 3 else "0", part(b, 2, 0) if second == 3 else "0",
-                  t.put(f"mul i64 {m}, {c_down}"), most_rows, most_columns,
+                  t.put(f"mul i64 {m}, {c_down}"), "%most_rows", "%most_columns",
                   row_blocks, column_blocks, "%after", "%given"]  # fmt: skip
         for i, (name, value) in enumerate(zip(FIELDS, values, strict=True)):
             place = t.put(f"getelementptr i64, ptr %p, i64 {i}")
             t.do(f"store {'ptr' if name in POINTERS else 'i64'} {value}, ptr {place}")
         pieces = t.put(f"mul i64 {stack}, {t.put(f'mul i64 {row_blocks}, {column_blocks}')}")
-        t.do(f"br i1 {unlike.bad}, label %other, label %same")
-        t.label("other")
-        t.do(f"ret i32 {OTHER}")
-        t.label("same")
         t.do(f"br i1 {objects.bad}, label %unfit, label %fit")
         t.label("fit")
         large = t.put(f"icmp ugt i64 {all_work}, {SHARE}")
@@ -226,5 +207,4 @@ class _Entries(Products):
         t.do(f"ret i32 {DONE}")
         t.label("unfit")
         t.do(f"ret i32 {LEFT}")
-        given = "ptr %self, ptr %a, ptr %b, ptr %c, ptr %after, ptr %given, i64 %extra"
-        return [f"define i32 @multiply{first}{second}({given}) {PLAINLY} {{", *t.lines, "}"]
+        return [f"define i32 @multiply{first}{second}({GIVEN}) {PLAINLY} {{", *t.lines, "}"]

@@ -5,7 +5,12 @@
 Sizes and strides (in bytes) are read from the block of parameters, see `FIELDS`. What is to be
 done with a piece of c while it lies in the cache, if anything, is a function (`folding`):
 
-    i32 %after(ptr %given, i64 %stack, i64 %row, i64 %rows, i64 %column, i64 %columns)
+    i32 %after(ptr %given, ptr %made, i64 %down, i64 %piece, i64 %line, i64 %stack,
+               i64 %row, i64 %rows, i64 %column, i64 %columns)
+
+where %made is the piece, whose rows are %down bytes apart, of a c that is kept, or (c null) in
+memory for the time of the call; %piece counts the pieces, %line those of the same columns of one
+matrix.
 """
 
 from __future__ import annotations
@@ -17,11 +22,8 @@ from graphad.codegen.dottext import STRIDES as DOTS
 from graphad.codegen.objects import PLAINLY
 from graphad.codegen.vectors import Text, element
 
-ROWS, COLUMNS = 192, 128  # of c that are one piece of work;
-LOW, WIDE = 24, 1024  # with something to do after it, of sums of up to
-SHALLOW = 64  # terms: then memory counts, which likes long rows
 DEPTH = 16  # rows of b that are turned at a time, so that they stay in the first cache
-FIELDS = ("a", "b", "c", "m", "n", "k", "a_down", "a_along", "b_down", "b_along", "c_down",
+FIELDS = ("a", "b", "c", "m", "n", "k", "a_down", "a_along", "b_down", "b_along", "c_row",
           "a_step", "b_step", "c_step", "most_rows", "most_columns", "row_blocks",
           "column_blocks", "after", "given")  # fmt: skip
 POINTERS = ("a", "b", "c", "after", "given")
@@ -232,6 +234,8 @@ done:
     def products(self) -> str:
         """The pieces from %first to %last."""
         size, on_copy = self.size, GIVEN.replace("%b_down", "%down")
+        which = "i64 %r, i64 %s"
+        where = "i64 %row, i64 %rows, i64 %column, i64 %columns"
         loads = "\n".join([
             f"  %at.{name} = getelementptr i64, ptr %p, i64 {i}\n"
             f"  %{name} = load {'ptr' if name in POINTERS else 'i64'}, ptr %at.{name}"
@@ -253,9 +257,21 @@ start:
   %long = icmp uge i64 %k, {self.shortest}
   %along = and i1 %lie, %long
   %alone = icmp eq ptr %after, null
+  %gone = icmp eq ptr %c, null
+  br i1 %gone, label %apart, label %begin
+apart:
+  %room.rows = call i64 @llvm.umin.i64(i64 %m, i64 %most_rows)
+  %room.columns = call i64 @llvm.umin.i64(i64 %n, i64 %most_columns)
+  %room.numbers = mul i64 %room.rows, %room.columns
+  %room.bytes = mul i64 %room.numbers, {size}
+  %room.made = call ptr @malloc(i64 %room.bytes)
+  %no.room = icmp eq ptr %room.made, null
+  br i1 %no.room, label %full, label %begin
+begin:
+  %room = phi ptr [ null, %start ], [ %room.made, %apart ]
   br label %piece
 piece:
-  %u = phi i64 [ %first, %start ], [ %u.next, %next ]
+  %u = phi i64 [ %first, %begin ], [ %u.next, %next ]
   %s = udiv i64 %u, %per
   %x = urem i64 %u, %per
   %r = udiv i64 %x, %column_blocks
@@ -275,11 +291,14 @@ piece:
   %b.o = add i64 %b.s, %b.q
   %b.at = getelementptr i8, ptr %b, i64 %b.o
   %c.s = mul i64 %s, %c_step
-  %c.r = mul i64 %row, %c_down
+  %c.r = mul i64 %row, %c_row
   %c.q = mul i64 %column, {size}
   %c.sr = add i64 %c.s, %c.r
   %c.o = add i64 %c.sr, %c.q
-  %c.at = getelementptr i8, ptr %c, i64 %c.o
+  %c.there = getelementptr i8, ptr %c, i64 %c.o
+  %c.at = select i1 %gone, ptr %room, ptr %c.there
+  %c.own = mul i64 %columns, {size}
+  %c_down = select i1 %gone, i64 %c.own, i64 %c_row
   br i1 %along, label %dots, label %other
 dots:
   call void @dots(ptr %a.at, ptr %b.at, ptr %c.at, i64 %rows, i64 %columns, {DOTS})
@@ -291,7 +310,7 @@ copy:
   %bytes = mul i64 %numbers, {size}
   %to = call ptr @malloc(i64 %bytes)
   %none = icmp eq ptr %to, null
-  br i1 %none, label %full, label %pack
+  br i1 %none, label %spent, label %pack
 pack:
   call void @pack(ptr %to, ptr %b.at, i64 %k, i64 %columns, i64 %b_down, i64 %b_along)
   %down = mul i64 %columns, {size}
@@ -304,15 +323,19 @@ straight:
 made:
   br i1 %alone, label %next, label %go.on
 go.on:
-  %how = call i32 %after(ptr %given, i64 %s, i64 %row, i64 %rows, i64 %column, i64 %columns)
+  %how = call i32 %after(ptr %given, ptr %c.at, i64 %c_down, i64 %u, {which}, {where})
   %well = icmp eq i32 %how, 0
-  br i1 %well, label %next, label %full
+  br i1 %well, label %next, label %spent
 next:
   %u.next = add i64 %u, 1
   %more = icmp ult i64 %u.next, %last
   br i1 %more, label %piece, label %done
 done:
+  call void @free(ptr %room)
   ret i32 0
+spent:
+  call void @free(ptr %room)
+  br label %full
 full:
   ret i32 1
 }}"""

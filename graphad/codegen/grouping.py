@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.codegen.blocked import Unsuitable, row_reductions
+from graphad.codegen.blocked import Unsuitable
 from graphad.codegen.blockroles import block_roles
 from graphad.codegen.blocks import Blocks
 from graphad.codegen.program import Program, Run, generate
@@ -80,7 +80,7 @@ def grouping(
             if isinstance(unit, Group):
                 made = _blocks(unit, len(blocks), threads)
                 if made is None:
-                    excluded.update(row_reductions(unit) or unit.nodes)
+                    excluded.update(unit.row_reductions or unit.nodes)
                 else:
                     blocks[unit] = made
         if len(excluded) == before:

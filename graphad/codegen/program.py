@@ -161,7 +161,7 @@ class Writer:
             step, step.outputs[0] not in self.plan.outputs
         )
         if found is not None:
-            return [self._called(step, self._named(found))]
+            return [self._called(step, self.named(found))]
         operands = [self.operand(n, step) for n in step.inputs]
         types = [self.plan.values[n].type for n in step.inputs]
         key = key_of(step, operands, types)
@@ -197,7 +197,7 @@ class Writer:
 
     def _kernel(self, step: Step, group: Group) -> list[str]:
         """A call of a native kernel."""
-        kernel = self._named(self.kernels[group])
+        kernel = self.named(self.kernels[group])
         self._fused.update(step.outputs)
         numbers = dict(zip(group.inputs, step.inputs, strict=True))
         names = {v: self.operand(numbers[v], None) for v in group.given}
@@ -218,9 +218,9 @@ class Writer:
     def memory(self, what: str, otherwise: str, kind: TensorType) -> str:
         """The name of what makes an array in memory that is used again."""
         made = getattr(self.kernels, "maker", _nothing)(what, kind)
-        return otherwise if made is None else self._named(made, what)
+        return otherwise if made is None else self.named(made, what)
 
-    def _named(self, kernel: Callable[..., Any], wish: str = "") -> str:
+    def named(self, kernel: Callable[..., Any], wish: str = "") -> str:
         """The name of a kernel; several groups may share one."""
         known = self._kernel_names
         if id(kernel) not in known:

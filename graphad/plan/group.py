@@ -16,11 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from graphad.ir.families.reduction import Reduction, Scan
 from graphad.ir.types import Size
 from graphad.ir.variable import Apply, Constant, Variable
 from graphad.records import Record
 
 Axes = tuple[int | None, ...]
+ENDS = ("total", "row total", "column")  # kinds of results that are known after all loops
 
 
 class Role(Record):
@@ -161,11 +163,23 @@ class Group:
         return [v for v in self.inputs if v.ndim or not isinstance(v, Constant)]
 
     @property
-    def place(self) -> int:
-        """Of a group with a product: the result in whose memory that is computed."""
-        assert self.product is not None
-        dtypes = [result.variable.dtype for result in self.results]
-        return dtypes.index(self.product.output(0).dtype)
+    def place(self) -> int | None:
+        """Of a group with a product: the result in whose memory that is computed; None where
+        there is none, or the product is still read after results are written."""
+        if self.product is None or self.row_reductions:
+            return None
+        dtype, whole = self.product.output(0).dtype, tuple(range(len(self.frame)))
+        for i, result in enumerate(self.results):
+            if (result.kind, result.axes, result.variable.dtype) == ("element", whole, dtype):
+                return i
+        return None
+
+    @property
+    def row_reductions(self) -> list[Apply]:
+        """The nodes that reduce a row of which the group goes on to use the result."""
+        ends = {r.variable for r in self.results if r.kind in ENDS}
+        return [n for n in self.nodes if isinstance(n.op.family, Reduction | Scan)
+                and n.output(0) not in ends]  # fmt: skip
 
     @property
     def outputs(self) -> tuple[Variable, ...]:
