@@ -205,10 +205,16 @@ def _close(
     missing = [v for v in leaves if v not in known and not isinstance(v, Constant | Shared)]
     if missing:
         names = ", ".join(repr(v.name) if v.name else "an unnamed input" for v in missing)
+        remedy = "add it to the inputs, or give it a value with givens={variable: value}"
+        if {v.name for v in missing} & {v.name for v in flat if v.name}:
+            remedy += (
+                "; an input of that name is another variable: what the body of a loop or a branch "
+                "is called with exists in it alone, return from it what is needed outside"
+            )
         raise GraphError(
             f"the outputs depend on {names}, not among the inputs",
             cause="; ".join(f"{describe(v)}" for v in missing[:3]),
-            remedy="add it to the inputs, or give it a value with givens={variable: value}",
+            remedy=remedy,
         )
     used = set(leaves)
     if unused == "raise":

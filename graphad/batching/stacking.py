@@ -87,21 +87,26 @@ def batch(
     draws: the states from which random numbers are drawn for each row.
     """
     known: dict[Variable, Variable] = dict(given)
-    for node in walk.toposort(outputs, frozenset(given)):
+    order = walk.toposort(outputs, frozenset(given))
+    read = {*outputs, *[v for node in order for v in node.inputs]}
+    for node in order:
         operands = tuple([known.get(v, v) for v in node.inputs])
         pairs = list(zip(operands, node.inputs, strict=True))
         batched = [new.ndim > old.ndim for new, old in pairs]
+        results: Sequence[Variable] = node.outputs
         if draws is not None and draws.has(node):
             with in_place_of(node):
                 made = draws.made(node, operands, batched, rows)
         elif any(batched):
             with in_place_of(node):
+                if isinstance(node.op.family, InnerFamily):
+                    node, results = node.op.family.pared(node, read)
                 made = _applied(node, operands, batched, rows)
         elif any([new is not old for new, old in pairs]):
             made = rebuild(node, operands).outputs
         else:
             continue
-        for old, new in zip(node.outputs, made, strict=True):
+        for old, new in zip(results, made, strict=True):
             if old.name is not None and new.owner is not None and new.name is None:
                 new.name = old.name
             known.setdefault(old, new)

@@ -242,6 +242,9 @@ INNER: dict[str, Callable[[Any], Any]] = {
     "a carry that becomes a stack": lambda x: ga.scan(
         lambda c, v: ((c[1], c[0] * 0.5 + v), c[0]), (0.0, 1.0), x
     )[0][0],
+    "until, each its own": lambda x: ga.scan(
+        lambda c, v: (ga.sin(c) + v[0], c.sum()), x, W, until=lambda c, y: c[0] > 0.3
+    )[0],
     "while, equally long": lambda x: ga.while_loop(
         lambda c: c[0] < 3, lambda c: (c[0] + 1, c[1] * ga.sin(c[1])), (0, x), max_steps=5
     )[1],
@@ -288,8 +291,9 @@ def _shape(f: Callable[[Any], Any]) -> tuple[int, ...]:
 
 LOOPLESS = ["checkpoint", "custom vjp", "custom vjp, one argument the same", "custom jvp",
             "scan", "scan of rows that are the same", "a carry that becomes a stack",
-            "while, equally long", "while, each its own", "cond, each its own",
-            "cond, all the same", "jacobian", "scaled gradient", "clipped gradient"]  # fmt: skip
+            "until, each its own", "while, equally long", "while, each its own",
+            "cond, each its own", "cond, all the same", "jacobian", "scaled gradient",
+            "clipped gradient"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LOOPLESS)

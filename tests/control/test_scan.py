@@ -350,3 +350,11 @@ def test_unroll_changes_no_result() -> None:
             found.append([last, ys, ga.grad(last, a)])
         for one, other in zip(*ga.function([a, xs], found)(0.9, np.arange(7.0)), strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+def test_a_variable_of_the_body_outside_of_it() -> None:
+    kept: list[Any] = []
+    x, xs = ga.vector("x", 3), ga.matrix("xs", (None, 3))
+    ga.scan(lambda c, r: (kept.append(c) or c * r, None), x, xs)
+    with pytest.raises(ga.errors.GraphError, match="exists in it alone, return from it"):
+        ga.function([x, xs], kept[0] + 1)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from graphad.ir import walk
@@ -187,6 +187,11 @@ class InnerFamily(Declared):
         """The outputs for stacks of operands, with `batch` for the inner graph; see
         `Family.batch`. ``batch(outputs, {input: stack or the same for each row})``."""
         return None
+
+    def pared(self, node: Apply, read: Collection[Variable]) -> tuple[Apply, Sequence[Variable]]:
+        """A node that may leave out results that are not in `read`, and the results that it has in
+        terms of those of the given one."""
+        return node, node.outputs
 
     def flops(self, node: Apply) -> Size:
         total: Size = 0

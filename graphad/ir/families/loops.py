@@ -11,7 +11,7 @@ backwards over what a second forward scan recorded (which the compiler merges wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from graphad.errors import ShapeError
@@ -113,6 +113,19 @@ class Scan(InnerFamily):
         stacks = hooks.load("ir.families.loopstacks")
         found: Sequence[Variable] | None = stacks.scan_of_stacks(node, operands, batched, batch)
         return found
+
+    def pared(self, node: Apply, read: Collection[Variable]) -> tuple[Apply, Sequence[Variable]]:
+        """Without stacks, whose lengths are different for rows that take different steps."""
+        graph, layout = node.op.params["graph"], layout_of(node.op.params)
+        first, last = layout.carries, layout.carries + layout.outputs
+        if not layout.until or all([v in read for v in node.outputs[first:last]]):
+            return node, node.outputs
+        kept = [i for i, v in enumerate(node.outputs) if not first <= i < last or v in read]
+        small = layout.changed(outputs=len(kept) - layout.carries - 1)
+        body = Graph(graph.inputs, [graph.outputs[i] for i in kept])
+        made = loopflows.build(self, small, body, node.inputs)[0].owner
+        assert made is not None
+        return made, [node.output(i) for i in kept]
 
     def cuts_in(self, params: Mapping[str, Any], position: int) -> bool:
         return position < (2 if params["until"] else 1)
