@@ -151,7 +151,7 @@ class Compiled:
     @property
     def plan(self) -> Plan:
         """The plan of the NumPy program, made when it is first needed."""
-        made: Plan = self._once("_plan", self._make_plan)
+        made: Plan = self.once("_plan", self._make_plan)
         return made
 
     def _make_plan(self) -> Plan:
@@ -169,7 +169,7 @@ class Compiled:
         """The NumPy program (None for the interpreter), written when it is first needed."""
         if self.options.backend == "interpreter":
             return None
-        return self._once("_program", self._make_program)
+        return self.once("_program", self._make_program)
 
     def _make_program(self) -> Program:
         plan = self.plan
@@ -181,7 +181,7 @@ class Compiled:
     @property
     def for_large(self) -> Large:
         """What answers for large arrays."""
-        made: Large = self._once("_large", self._make_large)
+        made: Large = self.once("_large", self._make_large)
         return made
 
     def _make_large(self) -> Large:
@@ -196,7 +196,7 @@ class Compiled:
             return False
         return not any([n.op.family.is_inner for n in self.graph.nodes]) and not acts(self.graph)
 
-    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
         """What `make` gives, kept; without a lock, which a forked child could find held."""
         if name not in self.__dict__:
             self.__dict__[name] = make()
@@ -208,47 +208,26 @@ class Compiled:
 
         Raises MissingLibraryError without llvmlite.
         """
-        found: Native | Numbers | None = self._once("_native", self._make_native)
+        found: Native | Numbers | None = self.once("_native", self._make_native)
         return found
 
-    def _make_native(self) -> Native | Numbers | None:
-        if self.options.is_pinned:
-            return None
-        if self.floats is not None:
-            numbers: Numbers | None = hooks.load("codegen.numbers").generate_numbers(
-                self.plan, self.options.cache
-            )
-            return numbers
-        graph, conditions = hooks.load("rewrite.assume").assume_equal(self.graph)
-        if conditions.equal:
-            graph, _ = simplify(graph, self.options.rules)
-            _check(graph, self.options, "assume")
-        maker = hooks.load("codegen.native")
-        fused = maker.fused_plan(graph)
-        if self.program is None or (fused is None and not self._may_loop):
-            return None
-        fused = make_plan(graph) if fused is None else fused
-        inner = inner_compiler(self.options._replace(backend="llvm"))
-        fits = conditions.hold if conditions.equal else None
-        made: Native = maker.Native(
-            fused,
-            self.name,
-            inner,
-            self.program,
-            fits,
-            self.options.threads,
-            self.options.cache,
-            self.options.backend == "llvm",
-        )
-        return made
+    def recall(self) -> bool:
+        """Is the program in machine code there, or has another process made it, so that it is now?
+        Nothing is compiled for that."""
+        if "_native" not in self.__dict__:
+            found = hooks.load("natively").recall(self)
+            if found is None:
+                return False
+            self.once("_native", lambda: found[0])
+        return True
 
-    @property
-    def _may_loop(self) -> bool:
-        """Are there loops that become machine code, in a program that has none yet?"""
-        inner = {node.op.name for node in self.graph.nodes}
-        if any(v.ndim for v in self.graph.inputs):
-            return "scan" in inner and self.options.backend == "auto"
-        return "scan" in inner or "switch" in inner  # of single numbers it may be one function
+    def _make_native(self) -> Native | Numbers | None:
+        found: Native | Numbers | None = hooks.load("natively").native(self)
+        return found
+
+    def inner_compiler(self, backend: str) -> Callable[[Op], Callable[..., Any]]:
+        """What compiles ops that hold inner graphs, with another backend."""
+        return inner_compiler(self.options._replace(backend=backend))
 
     @property
     def inner(self) -> Callable[[Op], Callable[..., Any]]:
@@ -287,7 +266,7 @@ class Compiled:
     def __getstate__(self) -> dict[str, Any]:
         """With the program, without machine code, which is made anew."""
         _ = self.program if self.floats is None else None
-        return {k: v for k, v in self.__dict__.items() if k != "_native"}
+        return {k: v for k, v in self.__dict__.items() if k not in ("_native", "_kept")}
 
 
 def compile_graph(

@@ -29,7 +29,7 @@ ROWS = (
     ("derivatives", "rewrite", "plan"),
     ("codegen",),
     ("runtime",),
-    ("compiler",),
+    ("compiler", "natively"),
     ("assemble",),
     ("functional",),
     ("numpy", "optim", "testing"),

@@ -22,6 +22,8 @@ nest        the loops as LLVM text; entry: the C function of arrays that runs th
 llvm        LLVM text to machine code; kernels: all groups of a program as one module
 cache       machine code on disk; elf, image: brought into memory without LLVM
 link        where what machine code calls lies
+kept        programs of other processes, by their graphs; keeping: what is told of them
+running     how programs in machine code answer calls; sharing: threads for their chunks
 calls       how the program calls a kernel; native: the program with its safety net
 numbers     programs of scalars as one C function
 """

@@ -10,7 +10,7 @@ import numpy as np
 
 from graphad.codegen import rooms
 from graphad.codegen.program import call_op
-from graphad.codegen.reuse import LARGE, Store
+from graphad.codegen.reuse import LARGE, makers
 from graphad.codegen.vocabulary import dtype_name
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.types import TensorType
@@ -20,7 +20,6 @@ from graphad.plan.group import Group, Result
 from graphad.plan.layout import base_of, layout
 from graphad.plan.plan import Plan, Step, Value
 
-KEPT = 8, 8  # blocks of memory of one size, and sizes
 SPACE = 3  # axes of windows that are added up in machine code
 
 
@@ -33,10 +32,7 @@ class Callables(dict[Group, Callable[..., Any]]):
 
     def __init__(self, kernels: Iterable[tuple[Group, Callable[..., Any]]]) -> None:
         super().__init__(kernels)
-        store = Store(*KEPT)
-        self.memory: dict[str, Callable[..., Any]] = {
-            "fresh": store.fresh, "ordered": store.ordered, "reshaped": store.reshaped,
-        }  # fmt: skip
+        self.memory = makers()
         self._last: tuple[Plan, Step | None] | None = None
         self._multiply: dict[tuple[np.dtype, bool], Callable[[Any, Any], Any]] = {}
 

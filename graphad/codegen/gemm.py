@@ -24,6 +24,7 @@ import numpy as np
 from graphad.codegen import link, llvm
 from graphad.codegen.arrays import layout
 from graphad.codegen.gemmtext import FIELDS, POINTERS, Products
+from graphad.codegen.multiply import multiplier
 from graphad.codegen.objects import ALIGNED, GLOBALS, PLAINLY, Objects
 from graphad.codegen.sharing import Sharing
 from graphad.codegen.vectors import Text
@@ -44,28 +45,16 @@ def product(
 ) -> Any:
     """A function (a, b) → a @ b for arrays of one dtype, "float64" or "float32"; `make` makes the
     result."""
-    entries = _entries(dtype, threads, cache, llvm.width())
-    matmul = np.matmul
-
-    def multiply(a: Any, b: Any) -> Any:
-        enter = entries.get((a.ndim, b.ndim))
-        if enter is None:
-            return matmul(a, b)
-        stack = a.shape[:-2] or b.shape[:-2]
-        out = make((*stack, a.shape[-2], b.shape[-1]), dtype)
-        if enter(a, b, out):
-            return out
-        return matmul(a, b) if stack else matmul(a, b, out=out)
-
-    multiply.name = f"multiply_{dtype.name}"  # type: ignore[attr-defined]
-    return multiply
+    return multiplier(dtype, make, _entries(dtype, threads, cache, llvm.width()))
 
 
 def symbol(dtype: np.dtype, first: int, second: int, cache: bool | str = False) -> str:
     """The name by which other machine code calls the product of arrays of so many axes."""
     text, library = _library(dtype, cache, llvm.width())
     name = f"graphad_multiply{first}{second}_{zlib.crc32(text.encode())}"
-    link.tell(name, library.address(f"multiply{first}{second}"))
+    inside = f"multiply{first}{second}"
+    link.tell(name, library.address(inside))
+    link.origins[name] = library.name, inside
     return name
 
 
@@ -86,7 +75,8 @@ def _entries(
     dtype: np.dtype, threads: int, cache: bool | str, bits: int
 ) -> dict[tuple[int, int], Any]:
     library = _library(dtype, cache, bits)[1]
-    methods = [llvm.method("product", library.address(f"enter{a}{b}")) for a, b in PAIRS]
+    names = [f"enter{a}{b}" for a, b in PAIRS]
+    methods = [llvm.method(name, library.address(name)) for name in names]
     sharing = Sharing(library, methods, threads)
     return {p: llvm.callable_of(m, sharing) for p, m in zip(PAIRS, methods, strict=True)}
 

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Callable
 
 from graphad.codegen import link
-from graphad.records import Record
 
 MAGIC = b"image 1\n"
 PAGE = 4096
@@ -26,29 +25,33 @@ _address = struct.Struct("<Q")
 Find = Callable[[str], "int | None"]
 
 
-class Image(Record):
+class Image:
     """data: what lies in memory, from a multiple of `PAGE` on, and `size`, with what is zero.
     inner: (place, offset): there belongs the address of what lies at the offset.
     outer: (place, name, addend): there belongs the address of what is called so, and so much more.
     entries: offsets of functions, by their names.
     """
 
-    data: bytes
-    size: int
-    inner: list[tuple[int, int]]
-    outer: list[tuple[int, str, int]]
-    entries: dict[str, int]
+    __slots__ = ("data", "entries", "inner", "outer", "size")
+
+    def __init__(
+        self, data: bytes, size: int, inner: list[tuple[int, int]],
+        outer: list[tuple[int, str, int]], entries: dict[str, int],
+    ) -> None:  # fmt: skip
+        self.data, self.size = data, size
+        self.inner, self.outer, self.entries = inner, outer, entries
 
 
 def dumped(image: Image) -> bytes:
     """As bytes."""
-    return MAGIC + marshal.dumps(tuple(image), 2)
+    told = image.data, image.size, image.inner, image.outer, image.entries
+    return MAGIC + marshal.dumps(told, 2)
 
 
 class Code:
     """Code in memory, for as long as this object lives."""
 
-    __slots__ = ("_memory", "entries")
+    __slots__ = ("__weakref__", "_memory", "entries")
 
     def __init__(self, memory: object, entries: dict[str, int]) -> None:
         self._memory, self.entries = memory, entries  # addresses, by names

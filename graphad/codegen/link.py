@@ -23,6 +23,9 @@ told: dict[str, int] = {
 }  # fmt: skip
 
 
+origins: dict[str, tuple[str, str]] = {}  # what lies in machine code: its entry, its name there
+
+
 def tell(name: str, address: int) -> None:
     """The thing of this name lies there."""
     told[name] = address

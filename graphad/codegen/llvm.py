@@ -133,7 +133,8 @@ def look_again() -> None:
 
 class Library:
     """Machine code of one module, from the cache on disk if it is there; functions live as long
-    as this object.
+    as this object. `name` is that of the entry, "" without a cache; `needed` says which functions
+    of other modules it calls, and in which entries they are.
 
     Raises MissingLibraryError without llvmlite, also where it would not have been needed.
     """
@@ -142,7 +143,8 @@ class Library:
         if not installed():
             binding()
         store = cache.store(choice)
-        name = cache.key(text, *circumstances()) if store is not None else ""
+        self.name = name = "" if store is None else cache.key(text, *circumstances())
+        self.needed = {n: place for n, place in link.origins.items() if f"@{n}(" in text}
         entry = store.get(name) if store is not None else None
         self._code: Any = image.load(entry) if entry is not None else None
         if self._code is None:

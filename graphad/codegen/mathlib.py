@@ -32,10 +32,18 @@ def library() -> ctypes.CDLL | None:
         return None
 
 
+_FOLDERS = os.path.join(sys.prefix, "lib"), os.path.join(sys.base_prefix, "lib")
+
+
+def is_installed() -> bool:
+    """Has pip put Intel's library somewhere? Nothing is loaded to find out."""
+    return any([os.path.exists(os.path.join(folder, "libsvml.so")) for folder in _FOLDERS])
+
+
 @functools.cache
 def svml() -> ctypes.CDLL | None:
     """Intel's library, where pip puts it or where the system finds it; None where it is not."""
-    for folder in (os.path.join(sys.prefix, "lib"), os.path.join(sys.base_prefix, "lib"), ""):
+    for folder in (*_FOLDERS, ""):
         try:
             ctypes.CDLL(os.path.join(folder, "libintlc.so.5"))  # which the other one needs
             return ctypes.CDLL(os.path.join(folder, "libsvml.so"))

@@ -1,18 +1,10 @@
-"""Programs with native kernels: the straight-line program, with the NumPy program as a safety net.
-
-Kernels check sizes and memory order of their operands. Where they do not fit (arguments in
-another order, sizes that broadcast only now, empty arrays), the program is run again on copies of
-the arguments in C order, and then as the NumPy program. Programs change nothing but their own
-results, so that they can be run again; those that print or call something are not, see `careful`.
-"""
+"""Programs with native kernels, made from a plan: the straight-line program, or one function."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
-
-import numpy as np
 
 from graphad.codegen import kernels
 from graphad.codegen.calls import Callables
@@ -21,8 +13,7 @@ from graphad.codegen.kernels import Kernels
 from graphad.codegen.overlap import adder
 from graphad.codegen.program import Program, Run, generate
 from graphad.codegen.roles import roles
-from graphad.codegen.rooms import keep_small
-from graphad.codegen.unfit import Unfit
+from graphad.codegen.running import VARIANTS, Running, Shapes
 from graphad.codegen.whole import whole_program
 from graphad.ir.families.inner import InnerFamily, acts
 from graphad.ir.graph import Graph
@@ -33,45 +24,30 @@ from graphad.plan.fold import fold_products
 from graphad.plan.fuse import fuse
 from graphad.plan.group import Group
 
-VARIANTS = 4  # shapes for which there is one native function
-Shapes = tuple[tuple[int, ...], ...]
 
+class Native(Running):
+    """A program whose fused groups are machine code.
 
-class Native:
-    """A program whose fused groups are machine code; `run` as of `Program`.
-
-    `fits` says whether the sizes of the arguments are those that the plan is made for. For small
-    arrays of sizes that are known, or have been met (`prepare`), the whole program is one native
-    function.
+    `keep` is told of each variant: (this, shapes, program or None, is it of loops?).
     """
 
     def __init__(
         self, plan: Plan, name: str, compile_inner: Callable[[Op], Run], fallback: Program,
         fits: Callable[[Sequence[Any]], bool] | None = None, threads: int | None = None,
-        cache: bool | str = False, eager: bool = False,
+        cache: bool | str = False, eager: bool = False, keep: Callable[..., None] | None = None,
     ) -> None:  # fmt: skip
-        keep_small()
-        self.plan, self.name, self.fallback, self.fits = plan, name, fallback, fits
-        self._compile_inner, self._threads, self._cache = compile_inner, threads, cache
-        self._whole: dict[Shapes, Program | None] = {}
         kinds = [v.type for v in plan.graph.inputs]
-        self._is_static = all(kind.is_static for kind in kinds)
-        self._eager = eager and not self._is_static
-        self._looped: Program | None = None
-        static: Any = [kind.shape for kind in kinds]
-        whole = self.prepare(static) if self._is_static else None
-        self.current = whole or self.with_kernels
+        super().__init__(kinds, fallback, fits, eager)
+        self.plan, self.name, self._keep = plan, name, keep
+        self._compile_inner, self._threads, self._cache = compile_inner, threads, cache
+        self.begin(kinds)
 
-    def prepare(self, shapes: Sequence[tuple[int, ...]]) -> Program | None:
-        """The program for inputs of these shapes as one native function; None where that is not
-        possible, or does not pay."""
-        key = tuple(shapes)
-        if key not in self._whole and len(self._whole) < VARIANTS:
-            made = whole_program(self.plan, key, self.name, self._cache)
-            if made is None:
-                made = self._looped = self._of_loops(key)
-            self._whole[key] = made
-        return self._whole.get(key)
+    def variant(self, shapes: Shapes) -> tuple[Program | None, bool]:
+        made = whole_program(self.plan, shapes, self.name, self._cache)
+        looped = self._of_loops(shapes) if made is None else None
+        if self._keep is not None:
+            self._keep(self, shapes, made or looped, looped is not None)
+        return made or looped, looped is not None
 
     def _of_loops(self, key: Any) -> Program | None:
         """A program of single numbers with loops as one function."""
@@ -111,44 +87,8 @@ class Native:
     @property
     def source(self) -> str:
         """The source of the program; kernels are named kernel0, kernel1, …"""
-        return self.current.source
-
-    def run(self, *arrays: Any) -> Sequence[Any]:
-        """The results."""
-        if self.fits is not None and not self.fits(arrays):
-            return self.fallback.run(*arrays)
-        program = self.current
-        if (self._whole or self._eager) and not self._is_static:
-            program = self.current = self._for(arrays)
-        try:
-            return program.run(*arrays)
-        except Unfit:
-            if program is self._looped:  # its loops are longer than it has room for
-                self.current = self.with_kernels
-                return self.run(*arrays)
-            return self._otherwise(program, arrays)
-
-    def _for(self, arrays: Sequence[Any]) -> Program:
-        """The program for arguments of these sizes."""
-        shapes = tuple([getattr(a, "shape", ()) for a in arrays])
-        found = self.prepare(shapes) if self._eager else self._whole.get(shapes)
-        return found or self.with_kernels
-
-    def _otherwise(self, program: Program, arrays: Sequence[Any]) -> Sequence[Any]:
-        """Arguments in another order, or with values to be looked at."""
-        ordered = [_in_order(a) for a in arrays]
-        if any(a is not b for a, b in zip(arrays, ordered, strict=True)):
-            try:
-                return program.run(*ordered)
-            except Unfit:
-                pass
-        return self.fallback.run(*arrays)
-
-
-def _in_order(array: Any) -> Any:
-    if not isinstance(array, np.ndarray) or (array.flags.c_contiguous and array.flags.aligned):
-        return array
-    return np.array(array, order="C")
+        text: str = self.current.source
+        return text
 
 
 def fused_plan(graph: Graph) -> Plan | None:
@@ -164,3 +104,6 @@ def fused_plan(graph: Graph) -> Plan | None:
     if not acts(graph):  # kernels of such programs are careful ones
         units = fold_products(graph, units)
     return make_plan(graph, units)
+
+
+__all__ = ["VARIANTS", "Native", "fused_plan"]

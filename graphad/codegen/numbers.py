@@ -13,6 +13,7 @@ from typing import Any
 from graphad.codegen import link, llvm
 from graphad.codegen.recording import Unrecordable
 from graphad.codegen.scalars import BOOL, CALLS, Builder, Scalar, translate
+from graphad.codegen.sharing import Owner
 from graphad.codegen.vectors import Text
 from graphad.ir.variable import Constant
 from graphad.plan.plan import Plan
@@ -37,7 +38,7 @@ class Numbers:
         self.text = text
         library = llvm.Library(text, cache)
         method = llvm.method("program", library.address("program"))
-        self.run = llvm.callable_of(method, (library, method))
+        self.run = llvm.callable_of(method, Owner(library, [method]))
 
     @property
     def source(self) -> str:

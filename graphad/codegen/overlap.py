@@ -40,6 +40,14 @@ def adder(
     """A function (windows, *sizes) → their sum, for the parameters of an `overlap_add` of float64
     or float32; `make` makes the result, `otherwise` is for what does not fit."""
     sharing, place = _library(dtype, threads, cache, llvm.width())
+    return adding(params, dtype, make, otherwise, sharing, place)
+
+
+def adding(
+    params: dict[str, Any], dtype: np.dtype, make: Any, otherwise: Callable[..., Any],
+    sharing: Sharing, place: int,
+) -> Callable[..., Any]:  # fmt: skip
+    """The function of `adder`, whose machine code lies at `place`."""
     strides, gaps, spec = params["stride"], params["dilation"], params["size"]
     axes = len(spec)
 
@@ -76,6 +84,7 @@ def adder(
         return y
 
     add.name = f"overlap_add_{dtype.name}"  # type: ignore[attr-defined]
+    add.made = "adding", (params, dtype, make, otherwise, sharing)  # type: ignore[attr-defined]
     return add
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 LARGE = 1 << 17  # bytes from which memory is kept; below, the allocator keeps it itself
+KEPT = 8, 8  # blocks of one size, and sizes, that a program with kernels keeps
 SIZES = 2  # different sizes that are kept: sequences may be of another length at every call
 LARGEST = 1 << 26  # larger blocks go back to the system
 
@@ -87,6 +88,12 @@ class Store:
         kept = self._free.setdefault(size, [])
         if len(kept) < self._most:
             kept.append(lease.block)
+
+
+def makers() -> dict[str, Callable[..., Any]]:
+    """What makes arrays for one program, by what it is for."""
+    store = Store(*KEPT)
+    return {"fresh": store.fresh, "ordered": store.ordered, "reshaped": store.reshaped}
 
 
 def _returned(lease: Any) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from graphad.codegen import llvm
 from graphad.codegen.access import Memory
 from graphad.codegen.arrays import layout
+from graphad.codegen.sharing import Owner
 from graphad.codegen.unfit import Unfit
 from graphad.codegen.vectors import Text, element
 from graphad.errors import MissingLibraryError
@@ -77,7 +78,7 @@ def _function(dtype: np.dtype) -> Any:
     """``f(total, index, values, rows of total, places of the index)``; raises Unfit."""
     library = llvm.Library(_module(dtype))
     method = llvm.method("add_at", library.address("add_at"))
-    return llvm.callable_of(method, (library, method))
+    return llvm.callable_of(method, Owner(library, [method]))
 
 
 def _module(dtype: np.dtype) -> str:

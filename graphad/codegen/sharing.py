@@ -1,4 +1,4 @@
-"""Machine code run by several threads: what a kernel holds on to, and hands its chunks to."""
+"""How the chunks of a kernel are divided among threads: machine code asks for it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,18 @@ from typing import Any
 from graphad.codegen.threads import Task, crew
 
 
-class Sharing:
+class Owner:
+    """What a function in machine code holds on to: the code, and descriptions of functions."""
+
+    def __init__(self, library: Any, methods: Sequence[Any]) -> None:
+        self.library, self.methods = library, methods
+
+
+class Sharing(Owner):
     """What a kernel holds on to: its machine code, and how its chunks are divided."""
 
     def __init__(self, library: Any, methods: Sequence[Any], threads: int) -> None:
-        self.keep = (library, methods)
+        super().__init__(library, methods)
         self.threads = threads
 
     def share(self, nest: int, parameters: int, chunks: int, several: bool = True) -> None:

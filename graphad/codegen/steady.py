@@ -26,6 +26,7 @@ from graphad.codegen.looptext import LoopText
 from graphad.codegen.places import COMPLEX, Number, Place
 from graphad.codegen.recording import Unrecordable
 from graphad.codegen.scalars import DTYPES
+from graphad.codegen.sharing import Owner
 from graphad.codegen.steps import concrete
 from graphad.codegen.unfit import Unfit
 from graphad.codegen.vectors import element
@@ -136,8 +137,8 @@ class Code:
         for dtype in entry.dtypes:
             link.tell(symbol(dtype), id(dtype))
         library = llvm.Library(self.text, cache)
-        method = llvm.method("loop", library.address("enter"))
-        self.enter = llvm.callable_of(method, (library, method))
+        method = llvm.method("enter", library.address("enter"))
+        self.enter = llvm.callable_of(method, Owner(library, [method]))
 
 
 def _size(kind: Any) -> int:

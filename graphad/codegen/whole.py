@@ -28,6 +28,7 @@ from graphad.codegen.products import Product
 from graphad.codegen.program import Program
 from graphad.codegen.recording import Unrecordable
 from graphad.codegen.scalars import BOOL, DTYPES, FLOATS, VOCABULARY
+from graphad.codegen.sharing import Owner
 from graphad.codegen.steps import Steps, concrete
 from graphad.codegen.vocabulary import dtype_name
 from graphad.errors import ShapeError
@@ -215,8 +216,8 @@ class Whole(Steps):
         )).text()  # fmt: skip
         llvm.add_math(self.loops.declared)
         library = llvm.Library(text, cache)
-        method = llvm.method("native", library.address("program"))
-        native = llvm.callable_of(method, _Kept(library, method))
+        method = llvm.method("program", library.address("program"))
+        native = llvm.callable_of(method, Owner(library, [method]))
         return self._wrapper(name, native)
 
     def _results(self) -> dict[str, str]:
@@ -264,13 +265,6 @@ class Whole(Steps):
         for call in self.loops.calls:
             counts[call.what] = counts.get(call.what, 0) + 1
         return [f"{count} x {what}" for what, count in counts.items()]
-
-
-class _Kept:
-    """What a native function holds on to."""
-
-    def __init__(self, *what: Any) -> None:
-        self.what = what
 
 
 def _keeps_zeros(op: Op) -> bool:

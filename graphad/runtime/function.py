@@ -106,14 +106,14 @@ class Function:
 
     def _start_tiers(self) -> Tiers | None:
         """Machine code takes over when the function has been used for a while."""
-        steps = len(self._compiled.graph.nodes)
         make = functools.partial(getattr, self._compiled, "native")  # looked up by the worker
+        further: Any = len(self._compiled.graph.nodes), self._compiled.recall
         if self._run_floats is not None:
-            tiers = Tiers(self._run_floats, make, self._install_floats, steps)
+            tiers = Tiers(self._run_floats, make, self._install_floats, *further)
             self._run_floats = tiers.counted
             return tiers
         if self._run is not None:
-            tiers = Tiers(self._run, make, self._install, steps)
+            tiers = Tiers(self._run, make, self._install, *further)
             self._run = tiers.counted
             return tiers
         return None

@@ -1,12 +1,14 @@
 """Tiers of one function: the NumPy program at once, machine code when it has proved worth it.
 
 With backend "auto", calls are answered by the program that was generated at once (NumPy, or plain
-floats), and their time is added up, without what was spent waiting for a processor. When a
-function has run for about as long as compiling may take, its native program is compiled by a
-thread of its own: whenever the calls end, they took at most twice what they would have with the
-better choice at the start. From then on calls go to the two in turn, until each has been timed a
-few times on arguments of one size; the faster one stays. The last digits of results may differ
-between tiers; ``deterministic=True``, or backend "numpy" or "llvm", keeps to one.
+floats), and their time is added up, without what was spent waiting for a processor. Soon the
+native program is looked for among what other processes have left on disk, from where it comes
+within milliseconds. When a function has run for about as long as compiling may take, its native
+program is compiled by a thread of its own: whenever the calls end, they took at most twice what
+they would have with the better choice at the start. From then on calls go to the two in turn,
+until each has been timed a few times on arguments of one size; the faster one stays. The last
+digits of results may differ between tiers; ``deterministic=True``, or backend "numpy" or "llvm",
+keeps to one.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from graphad.codegen.lock import compiling
 WORTH = 0.05  # seconds of running after which machine code is worth its compilation,
 STEPS = 100  # for programs of up to so many steps; for longer ones in proportion
 LOADING = 4  # lengths more for the first machine code in a process: it loads the compiler
+LOOK = 0.01  # seconds of running, for 100 steps, after which it is looked for on disk
 AGAIN = 1000  # calls after which a refused program is tried again, then twice as many
 ENOUGH = (3, 0.002, 30)  # a tier is known after so many calls, if they took as long, or so many
 PAUSE = 0.001  # seconds in which the call that asks for machine code goes on and returns
@@ -38,7 +41,8 @@ class Tiers:
     """Counts the time of calls, has the native program made by `make`, and picks the faster one.
 
     `install` is a method; it is called with what shall answer calls from now on, and the native
-    program if that takes part. `steps` says how long the program is.
+    program if that takes part. `steps` says how long the program is. `recall` finds the native
+    program on disk, for `make` to give: it says whether it did.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Tiers:
         make: Callable[[], Any],
         install: Callable[[Run, Any], None],
         steps: int = 0,
+        recall: Callable[[], bool] | None = None,
     ) -> None:
         self.first, self.make, self.length = first, make, max(1.0, steps / STEPS)
         self._install = weakref.WeakMethod(install)  # no cycle
@@ -57,6 +62,8 @@ class Tiers:
         self.refused = -1  # arguments of at most so many bytes are faster without machine code
         self.patience = self.left = AGAIN
         self.shapes: list[tuple[int, ...]] | None = None  # of the arguments at that time
+        self._recall, self._only_look = recall, False
+        self.limit = (WORTH if recall is None else min(LOOK, WORTH)) * self.length
         self._asked = False
         self._done = threading.Event()
 
@@ -66,9 +73,9 @@ class Tiers:
         start = time.perf_counter()
         results = self.first(*arguments)
         self.spent += time.perf_counter() - start
-        if self.spent > WORTH * self.length and not self._asked and self._has_computed():
+        if self.spent > self.limit and not self._asked and self._has_computed():
             self.shapes = [getattr(a, "shape", ()) for a in arguments]
-            self.ask()
+            self.ask(self._recall is not None)
         return results
 
     def _has_computed(self) -> bool:
@@ -76,6 +83,8 @@ class Tiers:
         now = time.process_time()
         self.began = self.began if self.began <= now else 0.0  # the clock of a forked child
         self.spent = min(self.spent, now - self.began)
+        if self._recall is not None:
+            return self.spent > self.limit
         more = 0 if "llvmlite" in sys.modules else LOADING
         return self.spent > WORTH * (self.length + more)
 
@@ -108,13 +117,14 @@ class Tiers:
             self._answer(self.refusing)
 
     # -- compiling -----------------------------------------------------------------------------
-    def ask(self) -> None:
-        """Have the native program compiled, in the background."""
+    def ask(self, only_look: bool = False) -> None:
+        """Have the native program compiled in the background, or only looked for on disk."""
         global _worker
         with _lock:
             if self._asked:
+                self._only_look = self._only_look and only_look
                 return
-            self._asked = True
+            self._asked, self._only_look = True, only_look
             _queue.append(self)
             if _worker is None or not _worker.is_alive():
                 _worker = threading.Thread(target=_work, name="graphad compiler")
@@ -127,10 +137,43 @@ class Tiers:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the native program, asking for it if need be; False at the timeout."""
+        if compiling.acquire(blocking=False):  # else the thread that has it will come to this
+            mine = found = False
+            try:
+                with _lock:
+                    mine, self._asked = not self._asked, True
+                found = mine and self._is_found()
+            finally:
+                if mine and not found:
+                    self._asked = False
+                compiling.release()
         self.ask()
         return self._asked and self._done.wait(timeout)
 
+    def _is_found(self) -> bool:
+        """Look for the native program on disk, once; from now on it is compiled."""
+        with compiling:
+            recall, self._recall = self._recall, None
+            self.limit = WORTH * self.length
+            try:
+                found = recall is not None and recall()
+            except Exception:
+                found = False
+            if found:
+                self._make()
+            return found
+
     def compile(self) -> None:
+        """Make the native program, or look for it; the call that comes to it waits for nothing."""
+        if self._is_found():
+            return
+        with _lock:
+            if self._only_look and not self._has_computed():  # nor has anybody asked for more
+                self._asked = False
+                return
+        self._make()
+
+    def _make(self) -> None:
         """Make the native program; without it, whatever the reason, the first tier stays."""
         try:
             with compiling:

@@ -98,10 +98,13 @@ def objects() -> list[bytes]:
 
 # ---- the second process ----------------------------------------------------------------------
 def test_a_second_process_needs_no_llvmlite(folder: Path, first: list[str]) -> None:
-    entries = list(folder.iterdir())
-    assert len(entries) >= 9
-    assert all(image.MAGIC in path.read_bytes()[:100] for path in entries)
+    entries = {path: path.read_bytes()[:100] for path in folder.iterdir()}
+    assert len([path for path, head in entries.items() if image.MAGIC in head]) >= 9
     assert first[-1] == "True"
+    assert run(SAMPLE, str(folder), "blocked") == [*first[:-1], "False"]
+    for path, head in entries.items():
+        if image.MAGIC not in head:
+            path.unlink()  # of programs: they are written again, the machine code is there
     assert run(SAMPLE, str(folder), "blocked") == [*first[:-1], "False"]
 
 
@@ -314,7 +317,7 @@ def test_damaged_object_files_are_refused_or_read(objects: list[bytes]) -> None:
 
 def test_no_damaged_entry_is_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     function(tmp_path)
-    (path,) = tmp_path.iterdir()
+    (path,) = (path for path in tmp_path.iterdir() if image.MAGIC in path.read_bytes()[:100])
     whole, key = path.read_bytes(), path.name.removesuffix(cache.ENDING)
     store = cache.Store(tmp_path)
     assert store.get(key) is not None

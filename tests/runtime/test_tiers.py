@@ -46,7 +46,7 @@ def test_time_spent_waiting_is_not_worth_machine_code() -> None:
 
     host = Host()
     counting = tiers.Tiers(lambda: time.sleep(0.03) or [1], lambda: None, host.install)
-    counting.ask = lambda: asked.append(True)  # type: ignore[method-assign]
+    counting.ask = lambda *_: asked.append(True)  # type: ignore[method-assign]
     for _ in range(4):
         assert counting.counted() == [1]
     assert not asked
@@ -66,7 +66,7 @@ def test_loading_the_compiler_has_to_be_worth_it(monkeypatch: pytest.MonkeyPatch
 
     host = Host()
     counting = tiers.Tiers(lambda: [1], lambda: None, host.install)
-    counting.ask = lambda: asked.append(True)  # type: ignore[method-assign]
+    counting.ask = lambda *_: asked.append(True)  # type: ignore[method-assign]
     counting.began, counting.spent = -10.0, 2 * tiers.WORTH
     monkeypatch.delitem(sys.modules, "llvmlite", raising=False)
     counting.counted()
