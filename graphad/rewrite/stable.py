@@ -22,6 +22,7 @@ from graphad.ir.context import derived_from
 from graphad.ir.op import OPS
 from graphad.ir.variable import Apply, Constant, Variable
 from graphad.rewrite.pattern import Row, Rule, alike, number_of, operand_kinds
+from graphad.rewrite.shifted import SHIFTED, SHIFTED_AT_ONCE, without_maximum
 
 # fmt: off
 ARROWS = [Row(root, arrow, "stabilising", "f") for root, arrow in [
@@ -141,7 +142,8 @@ def _shares(node: Apply, context: object) -> Variable | None:
     kept = found[1].op.params["keepdims"] or axes == (0,)  # (n, …) / (…) fits only a leading axis
     if len(axes) != 1 or not kept or not alike(top.inputs[0], x):
         return None
-    softmax: Variable = OPS["softmax"](x, axis=axes[0])
+    plain = without_maximum(x, axes)
+    softmax: Variable = OPS["softmax"](x if plain is None else plain, axis=axes[0])
     return softmax
 
 
@@ -213,9 +215,13 @@ STABLE: list[Row | Rule] = [
     _row("log(softmax(x)) -> log_softmax(x)", "log", _log_of_softmax, "softmax"),
     _row("log(prod(x)) -> logprod(x)", "log", _log_of_prod, "prod"),
     _row("log(x ** c) -> c * log(x)", "log", _log_of_power, "power"),
+    *SHIFTED,
 ]
 
-AT_ONCE += [_row("log(exp(x) / sum(exp(x))) -> log_softmax(x)", "log", _log_of_shares, "divide")]
+AT_ONCE += [
+    _row("log(exp(x) / sum(exp(x))) -> log_softmax(x)", "log", _log_of_shares, "divide"),
+    *SHIFTED_AT_ONCE,
+]
 
 _by_root: dict[str, list[Row | Rule]] = {}
 for _rule in (*AT_ONCE, *STABLE):

@@ -382,6 +382,13 @@ STABILISING = {
     "log(softmax(x)) -> log_softmax(x)": [
         (LOG(ga.softmax(M, 1)), ga.log_softmax(M, 1)),
         (LOG(EXP(P) / EXP(P).sum()), ga.log_softmax(P))],
+    "z = x - m, m = max(x): logsumexp(z) + m -> logsumexp(x)": [
+        (LOG(EXP(M - M.max(1, keepdims=True)).sum(1)) + M.max(1, keepdims=True)[:, 0],
+         ga.logsumexp(M, axis=1)),
+        (P.max() + LOG(EXP(P - P.max()).sum()), ga.logsumexp(P))],
+    "z = x - m, m = max(x): z - logsumexp(z) -> log_softmax(x)": [
+        ((M - M.max(1, keepdims=True))
+         - LOG(EXP(M - M.max(1, keepdims=True)).sum(1, keepdims=True)), ga.log_softmax(M, 1))],
     "log(prod(x)) -> logprod(x)":         [(LOG(M.prod(axis=2)), ga.logprod(M, axis=2))],
     "log(x ** c) -> c * log(x)": [
         (LOG(X**6), 6 * LOG(abs(X))), (LOG(X**0.5), 0.5 * LOG(X)), (LOG(F**5), 5 * LOG(F))],

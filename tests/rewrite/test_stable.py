@@ -144,6 +144,8 @@ ROWS: dict[str, Row] = {
         lambda x: 2.5 * mp.log(x), [lambda x: 2.5 / x]),
     "log(sum(exp(x)))": (lambda *x: L(E(ga.stack(x)).sum()), [anywhere] * 3,
         lambda *x: lse(x), [lambda *x, i=i: share(x, i) for i in range(3)]),
+    "log(sum(exp(x - m))) + m": (lambda *x: by_hand(ga.stack(x)), [anywhere] * 3,
+        lambda *x: lse(x), [lambda *x, i=i: share(x, i) for i in range(3)]),
     "log(mean(exp(x)))": (lambda *x: L(E(ga.stack(x)).mean()), [anywhere] * 3,
         lambda *x: lse(x) - mp.log(3), [lambda *x, i=i: share(x, i) for i in range(3)]),
     "log(sum(exp(x)) / y)": (
@@ -158,10 +160,30 @@ VALUES: dict[str, Row] = {  # their gradients below
         lambda *x: share(x, 0), []),
     "log(exp(x) / sum(exp(x)))": (lambda *x: L(E(ga.stack(x)) / E(ga.stack(x)).sum())[0],
         [anywhere] * 3, lambda *x: log_share(x, 0), []),
+    "exp(x - m) / sum(exp(x - m))": (lambda *x: shares_by_hand(ga.stack(x))[0], [anywhere] * 3,
+        lambda *x: share(x, 0), []),
+    "x - m - log(sum(exp(x - m)))": (lambda *x: log_shares_by_hand(ga.stack(x))[0],
+        [anywhere] * 3, lambda *x: log_share(x, 0), []),
     "log(softmax(x))": (lambda *x: L(ga.softmax(ga.stack(x)))[1], [anywhere] * 3,
         lambda *x: log_share(x, 1), []),
 }
 # fmt: on
+
+
+def by_hand(x: ga.Variable) -> ga.Variable:
+    """The largest number is taken away first, and added again."""
+    top = x.max()
+    return L(E(x - top).sum()) + top
+
+
+def shares_by_hand(x: ga.Variable) -> ga.Variable:
+    terms = E(x - x.max(axis=0, keepdims=True))
+    return terms / terms.sum()
+
+
+def log_shares_by_hand(x: ga.Variable) -> ga.Variable:
+    rest = x - x.max(axis=0, keepdims=True)
+    return rest - L(E(rest).sum(axis=0, keepdims=True))
 
 
 def lse(x: Sequence[Real]) -> Real:
@@ -270,7 +292,7 @@ def test_rows_for_derivatives_alone() -> None:
     x, v = ga.scalar("x"), ga.vector("v")
     formulas = [
         L(1 / (1 + E(x))), L(ga.reciprocal(1 + E(x))), L(E(x) / (1 + E(x))), ga.sqrt(x**2),
-        L(E(v) / E(v).sum()),
+        L(E(v) / E(v).sum()), by_hand(v), log_shares_by_hand(v),
     ]  # fmt: skip
     assert len(formulas) == len(AT_ONCE)
     for formula, row in zip(formulas, AT_ONCE, strict=True):
