@@ -128,22 +128,31 @@ def kernel_lines(
             imports.update({function} & {"asarray", "ascontiguousarray"} | {word})
             text = f"{function}({text}, {word})"
         operands.append(text)
-    called = f"{kernel}({', '.join([*operands, *results])})"
-    if group.product is not None:
-        a, b = [names[v] for v in group.product.inputs]
-        rest = ", ".join([*operands, *results])
-        if group.place is None:
-            multiply = writer.named(writer.kernels.multiplier(group.product, True))
-            otherwise = f"{multiply}({a}, {b})"
-        else:
-            imports.add("matmul")
-            otherwise = f"matmul({a}, {b}, out={results[group.place]})"
-        called = f"{kernel}({a}, {b}, {rest}) or {kernel}(None, {otherwise}, {rest})"
+    called = _called(group, kernel, names, operands, results, writer)
     if getattr(writer.kernels[group], "gives_results", False):
         called = f"[{', '.join(results)}] = {called}"
     lines.append(called)
     scalars = [n for n, r in zip(results, group.results, strict=True) if not r.variable.ndim]
     return lines + [f"{name} = {name}[()]" for name in scalars]
+
+
+def _called(
+    group: Group, kernel: str, names: dict[Variable, str], operands: Sequence[str],
+    results: Sequence[str], writer: Any,
+) -> str:  # fmt: skip
+    """The call; of a group with a product a second one, for sizes at which that is better made
+    first: by BLAS in the memory of a result, or as it would be by itself."""
+    rest = ", ".join([*operands, *results])
+    if group.product is None:
+        return f"{kernel}({rest})"
+    factors = ", ".join([names[v] for v in group.product.inputs])
+    if group.place is None:
+        multiply = writer.named(writer.kernels.multiplier(group.product, True))
+        first = f"{multiply}({factors})"
+    else:
+        writer.imports.add("matmul")
+        first = f"matmul({factors}, out={results[group.place]})"
+    return f"{kernel}({factors}, {rest}) or {kernel}(None, {first}, {rest})"
 
 
 def _result_maker(step: Step, number: int, shape: str, writer: Any) -> str:

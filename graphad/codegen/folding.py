@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphad.codegen.entry import Entry
-from graphad.codegen.gemm import DONE, FAILED, LEFT, symbol
+from graphad.codegen.gemm import DONE, LEFT, symbol
 from graphad.codegen.nest import Nest
 from graphad.codegen.objects import PLAINLY
 from graphad.codegen.vectors import Text
@@ -158,9 +158,8 @@ class Folded(Entry):
         how = t.put(f"call i32 @{self.symbol}(ptr %self, ptr {self.first}, ptr {self.second}, "
                     f"ptr {c}, ptr @{self.after}, ptr %p, i64 {extra}, "
                     f"i64 {self.most_rows}, i64 {self.most_columns})")  # fmt: skip
-        cases = f"i32 {LEFT}, label %left i32 {FAILED}, label %error"
-        t.do(f"switch i32 {how}, label %done [ {cases} ]")
-        assert DONE not in (LEFT, FAILED)
+        cases = f"i32 {DONE}, label %done i32 {LEFT}, label %left"
+        t.do(f"switch i32 {how}, label %error [ {cases} ]")
         t.label("left")
         self._release()
         t.do(f"ret ptr {t.put('call ptr @PyBool_FromLong(i64 0)')}")

@@ -19,6 +19,7 @@ from rounding import bounds, gap
 
 import graphad as ga
 from graphad.codegen import blocks, entry, llvm, nest, processor
+from graphad.codegen.folding import position
 from graphad.codegen.grouping import grouping
 from graphad.codegen.kernels import Kernels
 from graphad.codegen.native import fused_plan
@@ -92,11 +93,16 @@ def by_kernels(graph: ga.Graph) -> Iterator[tuple[Group, Compute]]:
     groups = [] if plan is None else [step.group for step in plan.steps if step.group is not None]
     kernels = Kernels(groups, 4).functions if groups else []
     for group, kernel in zip(groups, kernels, strict=True):
-        yield group, functools.partial(_on_threads, kernel)
+        yield group, functools.partial(_on_threads, kernel, group)
 
 
-def _on_threads(kernel: Any, operands: Sequence[Any], like: Sequence[Array]) -> Sequence[Array]:
+def _on_threads(
+    kernel: Any, group: Group, operands: Sequence[Any], like: Sequence[Array]
+) -> Sequence[Array]:
     results = []
+    if group.product is not None:  # what is multiplied is given as a product
+        made = position(group)
+        operands = [None, operands[made], *operands[:made], *operands[made + 1 :]]
     for threads in (1, 2, 4):
         kernel.__self__.threads = threads
         results.append([np.empty(a.shape, a.dtype) for a in like])
