@@ -274,6 +274,8 @@ def _variables(
     leaves, structure = tree.flatten(container)
     if isinstance(container, Variable):
         leaves, structure = [container], tree.LEAF
+    if all([isinstance(v, Variable) and (v.type.is_float or not floats) for v in leaves]):
+        return leaves, structure
     paths = structure.paths(argument)
     for path, leaf in zip(paths, leaves, strict=True):
         if not isinstance(leaf, Variable):

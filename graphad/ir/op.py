@@ -138,7 +138,7 @@ class Op:
         known = self.memo.get(types)
         if known is None:
             known = tuple(self.family.infer(types, self.params))
-            if self.family.memoise:
+            if self.family.memoise or all([t.is_static for t in known]):
                 if len(self.memo) >= MEMO_LIMIT:
                     self.memo.clear()
                 self.memo[types] = known
@@ -169,6 +169,7 @@ class Op:
 
 
 _BARE = ("dict", ())  # of an op without parameters
+_PLAIN = frozenset({int, str, type(None)})  # types of which equal values are the same
 
 
 def freeze(value: Any) -> Any:
@@ -183,6 +184,8 @@ def freeze(value: Any) -> Any:
     if kind is int:
         return "int", value
     if kind is tuple:
+        if _PLAIN.issuperset(map(type, value)):
+            return "plain", value
         return "tuple", tuple([freeze(item) for item in value])
     if kind is dict and len(value) == 1:
         ((name, item),) = value.items()

@@ -55,7 +55,7 @@ class TensorType:
     @property
     def is_static(self) -> bool:
         """Are all sizes integers?"""
-        return all(isinstance(entry, int) for entry in self.shape)
+        return all([isinstance(entry, int) for entry in self.shape])
 
     def nbytes(self, sizes: Mapping[Atom, int] | None = None) -> int:
         """Bytes of such an array, with the given values of its dims."""

@@ -258,7 +258,7 @@ def _output_owner(variable: Variable) -> Apply | None:
 def apply(op: Op, inputs: tuple[Variable, ...]) -> Any:
     """Build a node; returns its output, or the tuple of its outputs if there are several."""
     try:
-        types = op.infer(tuple([variable.type for variable in inputs]))
+        types = op.memo.get(given := tuple([v.type for v in inputs])) or op.infer(given)
     except GraphadError as error:
         raise locate(error, inputs) from None
     here = surroundings.get()

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from graphad.ir.dims import Dim
-from graphad.ir.op import OPS, Entry
+from graphad.ir.op import OPS
 from graphad.ir.variable import Variable
 
 Function = Callable[..., Any]
+LISTS = {"Arrays": 1, "Nested": 2}  # annotations of arguments that are lists of arrays
 # Of what is passed most often, nothing is symbolic.
 PLAIN = frozenset({np.ndarray, np.float64, float, int, bool, str, type(None), slice})
 
@@ -97,11 +98,9 @@ class Dispatched:
 
     @functools.cached_property
     def lists(self) -> dict[int, int]:
-        """Which arguments are lists of arrays, or lists of these (2): so are those of the samples
-        on which the function is tested."""
-        found = self.function
-        entry = next((e for e in OPS.loaded.values() if e.function is found), None)
-        return {} if entry is None else _lists(entry)
+        """Which arguments are lists of arrays, or lists of these (2), as annotations say."""
+        notes = getattr(self.function, "__annotations__", {})
+        return {i: LISTS[note] for i, note in enumerate(notes.values()) if note in LISTS}
 
     def position(self, keyword: str) -> int:
         """The place of an argument given by keyword, -1 if it is unknown."""
@@ -118,16 +117,6 @@ class Dispatched:
 
     def __reduce__(self) -> tuple:
         return Dispatched, (self.plain, self.name)
-
-
-def _lists(entry: Entry) -> dict[int, int]:
-    found: dict[int, int] = {}
-    for sample in entry.samples(np.random.default_rng(0)) if entry.samples is not None else ():
-        for i, value in enumerate(sample.arrays):
-            if isinstance(value, list | tuple):
-                nested = any([isinstance(item, list | tuple) for item in value])
-                found[i] = max(found.get(i, 1), 1 + nested)
-    return found
 
 
 def namespace(plain: ModuleType, prefix: str, name: str) -> Any:

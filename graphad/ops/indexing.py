@@ -20,12 +20,17 @@ from graphad.ir.families.indexing import (
     is_advanced,
     operand_count,
 )
-from graphad.ir.op import MASKED, OPS, Sample
-from graphad.ir.variable import Constant, Variable, as_variable, describe
+from graphad.ir.op import MASKED, OPS, Op, Sample
+from graphad.ir.variable import Constant, Variable, apply, as_variable, describe
 
 _getitem = GetItem("getitem")
 _scatter_add = ScatterAdd("scatter_add", MASKED)
 _unslice = ScatterAdd("unslice")
+
+# Ops for indices without arrays that were met: by rank and index, and by shape and items.
+_taking: dict[Any, Op] = {}
+_putting: dict[Any, Op] = {}
+KEPT = 4096
 
 
 # ---- parsing what stands between the brackets ------------------------------------------------
@@ -135,6 +140,28 @@ def _with_places(
     return tuple(made), given
 
 
+def _plain(index: Any) -> tuple[Any, ...]:
+    """An index of integers, slices of such, None and ... as a key; an empty tuple for others."""
+    if type(index) is not tuple:
+        return _plain_part(index)
+    parts = [_plain_part(part) for part in index]
+    return () if () in parts else (tuple, *parts)
+
+
+def _plain_part(part: Any) -> tuple[Any, ...]:
+    kind = type(part)
+    if kind is int:
+        return kind, part
+    if kind is slice:
+        bounds = part.start, part.stop, part.step
+        return bounds if _BOUNDS.issuperset(map(type, bounds)) else ()
+    return (part,) if part is None or part is Ellipsis else ()
+
+
+_BOUNDS = frozenset({int, type(None)})
+_INTS = frozenset({int})
+
+
 def _x(*shape: int) -> np.ndarray:
     return np.random.default_rng(len(shape)).normal(size=shape)
 
@@ -164,8 +191,18 @@ def getitem(x: Any, index: Any) -> Variable:
     float64[max(n - 1, 0), 2]
     """
     variable = as_variable(x)
-    items, operands = _with_places(variable, *parse_index(variable, index))
-    return _getitem(variable, *operands, index=items)
+    plain = _plain(index)
+    if not plain:
+        items, operands = _with_places(variable, *parse_index(variable, index))
+        return _getitem(variable, *operands, index=items)
+    key = variable.ndim, plain
+    op = _taking.get(key)
+    if op is None:
+        op = _getitem.op(index=parse_index(variable, index)[0])
+        if len(_taking) < KEPT:
+            _taking[key] = op
+    found: Variable = apply(op, (variable,))
+    return found
 
 
 @public(topic="indexing", reference=None, differentiable=False)
@@ -189,6 +226,15 @@ def scatter_add(
     >>> ga.ops.indexing.scatter_add(ga.constant(5.0), (3,), (("int", 1),), ()).eval()
     array([0., 5., 0.])
     """
+    if not operands and type(shape) is tuple and _INTS.issuperset(map(type, shape)):
+        key = shape, index
+        op = _putting.get(key)
+        if op is None:
+            op = _unslice.op(shape=shape, index=index)
+            if len(_putting) < KEPT:
+                _putting[key] = op
+        found: Variable = apply(op, (as_variable(values),))
+        return found
     spec, sizes = size_spec(shape, "scatter_add")
     family = _scatter_add if is_advanced(index) else _unslice
     return family(as_variable(values), *sizes, *operands, shape=spec, index=index)

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphad.errors import DTypeError, ShapeError, UseError
 from graphad.ir.dims import Dim
-from graphad.ir.families.common import clash, normalize_axis, public, refuse_out
+from graphad.ir.families.common import Arrays, clash, normalize_axis, public, refuse_out
 from graphad.ir.families.movement import Movement, along_axes
 from graphad.ir.op import OPS, Sample
 from graphad.ir.types import Shape, TensorType, check_dtype
@@ -78,7 +78,7 @@ _concatenate = Movement(
             Sample(([_x(2, 3), _x(2)],), {"axis": None}), Sample(([_x(0, 2), _x(3, 2)],))],
         )  # fmt: skip
 def concatenate(
-    arrays: Any, axis: int | None = 0, out: None = None, *, dtype: Any = None,
+    arrays: Arrays, axis: int | None = 0, out: None = None, *, dtype: Any = None,
     casting: str = "same_kind",
 ) -> Variable:  # fmt: skip
     """Arrays joined along an existing axis (None: flattened first), as ``np.concatenate``.
@@ -121,7 +121,12 @@ def _operands(arrays: Any, name: str) -> list[Variable]:
 @public(np.stack, topic="shape", samples=lambda rng: [
     Sample(([_x(2, 3), _x(2, 3)],)), Sample(([_x(2), _x(2)],), {"axis": -1})])  # fmt: skip
 def stack(
-    arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind"
+    arrays: Arrays,
+    axis: int = 0,
+    out: None = None,
+    *,
+    dtype: Any = None,
+    casting: str = "same_kind",
 ) -> Variable:
     """Arrays of equal shape joined along a new axis, as ``np.stack``; see `concatenate`.
 

@@ -114,3 +114,15 @@ def test_what_has_no_symbolic_form_is_said() -> None:
 def test_functions_look_like_numpys() -> None:
     assert np.sin.__name__ == "sin" and np.add.nin == 2
     assert (np.mean.__doc__ or "").startswith(numpy.mean.__doc__[:20])  # type: ignore[index]
+
+
+def test_annotations_tell_which_arguments_are_lists_of_arrays() -> None:
+    rng = numpy.random.default_rng(0)
+    for name, entry in OPS.entries.items():
+        seen: dict[int, int] = {}
+        for sample in entry.samples(rng) if entry.samples is not None else ():
+            for i, value in enumerate(sample.arrays):
+                if isinstance(value, list | tuple):
+                    nested = any(isinstance(item, list | tuple) for item in value)
+                    seen[i] = max(seen.get(i, 1), 1 + nested)
+        assert Dispatched(entry.function, name).lists == seen, name

@@ -18,6 +18,10 @@ from graphad.ir.types import Shape, Size
 from graphad.ir.variable import Apply, Constant, Variable, apply, as_variable, located
 
 Samples = Callable[[Any], Sequence[Sample]]  # from a numpy Generator, imported by the tests
+# An argument of a public function that is a list of arrays, not one array written as a list; and
+# one that may be a list of such lists. Annotations tell: see `numpy.dispatch`.
+Arrays = Any
+Nested = Any
 
 
 class Declared(Family):

@@ -12,7 +12,7 @@ import numpy as np
 
 from graphad.errors import DTypeError, UseError
 from graphad.ir.dims import Dim
-from graphad.ir.families.common import public
+from graphad.ir.families.common import Nested, public
 from graphad.ir.op import OPS, Sample
 from graphad.ir.types import check_dtype
 from graphad.ir.variable import Variable, as_variable
@@ -56,7 +56,7 @@ def _converted(variable: Variable, dtype: Any, casting: Any, name: str) -> Varia
     *_one(rng), Sample((_x(3),), {"ndmin": 3}), Sample(([_x(3), _x(3)],)),
     Sample(([[_x(), _x()], [_x(), _x()]],))])  # fmt: skip
 def array(
-    object: Any, dtype: Any = None, *, copy: bool | None = True, order: str = "K",
+    object: Nested, dtype: Any = None, *, copy: bool | None = True, order: str = "K",
     subok: bool = False, ndmin: int = 0, ndmax: int = 0, like: None = None,
 ) -> Variable:  # fmt: skip
     """A Variable from numbers, arrays, Variables, or nested lists of them, as ``np.array``.

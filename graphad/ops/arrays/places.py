@@ -9,7 +9,7 @@ import numpy as np
 
 from graphad.errors import AxisError, ShapeError, UseError
 from graphad.ir.dims import Dim
-from graphad.ir.families.common import Declared, normalize_axis, public, refuse_out
+from graphad.ir.families.common import Arrays, Declared, normalize_axis, public, refuse_out
 from graphad.ir.families.indexing import check_integer
 from graphad.ir.op import OPS, Sample
 from graphad.ir.types import TensorType
@@ -190,7 +190,7 @@ def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Variable,
     Sample(([np.array([9, -3]), np.array([4, 11])],), {"dims": (7, 6), "mode": ("clip", "wrap")}),
 ])  # fmt: skip
 def ravel_multi_index(
-    multi_index: Any, dims: Any, mode: Any = "raise", order: str = "C"
+    multi_index: Arrays, dims: Any, mode: Any = "raise", order: str = "C"
 ) -> Variable:
     """Indices, one for each axis, as places in the flattened array, as ``np.ravel_multi_index``.
 

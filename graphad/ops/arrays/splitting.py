@@ -9,7 +9,7 @@ import numpy as np
 
 from graphad.errors import AxisError, ShapeError, UseError
 from graphad.ir.dims import Dim
-from graphad.ir.families.common import normalize_axis, public
+from graphad.ir.families.common import Nested, normalize_axis, public
 from graphad.ir.op import OPS, Sample
 from graphad.ir.variable import Variable, as_variable, describe
 
@@ -231,7 +231,7 @@ def _assembled(blocks: Any, ndim: int, depth: int) -> Variable:
     Sample(([[_x(2, 2), _x(2, 1)], [_x(1, 2), _x(1, 1)]],)), Sample(([_x(3), _x(2)],)),
     Sample((_x(2),)), Sample(([[_x(3)], [_x(3)]],)), Sample(([_x(2, 1), _x(2, 2)],)),
 ])  # fmt: skip
-def block(arrays: Any) -> Variable:
+def block(arrays: Nested) -> Variable:
     """One array from nested lists of blocks, as ``np.block``: [[a, b], [c, d]].
 
     The innermost lists are joined along the last axis, the next along the one before, and so on;

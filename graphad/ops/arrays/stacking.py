@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import UseError
-from graphad.ir.families.common import public
+from graphad.ir.families.common import Arrays, public
 from graphad.ir.op import OPS, Sample
 from graphad.ir.variable import Variable, as_variable
 
@@ -107,7 +107,7 @@ def _lists(*rows: tuple[tuple[int, ...], ...]) -> Callable[..., list[Sample]]:
 
 @public(np.vstack, topic="shape",
         samples=_lists(((3,), (3,)), ((2, 3), (3,), (1, 3)), ((), ())))  # fmt: skip
-def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Variable:
+def vstack(tup: Arrays, *, dtype: Any = None, casting: str = "same_kind") -> Variable:
     """Arrays joined along axis 0, vectors (n,) as rows (1, n), as ``np.vstack``.
 
     Raises UseError for what is no list, ShapeError for sizes that do not fit.
@@ -121,7 +121,7 @@ def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Variab
 
 @public(np.hstack, topic="shape",
         samples=_lists(((3,), (2,)), ((2, 3), (2, 1)), ((), (2,))))  # fmt: skip
-def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Variable:
+def hstack(tup: Arrays, *, dtype: Any = None, casting: str = "same_kind") -> Variable:
     """Arrays joined along axis 1, vectors along their only axis, as ``np.hstack``.
 
     Raises UseError for what is no list, ShapeError for sizes that do not fit.
@@ -135,7 +135,7 @@ def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Variab
 
 @public(np.dstack, topic="shape",
         samples=_lists(((3,), (3,)), ((2, 3), (2, 3, 2)), ((), ())))  # fmt: skip
-def dstack(tup: Any) -> Variable:
+def dstack(tup: Arrays) -> Variable:
     """Arrays joined along axis 2, after `atleast_3d`, as ``np.dstack``.
 
     Raises UseError for what is no list, ShapeError for sizes that do not fit.
@@ -149,7 +149,7 @@ def dstack(tup: Any) -> Variable:
 
 @public(np.column_stack, topic="shape",
         samples=_lists(((3,), (3,)), ((2, 3), (2,))))  # fmt: skip
-def column_stack(tup: Any) -> Variable:
+def column_stack(tup: Arrays) -> Variable:
     """Vectors (n,) as columns beside each other, matrices as they are, as ``np.column_stack``.
 
     Raises UseError for what is no list, ShapeError for sizes that do not fit.

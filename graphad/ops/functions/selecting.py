@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import DTypeError, UseError
-from graphad.ir.families.common import public
+from graphad.ir.families.common import Arrays, public
 from graphad.ir.families.elementwise import Elementwise
 from graphad.ir.op import OPS, Sample
 from graphad.ir.variable import Variable, as_variable
@@ -45,7 +45,7 @@ def _condition(name: str, value: Any) -> Variable:
     Sample(([_X > 1, _X[:, None] > 0], [rng.normal(size=()), rng.normal(size=5)],
             rng.normal(size=(5, 1)))),
 ])  # fmt: skip
-def select(condlist: Any, choicelist: Any, default: Any = 0) -> Variable:
+def select(condlist: Arrays, choicelist: Arrays, default: Any = 0) -> Variable:
     """Elementwise the choice of the first true condition, else `default`, as ``np.select``.
 
     Conditions, choices and default broadcast; choices that are not taken leave no trace in
@@ -102,7 +102,9 @@ def _piecewise_reference(x: Any, condlist: Any, funclist: Any) -> Any:
     Sample((np.array(0.5), [np.array(True)]), {"funclist": [np.sin, 2.0]}),
     Sample((np.stack([_X, _X + 3], axis=1), [_X < 0]), {"funclist": [np.square, np.sin]}),
 ])  # fmt: skip
-def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Variable:
+def piecewise(
+    x: Any, condlist: Arrays, funclist: Sequence[Any], *args: Any, **kw: Any
+) -> Variable:
     """Functions of `x` by conditions, the last true one counts, as ``np.piecewise``.
 
     funclist: one function or number for each condition, and perhaps one more for where none holds
@@ -162,7 +164,7 @@ _places = {
     Sample((np.array([[2], [-1]]), [rng.normal(size=3), rng.normal(size=())]), {"mode": "wrap"}),
     Sample((np.array([-7, 1, 5]), [rng.normal(size=3), rng.normal(size=3)]), {"mode": "clip"}),
 ])  # fmt: skip
-def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Variable:
+def choose(a: Any, choices: Arrays, out: Any = None, mode: str = "raise") -> Variable:
     """Elementwise ``choices[a]``, as ``np.choose``: a and the choices broadcast.
 
     choices: a list, or an array whose first axis counts. Numbers out of range are an error at run

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError, UseError
-from graphad.ir.families.common import broadcast_shapes, public, weigh
+from graphad.ir.families.common import Arrays, broadcast_shapes, public, weigh
 from graphad.ir.families.decomposition import (
     Cotangents,
     MatrixOp,
@@ -256,7 +256,7 @@ def _steep(rng: np.random.Generator, *shape: int) -> np.ndarray[Any, Any]:
     Sample((_steep(rng, 3), rng.normal(size=3))),
     Sample(([_steep(rng, 3), rng.normal(size=3)], rng.normal(size=(3, 2)))),
     Sample(([_steep(rng, 2, 2), _steep(rng, 2)], rng.normal(size=(2, 1))))])  # fmt: skip
-def solve_toeplitz(c_or_cr: Any, b: Any) -> Variable:
+def solve_toeplitz(c_or_cr: Arrays, b: Any) -> Variable:
     """x with toeplitz(c, r)·x = b, by n² operations, as ``scipy.linalg.solve_toeplitz``.
 
     Needs SciPy. c_or_cr: the first column c (…, n), or the pair (c, r) with the first row, whose

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError, UseError
-from graphad.ir.families.common import public
+from graphad.ir.families.common import Arrays, public
 from graphad.ir.families.decomposition import square_shape
 from graphad.ir.op import OPS, Sample
 from graphad.ir.variable import Variable, as_variable
@@ -75,7 +75,7 @@ def _cheapest(sizes: Sequence[Any]) -> dict[tuple[int, int], int]:
     Sample(([rng.normal(size=s) for s in shapes],)) for shapes in [
         ((2, 3), (3, 4), (4, 2)), ((3,), (3, 4), (4, 2), (2,)), ((2, 3), (3, 2)),
         ((2, 3), (3, 4), (4, 2), (2, 3), (3, 1))]])  # fmt: skip
-def multi_dot(arrays: Any) -> Variable:
+def multi_dot(arrays: Arrays) -> Variable:
     """Product of several matrices in the cheapest order, as ``np.linalg.multi_dot``.
 
     The first and the last may be vectors. Sizes unknown while building count as 64.

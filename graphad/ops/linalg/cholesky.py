@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.ir.families.common import public
+from graphad.ir.families.common import Arrays, public
 from graphad.ir.families.decomposition import (
     Cotangents,
     MatrixOp,
@@ -135,7 +135,7 @@ def _solve_reference(factor: Any, b: Any) -> Any:
 @public(namespace="linalg", reference=_solve_reference, samples=lambda rng: [
     Sample(([regular(rng, 3, 3), True], rng.normal(size=3))),
     Sample(([regular(rng, 2, 2, 2), False], rng.normal(size=(2, 2))))])  # fmt: skip
-def cho_solve(c_and_lower: Any, b: Any) -> Variable:
+def cho_solve(c_and_lower: Arrays, b: Any) -> Variable:
     """x with a·x = b from ``cho_factor(a)``, as ``scipy.linalg.cho_solve``; needs SciPy.
 
     c_and_lower: a triangular matrix c (…, n, n), of which the other triangle is not read, and

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphad.errors import UseError
-from graphad.ir.families.common import public
+from graphad.ir.families.common import Arrays, public
 from graphad.ir.families.decomposition import (
     Cotangents,
     MatrixOp,
@@ -321,7 +321,7 @@ def _factors(rng: np.random.Generator, n: int) -> list[Any]:
     Sample((_factors(rng, 3), rng.normal(size=3))),
     Sample((_factors(rng, 3), rng.normal(size=(3, 2))), {"trans": 1}),
     Sample((_factors(rng, 2), rng.normal(size=(2, 2))), {"trans": 2})])  # fmt: skip
-def lu_solve(lu_and_piv: Any, b: Any, trans: int = 0) -> Variable:
+def lu_solve(lu_and_piv: Arrays, b: Any, trans: int = 0) -> Variable:
     """x with a·x = b from ``lu_factor(a)``, as ``scipy.linalg.lu_solve``, which it needs.
 
     b: a vector (n,) or matrices (…, n, k). trans: 1 for aᵀ·x = b, 2 for aᴴ·x = b.

@@ -13,7 +13,7 @@ import numpy as np
 
 from graphad.errors import DTypeError, ShapeError, UseError
 from graphad.ir.dims import Dim
-from graphad.ir.families.common import public
+from graphad.ir.families.common import Arrays, public
 from graphad.ir.op import OPS, Sample
 from graphad.ir.sizes import clamp, joint_size
 from graphad.ir.variable import Constant, Variable, as_variable, describe
@@ -227,7 +227,7 @@ _POINTS = [np.array([0.3, 2.1, 0.9, 2.2, 2.9]), np.array([1.1, 0.2, 0.4, 1.9, 1.
     Sample((_POINTS[0],), {"bins": 3}),
 ])  # fmt: skip
 def histogramdd(
-    sample: Any, bins: Any = 10, range: Any = None, density: bool | None = None,
+    sample: Arrays, bins: Any = 10, range: Any = None, density: bool | None = None,
     weights: Any = None,
 ) -> tuple[Variable, list[Variable]]:  # fmt: skip
     """How many points lie in each cell of a grid, and the edges of its bins, as NumPy: float64.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import AxisError, ShapeError, UseError
-from graphad.ir.families.common import normalize_axis, public
+from graphad.ir.families.common import Arrays, normalize_axis, public
 from graphad.ir.families.indexing import check_integer
 from graphad.ir.op import OPS, Sample
 from graphad.ir.types import Shape
@@ -103,7 +103,7 @@ def sort_complex(a: Any) -> Variable:
     Sample(((np.array([3.0, 1.0, 2.0, 0.0]), np.array([1.0, 0.0, 1.0, 0.0])),)),
     Sample((np.array([[3.0, 1.0, 2.0], [1.0, 0.0, 1.0]]),)),
     Sample((rng.integers(0, 2, size=(3, 4, 2)) * 1.0,), {"axis": 0})])  # fmt: skip
-def lexsort(keys: Any, axis: int = -1) -> Variable:
+def lexsort(keys: Arrays, axis: int = -1) -> Variable:
     """The indices that sort by several keys, the last one first of all, as ``np.lexsort``.
 
     keys: a list of arrays of equal shape, or an array (k, …); the result has the shape of one key.
