@@ -46,8 +46,9 @@ class Rule(Record):
 class Row:
     """A rule of a table, whose arrow is read when it is first tried.
 
-    `ops` says where that is: the op at the root of the arrow, and what else the rule `needs`. Most
-    programs have few of the ops for which there are rules, and reading all takes milliseconds.
+    `ops` says where that is: the op at the root of the arrow, and what else the rule `needs`, ops
+    and numbers. Most programs have few of those for which there are rules, and reading all takes
+    milliseconds.
     """
 
     __slots__ = ("_rule", "arrow", "kinds", "mark", "needs", "root")
@@ -75,20 +76,26 @@ class Row:
 
 
 CONSTANT = "constant"
+_OFTEN: dict[float, str] = {0: "0", 1: "1", -1: "-1", 2: "2", 3: "3", 4: "4"}  # numbers that are kinds of their own
 _SEEN_THROUGH = ("broadcast_to", "expand_dims")  # between a constant and its use as a number
 
 
 def operand_kinds(node: Apply) -> set[str]:
-    """The names of the ops that the operands come from, and CONSTANT if one is a number, or if
-    there are none."""
+    """The names of the ops that the operands come from; CONSTANT if one is a constant, seen
+    through broadcasts, or if there are none; and such a number, if it is one of rules."""
     found = set() if node.inputs else {CONSTANT}
     for variable in node.inputs:
-        if variable.owner is not None:
-            found.add(variable.owner.op.name)
-        elif isinstance(variable, Constant):
-            found.add(CONSTANT)
-    if not found.isdisjoint(_SEEN_THROUGH):
+        owner = variable.owner
+        if owner is not None:
+            found.add(owner.op.name)
+            if owner.op.name not in _SEEN_THROUGH:
+                continue
+        elif not isinstance(variable, Constant):
+            continue
         found.add(CONSTANT)
+        number = number_of(variable)
+        if number is not None and number in _OFTEN:
+            found.add(_OFTEN[number])
     return found
 
 
@@ -342,8 +349,8 @@ def rule(
     return Rule(arrow, left.name, Arrow(left, right, kinds), mark, frozenset(needs))
 
 
-def _needs(argument: Pattern) -> str:
-    return argument.name if isinstance(argument, Call) else CONSTANT
+def _needs(argument: Call | Number) -> str:
+    return argument.name if isinstance(argument, Call) else _OFTEN.get(argument.value, CONSTANT)
 
 
 def is_outer(node: Apply) -> bool:

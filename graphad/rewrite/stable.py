@@ -29,8 +29,8 @@ ARROWS = [Row(root, arrow, "stabilising", "f") for root, arrow in [
     # near 1
     ("log add",                   "log(1 + x) -> log1p(x)"),
     ("log subtract",              "log(1 - x) -> log1p(negative(x))"),
-    ("subtract constant exp",     "exp(x) - 1 -> expm1(x)"),
-    ("subtract constant exp",     "1 - exp(x) -> negative(expm1(x))"),
+    ("subtract 1 exp",            "exp(x) - 1 -> expm1(x)"),
+    ("subtract 1 exp",            "1 - exp(x) -> negative(expm1(x))"),
     ("log1p expm1",               "log1p(expm1(x)) -> x"),
     # logarithms of exponentials
     ("log exp",                   "log(exp(x)) -> x"),
@@ -44,10 +44,10 @@ ARROWS = [Row(root, arrow, "stabilising", "f") for root, arrow in [
     # products of exponentials
     ("divide exp",                "exp(x) / exp(y) -> exp(x - y)"),
     # the logistic function
-    ("divide add constant",       "1 / (1 + exp(x)) -> sigmoid(negative(x))"),
+    ("divide add 1",              "1 / (1 + exp(x)) -> sigmoid(negative(x))"),
     ("reciprocal add",            "reciprocal(1 + exp(x)) -> sigmoid(negative(x))"),
     ("divide add exp",            "exp(x) / (1 + exp(x)) -> sigmoid(x)"),
-    ("subtract constant sigmoid", "1 - sigmoid(x) -> sigmoid(negative(x))"),
+    ("subtract 1 sigmoid",        "1 - sigmoid(x) -> sigmoid(negative(x))"),
     ("log sigmoid",               "log(sigmoid(x)) -> negative(softplus(negative(x)))"),
     ("log1p negative",            "log1p(negative(sigmoid(x))) -> negative(softplus(x))"),
     ("subtract softplus",         "softplus(x) - x -> softplus(negative(x))"),
