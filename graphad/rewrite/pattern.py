@@ -65,7 +65,9 @@ class Row:
     def read(self) -> Rule:
         """The rule, the same at each call."""
         if self._rule is None:
-            self._rule = rule(self.arrow, mark=self.mark, kinds=self.kinds)
+            left, right = _sides(self.arrow)
+            made = Arrow(left, right, self.kinds)
+            self._rule = Rule(self.arrow, self.root, made, self.mark, self.needs)
         return self._rule
 
     def apply(self, node: Apply, context: Any) -> Variable | None:
@@ -76,7 +78,8 @@ class Row:
 
 
 CONSTANT = "constant"
-_OFTEN: dict[float, str] = {0: "0", 1: "1", -1: "-1", 2: "2", 3: "3", 4: "4"}  # numbers that are kinds of their own
+# numbers that are kinds of their own
+_OFTEN: dict[float, str] = {0: "0", 1: "1", -1: "-1", 2: "2", 3: "3", 4: "4"}
 _SEEN_THROUGH = ("broadcast_to", "expand_dims")  # between a constant and its use as a number
 
 
@@ -144,6 +147,13 @@ def parse(text: str) -> Pattern:
         raise UseError(
             f"{text!r} is no pattern", cause=str(error), remedy='write for example "log(1 + x)"'
         ) from None
+
+
+def _sides(arrow: str) -> list[Any]:
+    """The patterns of both sides, which are known to be right, read as one expression."""
+    both = f"({arrow.replace('->', '), (')})"
+    tree = compile(both, "<rule>", "eval", ast.PyCF_ONLY_AST)
+    return [_convert(side, arrow) for side in tree.body.elts]  # type: ignore[attr-defined]
 
 
 def _convert(node: ast.expr, text: str) -> Pattern:

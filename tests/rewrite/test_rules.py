@@ -419,6 +419,7 @@ def test_rows_stand_where_they_are_read() -> None:
     for row in [*RULES, *AT_ONCE]:
         if isinstance(row, Row):
             rule = row.read()
+            assert rule == ga.rewrite.rule(row.arrow, mark=row.mark, kinds=row.kinds)
             assert (rule.arrow, rule.root, rule.mark) == (row.arrow, row.root, row.mark)
             assert rule.needs == row.needs and row.read() is rule and repr(rule) == repr(row)
 
