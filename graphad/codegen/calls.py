@@ -20,15 +20,17 @@ from graphad.plan.group import Group, Result
 from graphad.plan.layout import base_of, layout
 from graphad.plan.plan import Plan, Step, Value
 
+CUMULATIVE = frozenset({"cumsum", "cumprod", "recurrence"})
 SPACE = 3  # axes of windows that are added up in machine code
 
 
 class Callables(dict[Group, Callable[..., Any]]):
     """The kernels of groups; `product` makes what multiplies matrices of a dtype, `adder` what
-    adds up windows."""
+    adds up windows, `accumulator` what adds up along an axis."""
 
     product: Callable[..., Callable[[Any, Any], Any]] | None = None
     adder: Callable[..., Callable[..., Any]] | None = None
+    accumulator: Callable[..., Callable[..., Any]] | None = None
 
     def __init__(self, kernels: Iterable[tuple[Group, Callable[..., Any]]]) -> None:
         super().__init__(kernels)
@@ -49,7 +51,24 @@ class Callables(dict[Group, Callable[..., Any]]):
 
     def single(self, step: Step, inside: bool) -> Callable[..., Any] | None:
         """What computes this step, if there is machine code for such; None: NumPy does."""
-        return self._adding(step, inside) or self.multiplier(step.node, inside)
+        return (
+            self._adding(step, inside)
+            or self._accumulating(step, inside)
+            or self.multiplier(step.node, inside)
+        )
+
+    def _accumulating(self, step: Step, inside: bool) -> Callable[..., Any] | None:
+        node = step.node
+        if self.accumulator is None or node.op.name not in CUMULATIVE:
+            return None
+        kind, params = node.types[0], node.op.params
+        if kind.dtype.char not in "fd" or any(v.dtype != kind.dtype for v in node.inputs):
+            return None
+        make = self.maker("fresh", kind) if inside else None
+        otherwise = functools.partial(call_op, node.op)
+        axis = params["axis"] if isinstance(params["axis"], int) else params["axis"][0]
+        found = {**params, "axis": axis}
+        return self.accumulator(node.op.name, found, kind.dtype, make or np.empty, otherwise)
 
     def _adding(self, step: Step, inside: bool) -> Callable[..., Any] | None:
         node = step.node

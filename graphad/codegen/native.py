@@ -8,6 +8,7 @@ from typing import Any
 
 from graphad.codegen import kernels
 from graphad.codegen.calls import Callables
+from graphad.codegen.cumulative import accumulator
 from graphad.codegen.gemm import product
 from graphad.codegen.kernels import Kernels
 from graphad.codegen.overlap import adder
@@ -82,6 +83,7 @@ class Native(Running):
         options: Any = {"threads": self.kernels.threads, "cache": self._cache}
         made.product = functools.partial(product, **options)
         made.adder = functools.partial(adder, **options)
+        made.accumulator = functools.partial(accumulator, **options)
         return made
 
     @property
