@@ -44,7 +44,9 @@ def native(compiled: Any) -> Native | Numbers | None:
 
 def recall(compiled: Any) -> tuple[Any] | None:
     """The program that another process has made, maybe None; None: nothing is known of it."""
-    memory = _memory(compiled)
+    choice = compiled.options.cache
+    store = hooks.load("codegen.cache").store(choice) if choice is not False else None
+    memory = None if store is None or store.is_empty() else _memory(compiled)
     if memory is None:
         return None
     kept = hooks.load("codegen.kept")

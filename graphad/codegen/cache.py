@@ -45,6 +45,14 @@ class Store:
         """The file of an entry."""
         return os.path.join(self.folder, key + ENDING)
 
+    def is_empty(self) -> bool:
+        """Is there no entry, and maybe no folder?"""
+        try:
+            with os.scandir(self.folder) as entries:
+                return next(entries, None) is None
+        except OSError:
+            return True
+
     def get(self, key: str) -> bytes | None:
         """The machine code of an entry; None if there is none that is whole."""
         path = self.path(key)

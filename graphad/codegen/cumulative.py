@@ -36,7 +36,16 @@ def accumulator(
 ) -> Callable[..., Any]:  # fmt: skip
     """A function of the op's operands, arrays of float64 or float32; `make` makes the result,
     `otherwise` is for what does not fit."""
-    sharing, place = _library(op, dtype, threads, cache, llvm.width())
+    sharing = _library(op, dtype, threads, cache, llvm.width())
+    return accumulating(op, params, dtype, make, otherwise, sharing)
+
+
+def accumulating(
+    op: str, params: dict[str, Any], dtype: np.dtype, make: Any, otherwise: Callable[..., Any],
+    sharing: Sharing,
+) -> Callable[..., Any]:  # fmt: skip
+    """The function of `accumulator`, for its machine code."""
+    place = sharing.library.address("cumulate")
     least, axis = LEAST[op], params["axis"]
     turned = bool(params.get("reverse"))
 
@@ -65,6 +74,8 @@ def accumulator(
         return y
 
     accumulate.name = f"{op}_{dtype.name}"  # type: ignore[attr-defined]
+    given = op, params, dtype, make, otherwise, sharing
+    accumulate.made = "codegen.cumulative", "accumulating", given  # type: ignore[attr-defined]
     return accumulate
 
 
@@ -77,11 +88,8 @@ def _rows(array: Any, n: int, inner: int, turned: bool) -> Any:
 
 
 @functools.cache
-def _library(
-    op: str, dtype: np.dtype, threads: int, cache: bool | str, bits: int
-) -> tuple[Sharing, int]:
-    library = llvm.Library(_Text(op, dtype, bits).module(), cache)
-    return Sharing(library, [], threads), library.address("cumulate")
+def _library(op: str, dtype: np.dtype, threads: int, cache: bool | str, bits: int) -> Sharing:
+    return Sharing(llvm.Library(_Text(op, dtype, bits).module(), cache), [], threads)
 
 
 class _Text:

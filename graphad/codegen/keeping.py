@@ -62,14 +62,21 @@ def keep_variant(
         memory.put((program, looped), shapes)
 
 
-def _function(function: Any) -> tuple:
-    owner = getattr(function, "__self__", None)
-    if not isinstance(owner, Owner) or not getattr(owner.library, "name", ""):
+def _entry(owner: Any) -> str:
+    """The entry that its machine code is in."""
+    name: str = getattr(owner.library, "name", "") if isinstance(owner, Owner) else ""
+    if not name:
         raise _Other("no machine code that is kept")
+    return name
+
+
+def _function(function: Any) -> tuple:
+    owner: Any = getattr(function, "__self__", None)
+    name = _entry(owner)
     needed = tuple([(symbol, *origin) for symbol, origin in owner.library.needed.items()])
     if not all([library for _, library, _ in needed]):
         raise _Other("other machine code, which is not kept")
-    return "function", owner.library.name, function.__name__, isinstance(owner, Sharing), needed
+    return "function", name, function.__name__, isinstance(owner, Sharing), needed
 
 
 class _Writer:
@@ -90,6 +97,10 @@ class _Writer:
         """How an entry tells what a name stands for."""
         if isinstance(getattr(value, "__self__", None), Owner):
             return _function(value)
+        if isinstance(value, Owner):
+            return "owner", _entry(value), isinstance(value, Sharing)
+        if isinstance(value, dict) and all(map(callable, value.values())):
+            return "functions", {key: _function(function) for key, function in value.items()}
         if isinstance(value, np.ndarray):
             return self._array(value)
         if isinstance(value, np.generic):
@@ -102,7 +113,7 @@ class _Writer:
                     return "memory", what
         made = getattr(value, "made", None) if isinstance(value, types.FunctionType) else None
         if made is not None:
-            return (made[0], *getattr(self, f"_{made[0]}")(*made[1]))
+            return "made", *made[:2], tuple([self.value("", given) for given in made[2]])
         return self._named(name, value)
 
     def _named(self, name: str, value: Any) -> tuple:
@@ -124,7 +135,7 @@ class _Writer:
         called = getattr(value, "__name__", name)
         if (callable(value) or type(value) is float) and getattr(np, called, None) is value:
             return "numpy", called
-        if type(value) in (int, float, bool, str):
+        if type(value) in (int, float, bool, str, dict):
             return "plain", value
         raise _Other(name)
 
@@ -152,19 +163,6 @@ class _Writer:
             if node.op == op:
                 return i
         raise _Other("an op of another graph")
-
-    # what tells how it was made
-    def _multiplier(self, dtype: np.dtype, make: Any, entries: Mapping[Any, Any]) -> tuple:
-        functions = {pair: _function(entry) for pair, entry in entries.items()}
-        return _plain(dtype), self.value("", make), functions
-
-    def _adding(
-        self, params: Mapping[str, Any], dtype: np.dtype, make: Any, otherwise: Any, owner: Any
-    ) -> tuple:
-        if not getattr(owner.library, "name", ""):
-            raise _Other("no machine code that is kept")
-        told = self.value("", make), self.value("", otherwise), owner.library.name
-        return dict(params), _plain(dtype), *told
 
 
 def _plain(dtype: np.dtype) -> str:

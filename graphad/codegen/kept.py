@@ -26,7 +26,6 @@ import numpy as np
 from graphad.codegen import cache, image, link, llvm, mathlib, rooms
 from graphad.codegen.arrays import layout
 from graphad.codegen.digest import hexdigest
-from graphad.codegen.multiply import multiplier
 from graphad.codegen.program import call_op
 from graphad.codegen.reuse import makers
 from graphad.codegen.running import Running, Shapes
@@ -291,18 +290,11 @@ class Builder:
             )
         return self._owners[library, shared]
 
-    def _multiplier(self, dtype: str, make: tuple, entries: Mapping[Any, tuple]) -> Any:
-        functions = {pair: self.value(entry) for pair, entry in entries.items()}
-        return multiplier(np.dtype(dtype), self.value(make), functions)
+    def _functions(self, entries: Mapping[Any, tuple]) -> dict[Any, Any]:
+        return {key: self.value(entry) for key, entry in entries.items()}
 
-    def _adding(
-        self, params: dict[str, Any], dtype: str, make: tuple, otherwise: tuple, library: str
-    ) -> Any:
-        owner = self._owner(library, True)
-        place = owner.library.address("overlap")
-        return hooks.load("codegen.overlap").adding(
-            params, np.dtype(dtype), self.value(make), self.value(otherwise), owner, place
-        )
+    def _made(self, module: str, name: str, given: Sequence[tuple]) -> Any:
+        return getattr(hooks.load(module), name)(*map(self.value, given))
 
     def _memory(self, what: str) -> Any:
         self._makers = self._makers or makers()

@@ -26,5 +26,6 @@ def multiplier(
         return matmul(a, b) if stack else matmul(a, b, out=out)
 
     multiply.name = f"multiply_{dtype.name}"  # type: ignore[attr-defined]
-    multiply.made = "multiplier", (dtype, make, entries)  # type: ignore[attr-defined]
+    given = dtype, make, entries
+    multiply.made = "codegen.multiply", "multiplier", given  # type: ignore[attr-defined]
     return multiply

@@ -39,15 +39,16 @@ def adder(
 ) -> Callable[..., Any]:  # fmt: skip
     """A function (windows, *sizes) → their sum, for the parameters of an `overlap_add` of float64
     or float32; `make` makes the result, `otherwise` is for what does not fit."""
-    sharing, place = _library(dtype, threads, cache, llvm.width())
-    return adding(params, dtype, make, otherwise, sharing, place)
+    sharing = _library(dtype, threads, cache, llvm.width())
+    return adding(params, dtype, make, otherwise, sharing)
 
 
 def adding(
     params: dict[str, Any], dtype: np.dtype, make: Any, otherwise: Callable[..., Any],
-    sharing: Sharing, place: int,
+    sharing: Sharing,
 ) -> Callable[..., Any]:  # fmt: skip
-    """The function of `adder`, whose machine code lies at `place`."""
+    """The function of `adder`, for its machine code."""
+    place = sharing.library.address("overlap")
     strides, gaps, spec = params["stride"], params["dilation"], params["size"]
     axes = len(spec)
 
@@ -84,7 +85,8 @@ def adding(
         return y
 
     add.name = f"overlap_add_{dtype.name}"  # type: ignore[attr-defined]
-    add.made = "adding", (params, dtype, make, otherwise, sharing)  # type: ignore[attr-defined]
+    given = params, dtype, make, otherwise, sharing
+    add.made = "codegen.overlap", "adding", given  # type: ignore[attr-defined]
     return add
 
 
@@ -107,9 +109,8 @@ def _merged(shape: tuple[int, ...], steps: tuple[int, ...]) -> list[tuple[int, i
 
 
 @functools.cache
-def _library(dtype: np.dtype, threads: int, cache: bool | str, bits: int) -> tuple[Sharing, int]:
-    library = llvm.Library(_Adding(dtype, bits).module(), cache)
-    return Sharing(library, [], threads), library.address("overlap")
+def _library(dtype: np.dtype, threads: int, cache: bool | str, bits: int) -> Sharing:
+    return Sharing(llvm.Library(_Adding(dtype, bits).module(), cache), [], threads)
 
 
 class _Adding:

@@ -3,9 +3,10 @@
 Writing a program, and having Python compile it, takes longer than one call of it on small arrays,
 and a function may be called just once. So with backend "auto" the first call evaluates the graph
 node by node: with the functions of NumPy that the program calls, so that results are the same. On
-arrays so large that blocks are worth being made (`codegen.large`) these answer at once. The
-program is written when there is a second call, or when somebody wants to see it; it answers too
-where the first call fails, since errors tell the line of a program.
+arrays so large that it pays, machine code that another process has left on disk answers, or else
+blocks (`codegen.large`). The program is written when there is a second call, or when somebody
+wants to see it; it answers too where the first call fails, since errors tell the line of a
+program.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from typing import Any
 import numpy as np
 
 from graphad.codegen.large import FROM
+from graphad.codegen.lock import compiling
 from graphad.ir.dims import Atom, Dim
 from graphad.ir.graph import Graph
 from graphad.ir.types import Shape
 from graphad.ir.variable import Apply, Constant, Variable
 
 Run = Callable[..., Sequence[Any]]
+LOOK = 1 << 21  # elements to be computed from which machine code is looked for on disk before
 DROPPED = 1 << 13  # elements of an array that is dropped once nobody reads it any more
 
 
@@ -64,16 +67,38 @@ class Opening:
         if found is None:
             return None
         largest, elements = found
+        if elements >= LOOK:
+            results = self._recalled(arrays)
+            if results is not None:
+                return results
         if largest >= FROM:
             large = self.compiled.for_large
             large.patience -= elements
             if large.patience <= 0:
-                results: Sequence[Any] | None = large(*arrays)
+                results = large(*arrays)
                 return results
         try:
             return evaluated(graph, arrays, largest >= DROPPED)
         except Exception:
             return None
+
+    def _recalled(self, arrays: Sequence[Any]) -> Sequence[Any] | None:
+        """The results by machine code that another process has left on disk; None without it."""
+        if not compiling.acquire(blocking=False):
+            return None
+        try:
+            native = self.compiled.native if self.compiled.recall() else None
+        except Exception:
+            native = None
+        finally:
+            compiling.release()
+        if native is None:
+            return None
+        try:
+            found: Sequence[Any] = native.run(*arrays)
+        except Exception:
+            return None
+        return found
 
 
 def work(graph: Graph, arrays: Sequence[Any]) -> tuple[int, int] | None:

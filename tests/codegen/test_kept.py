@@ -16,13 +16,15 @@ import pytest
 import graphad as ga
 from graphad.codegen import cache, image, keeping, kept, llvm
 from graphad.codegen.native import Native
-from graphad.runtime import tiers
+from graphad.compiler import Compiled
+from graphad.runtime import opening, tiers
 
 pytest.importorskip("llvmlite")
 pytestmark = pytest.mark.skipif(
     not image.is_possible() or os.uname().machine != "x86_64", reason="images are for Linux on x86"
 )
 
+OPENS = Compiled.__dict__["opens"]
 RNG = np.random.default_rng(0)
 M, V, W = ga.matrix("M", shape=("n", 6)), ga.vector("V", shape=(6,)), ga.vector("W")
 A, B = ga.vector("A"), ga.vector("B")
@@ -55,6 +57,7 @@ PROGRAMS: dict[str, tuple[list[Any], Any]] = {
     "whole": ([P], ga.tanh(P @ P).sum() + ((P.T @ P) ** 2).sum() + ga.exp(P[1:] * P[:-1]).sum()),
     "numbers": ([S, T], ga.atan2(ga.sin(S) + ga.tanh(T), ga.exp(S * T) ** T)),
     "indices": ([M, PLACES], (ga.take(M, PLACES, axis=0) ** 3).sum() + ga.cumsum(M, axis=1).var()),
+    "cumulated": ([W], (ga.cumsum(W * 2) ** 2).mean()),
     "loop": ([V, M], (ga.scan(cumulated, V, M)[1] ** 2).sum()),
     "steps": ([S], ga.while_loop(lambda x: abs(x * x - 2) > 1e-9, newton, S + 1)),
     "products": ([M], ga.tanh(M @ M.T).sum() + ((M.T @ M) ** 2).sum()),
@@ -214,6 +217,51 @@ def test_looking_in_vain_goes_on_as_before(
     assert f.wait_native()
     assert isinstance(f._tiers.native, Native)
     assert looked == [False]
+
+
+@pytest.fixture
+def opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """First calls are answered as they are for users."""
+    monkeypatch.setattr(Compiled, "opens", OPENS)
+
+
+def test_the_first_call_on_large_arrays_is_answered_by_what_is_kept(
+    opens: None, tmp_path: Path
+) -> None:
+    x = ga.vector("x", shape=("n",))
+    y = x
+    for i in range(40):
+        y = ga.tanh(y * x) + i
+    large, small = np.linspace(-1, 1, opening.LOOK // 20), np.linspace(-1, 1, 100)
+    values = []
+    for _ in range(3):
+        f = ga.function([x], y, cache=str(tmp_path))
+        values.append(f(large))
+        found = f._compiled.__dict__.get("_native")
+        assert isinstance(found, kept.Kept) == (len(values) > 1)
+        assert f.wait_native()
+        assert f(small).shape == small.shape
+        with pytest.raises(ga.GraphadError):
+            f(large[:, None])
+    assert values[1].tobytes() == values[2].tobytes()
+    np.testing.assert_allclose(values[0], values[1], rtol=1e-12)
+    f = ga.function([x], y, cache=str(tmp_path))
+    f(small)
+    assert "_native" not in f._compiled.__dict__
+
+
+def test_a_first_call_that_does_not_fit_is_answered_all_the_same(
+    opens: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "LOOK", 1)
+    assert ga.function([A, B], ga.exp(A * B) + A, cache=str(tmp_path)).wait_native()
+    one, other = VALUES[A], VALUES[B]
+    for a, b in ((one, np.ones(1)), (one[::2], other[::-2]), (one, other)):
+        f = ga.function([A, B], ga.exp(A * B) + A, cache=str(tmp_path))
+        np.testing.assert_allclose(f(a, b), np.exp(a * b) + a, rtol=1e-14)
+    f = ga.function([A, B], ga.exp(A * B) + A, cache=str(tmp_path))
+    with pytest.raises(ga.GraphadError, match="in the generated line"):
+        f(VALUES[A], np.ones(3))
 
 
 # ---- what is not kept, and what is not used --------------------------------------------------
