@@ -369,7 +369,7 @@ class Table(Mapping[str, Callable[..., Any]]):
 
     def _known(self) -> set[str]:
         """The names of all functions, loaded or not."""
-        return self.declared.union(() if self.further is None else self.further().FUNCTIONS)
+        return self.declared.union(() if self.further is None else self.further().functions())
 
 
 OPS = Table()

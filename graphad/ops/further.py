@@ -6,13 +6,17 @@ that it needs; where a name is not listed there, all of them are loaded.
 
 from __future__ import annotations
 
+import functools
+
 from graphad.ir.hooks import hooks
 from graphad.ops.index import FURTHER
 
-# The name of each function that is not loaded at once -> its module.
-FUNCTIONS: dict[str, str] = {}
-for _module, _names in FURTHER.items():
-    FUNCTIONS.update(dict.fromkeys(_names.partition("|")[0].split(), _module))
+
+@functools.cache
+def functions() -> frozenset[str]:
+    """The names of the functions that are not loaded at once."""
+    names = [names.partition("|")[0] for names in FURTHER.values()]
+    return frozenset(" ".join(names).split())
 
 
 def load(name: str) -> None:
