@@ -4,9 +4,9 @@ Writing a program, and having Python compile it, takes longer than one call of i
 and a function may be called just once. So with backend "auto" the first call evaluates the graph
 node by node: with the functions of NumPy that the program calls, so that results are the same. On
 arrays so large that it pays, machine code that another process has left on disk answers, or else
-blocks (`codegen.large`). The program is written when there is a second call, or when somebody
-wants to see it; it answers too where the first call fails, since errors tell the line of a
-program.
+blocks (`codegen.large`), or machine code that is made for it, where that is sooner. The program is
+written when there is a second call, or when somebody wants to see it; it answers too where the
+first call fails, since errors tell the line of a program.
 """
 
 from __future__ import annotations
@@ -23,12 +23,21 @@ from graphad.codegen.large import FROM
 from graphad.codegen.lock import compiling
 from graphad.ir.dims import Atom, Dim
 from graphad.ir.graph import Graph
+from graphad.ir.hooks import hooks
 from graphad.ir.types import Shape
 from graphad.ir.variable import Apply, Constant, Variable
+from graphad.records import Record
 
 Run = Callable[..., Sequence[Any]]
 LOOK = 1 << 21  # elements to be computed from which machine code is looked for on disk before
 DROPPED = 1 << 13  # elements of an array that is dropped once nobody reads it any more
+SECONDS = 2e-10  # for an element of a sum or product in blocks, on one thread
+LONG = 16  # times as much takes a function that the processor does not have
+SOONER = 0.1  # seconds that blocks take from which machine code is there sooner, made from scratch
+FUNCTIONS = frozenset(
+    "sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh exp exp2 "
+    "expm1 log log2 log10 log1p logaddexp power cbrt hypot sigmoid softplus".split()
+)
 
 
 class Opening:
@@ -66,19 +75,32 @@ class Opening:
         found = work(graph, arrays)
         if found is None:
             return None
-        largest, elements = found
-        if elements >= LOOK:
+        if found.elements >= LOOK:
             results = self._recalled(arrays)
             if results is not None:
                 return results
-        if largest >= FROM:
+        if found.largest >= FROM:
             large = self.compiled.for_large
-            large.patience -= elements
+            large.patience -= found.elements
             if large.patience <= 0:
-                results = large(*arrays)
-                return results
+                results = self._natively(found.seconds, arrays)
+                return large(*arrays) if results is None else results
         try:
-            return evaluated(graph, arrays, largest >= DROPPED)
+            return evaluated(graph, arrays, found.largest >= DROPPED)
+        except Exception:
+            return None
+
+    def _natively(self, seconds: float, arrays: Sequence[Any]) -> Sequence[Any] | None:
+        """The results by machine code, if that is sooner than blocks, which take `seconds` on one
+        thread, and if there can be any."""
+        threads = self.compiled.options.threads
+        if seconds < SOONER * (threads or hooks.load("codegen.threads").available_threads()):
+            return None
+        try:
+            with compiling:
+                native = self.compiled.native
+            results: Sequence[Any] | None = None if native is None else native.run(*arrays)
+            return results
         except Exception:
             return None
 
@@ -101,28 +123,38 @@ class Opening:
         return found
 
 
-def work(graph: Graph, arrays: Sequence[Any]) -> tuple[int, int] | None:
-    """(elements of the largest array, elements computed by all nodes) that blocks could compute;
-    None where sizes depend on more than those of the arguments."""
+class Work(Record):
+    """Elements of the largest array, and computed by all nodes, that blocks could compute; and
+    the seconds that this takes on one thread."""
+
+    largest: int
+    elements: int
+    seconds: float
+
+
+def work(graph: Graph, arrays: Sequence[Any]) -> Work | None:
+    """What there is to compute; None where sizes depend on more than those of the arguments."""
     sizes: dict[Atom, int] = {}
     for variable, array in zip(graph.inputs, arrays, strict=True):
         for size, given in zip(variable.type.shape, np.shape(array), strict=True):
             if isinstance(size, Dim) and size.is_atom:
                 sizes[size.terms[0][0][0]] = given
-    counts: dict[Shape, int] = {}
+    counts: dict[tuple[Shape, bool], int] = {}
     for node in graph.nodes:
         family = node.op.family
         if family.is_elementwise or family.is_reducing:
             shape = (node.types[0] if family.is_elementwise else node.inputs[0].type).shape
-            counts[shape] = counts.get(shape, 0) + 1
-    largest = total = 0
-    for shape, count in counts.items():
+            key = (shape, node.op.name in FUNCTIONS)
+            counts[key] = counts.get(key, 0) + 1
+    largest, total, seconds = 0, 0, 0.0
+    for (shape, long), count in counts.items():
         try:
             elements = math.prod([s if isinstance(s, int) else s.evaluate(sizes) for s in shape])
         except KeyError:
             return None
         largest, total = max(largest, elements), total + count * elements
-    return largest, total
+        seconds += count * elements * SECONDS * (LONG if long else 1)
+    return Work(largest, total, seconds)
 
 
 def evaluated(graph: Graph, arrays: Sequence[Any], dropping: bool) -> list[Any]:

@@ -13,8 +13,9 @@ import pytest
 import graphad as ga
 from graphad.codegen.large import PATIENCE
 from graphad.compiler import Compiled
-from graphad.errors import ShapeError
+from graphad.errors import MissingLibraryError, ShapeError
 from graphad.ir.graph import Graph
+from graphad.runtime import opening
 from graphad.runtime.opening import work
 from graphad.testing.samples import Case, all_cases, everyday, inputs_for
 
@@ -152,7 +153,44 @@ def test_arrays_in_another_order_have_the_program() -> None:
 def test_work_is_counted_in_elements() -> None:
     x, y = ga.matrix("x", shape=("n", 4)), ga.vector("y", shape=("m",))
     graph = Graph([x, y], [ga.exp(x.sum(axis=1)[:, None] + y), x @ ga.ones((4, 2))])
-    assert work(graph, [np.ones((10, 4)), np.ones(30)]) == (300, 40 + 300 + 300)
+    found = work(graph, [np.ones((10, 4)), np.ones(30)])
+    assert found is not None
+    assert (found.largest, found.elements) == (300, 40 + 300 + 300)
+    assert found.seconds == pytest.approx(opening.SECONDS * (40 + 300 + 300 * opening.LONG))
+
+
+def much_work() -> tuple[Any, Array]:
+    x = ga.vector("x", shape=("n",))
+    y = ga.sum(ga.tanh(x) * ga.exp(-x * x) + ga.sin(x))
+    return ga.function([x], [y, ga.grad(y, x)], cache=False), np.linspace(-1.0, 2.0, PATIENCE // 8)
+
+
+def test_machine_code_answers_the_first_call_where_it_is_sooner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("llvmlite")
+    monkeypatch.setattr(opening, "SOONER", 0.0)
+    f, a = much_work()
+    first = f(a)
+    assert f._compiled.__dict__["_native"] is not None
+    assert not f._compiled.for_large.is_made
+    for one, other in zip(first, f._compiled.program.run(a), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+    assert f.wait_native()
+
+
+def test_blocks_answer_the_first_call_where_no_machine_code_can_be_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(_: Any) -> Any:
+        raise MissingLibraryError("no llvmlite")
+
+    monkeypatch.setattr(opening, "SOONER", 0.0)
+    monkeypatch.setattr(Compiled, "native", property(fails))
+    f, a = much_work()
+    first = f(a)
+    assert f._compiled.for_large.is_made
+    assert all(same_bits(one, other) for one, other in zip(first, f(a), strict=True))
 
 
 def test_sizes_that_depend_on_values_are_left_to_the_program() -> None:
