@@ -185,9 +185,7 @@ class Entry(Objects):
             self.length, self.rows, self.per_chunk = elements, "1", "1"
             return "1"
         if nest.is_flat:
-            many = self._rounded(elements, str(MOST_CHUNKS * BLOCK))
-            self.length = self._larger(str(CHUNK), t.put(f"mul i64 {many}, {BLOCK}"))
-            self.rows = self._rounded(elements, self.length)
+            self.length, self.rows = self._cut(elements)
             self.per_chunk = "1"
             return self.rows
         per_chunk = self._larger("1", t.put(f"udiv i64 {CHUNK}, {self.length}"))
@@ -200,6 +198,12 @@ class Entry(Objects):
             t.put(f"select i1 {self.apart}, i64 1, i64 {chunks}") if self.apart else chunks
         )
         return chunks
+
+    def _cut(self, elements: str) -> tuple[str, str]:
+        """(length of a chunk, number of chunks) of elements that lie one after the other."""
+        many = self._rounded(elements, str(MOST_CHUNKS * BLOCK))
+        length = self._larger(str(CHUNK), self.text.put(f"mul i64 {many}, {BLOCK}"))
+        return length, self._rounded(elements, length)
 
     def _kept(self) -> int:
         """How many of the first axes all sums over outer axes have: no two of their rows add to

@@ -22,7 +22,7 @@ from graphad.codegen.nest import Nest
 from graphad.codegen.objects import PLAINLY
 from graphad.codegen.vectors import Text
 from graphad.ir.variable import Variable
-from graphad.plan.fold import COLUMNS, LOW, ROWS, SHALLOW, WIDE, needs_rows
+from graphad.plan.fold import COLUMNS, LOW, ROWS, SHALLOW, SHORTEST, WIDE, needs_rows
 from graphad.plan.group import Group, Operand
 
 MOST = 1 << 14  # pieces with sums of their own, which lie on the stack
@@ -44,12 +44,18 @@ def position(group: Group) -> int:
 
 
 class Folded(Entry):
-    """Writes the entry of such a kernel, and the function for one piece."""
+    """Writes the entry of such a kernel, and the function for one piece.
+
+    is_dense: all arrays lie in C order, so that rows may be joined where there are no pieces:
+    where c is given, or its rows are so short that it is made first.
+    """
 
     def __init__(
-        self, nest: Nest, name: str, layout: Mapping[str, int], cache: bool | str = False
-    ) -> None:
+        self, nest: Nest, name: str, layout: Mapping[str, int], is_dense: bool,
+        cache: bool | str = False,
+    ) -> None:  # fmt: skip
         super().__init__(nest, name, layout)
+        self.is_dense = is_dense
         group = nest.group
         assert group.product is not None
         self.factors, self.product = group.product.inputs, group.product.output(0)
@@ -73,7 +79,11 @@ class Folded(Entry):
         """First the sizes of the product: of a and b, or of c itself."""
         t = self.text
         self.first, self.second = (self.field("%arguments", 8 * i) for i in range(2))
-        self.given = t.put(f"icmp eq ptr {self.first}, @_Py_NoneStruct")
+        self.given = self.alone = t.put(f"icmp eq ptr {self.first}, @_Py_NoneStruct")
+        group, self.place = self.nest.group, "null"
+        if group.place is not None:
+            self.place = self.field(self.argument(len(group.arguments) + group.place),
+                                    self.layout["data"])  # fmt: skip
         first = t.put(f"select i1 {self.given}, ptr {self.second}, ptr {self.first}")
         sizes = [self.field(one, self.layout["sizes"]) for one in (first, self.second)]
         strides = self.field(self.second, self.layout["strides"])
@@ -107,6 +117,8 @@ class Folded(Entry):
         t, name, rank = self.text, f"operand{i}", self.product.ndim
         self.c = name
         lies = self.field(self.second, self.layout["data"])
+        if self.place != "null":
+            lies = t.put(f"select i1 {self.given}, ptr {lies}, ptr {self.place}")
         step, fields = str(self.product.dtype.itemsize), {name: lies}
         for axis in reversed(range(rank - 1)):
             step = t.put(f"mul i64 {step}, {self.sizes[axis + 1]}")
@@ -134,10 +146,39 @@ class Folded(Entry):
             pieces = t.put(f"mul i64 {pieces}, {self.sizes[0]}")
         self.few = t.put(f"icmp ule i64 {pieces}, {MOST}")
         pieces = t.put(f"select i1 {self.few}, i64 {pieces}, i64 {MOST}")
+        if self.is_dense:
+            own = self._joined(elements)
         if self.apart:
-            self.apart = t.put(f"and i1 {self.apart}, {self.given}")
-        self.parts = t.put(f"select i1 {self.given}, i64 {self.parts}, i64 {lines}")
-        return t.put(f"select i1 {self.given}, i64 {own}, i64 {pieces}")
+            self.apart = t.put(f"and i1 {self.apart}, {self.alone}")
+        self.parts = t.put(f"select i1 {self.alone}, i64 {self.parts}, i64 {lines}")
+        return t.put(f"select i1 {self.alone}, i64 {own}, i64 {pieces}")
+
+    def _joined(self, elements: str) -> str:
+        """How many chunks there are where rows are joined, see `is_dense`."""
+        t = self.text
+        short = t.put(f"icmp ult i64 {self.sizes[self.product.ndim - 1]}, {SHORTEST}")
+        self.alone = t.put(f"or i1 {self.given}, {short}")
+        length, rows = self._cut(elements)
+        self.length = t.put(f"select i1 {self.alone}, i64 {length}, i64 {self.length}")
+        self.rows = t.put(f"select i1 {self.alone}, i64 {rows}, i64 {self.rows}")
+        self.per_chunk = t.put(f"select i1 {self.alone}, i64 1, i64 {self.per_chunk}")
+        return rows
+
+    def _set(self, name: str, kind: str, value: str) -> None:
+        """Joined rows: only the last of the outer axes is left."""
+        if self.is_dense:
+            t, (head, _, part) = self.text, name.partition(".")
+            last = self.nest.outer - 1
+            joined = ""
+            if name == f"size{last}":
+                joined = self.rows
+            elif part.startswith("stride") and value != "0":
+                joined = "0"
+                if part == f"stride{last}":
+                    joined = t.put(f"mul i64 {self.length}, {self._itemsize(head)}")
+            if joined:
+                value = t.put(f"select i1 {self.alone}, i64 {joined}, i64 {value}")
+        super()._set(name, kind, value)
 
     def _run(self, elements: str, chunks: str) -> None:
         """The product and the nest for each piece; or the nest alone, where c is made."""
@@ -149,17 +190,19 @@ class Folded(Entry):
             columns = self.sizes[self.product.ndim - 1]
             whole = t.put(f"icmp ule i64 {columns}, {self.most_columns}")
             fits = t.put(f"and i1 {fits}, {whole}")
+        if self.is_dense and self.place == "null":
+            fits = t.put(f"and i1 {fits}, {t.put(f'xor i1 {self.alone}, true')}")
         t.do(f"br i1 {fits}, label %fitting, label %left")
         t.label("fitting")
-        c = "null"
-        if group.place is not None:
-            c = self.field(self.argument(len(group.arguments) + group.place), self.layout["data"])
+        after = t.put(f"select i1 {self.alone}, ptr null, ptr @{self.after}")
         extra = t.put(f"mul i64 {elements}, {COST * max(1, self.nest.weight)}")
         how = t.put(f"call i32 @{self.symbol}(ptr %self, ptr {self.first}, ptr {self.second}, "
-                    f"ptr {c}, ptr @{self.after}, ptr %p, i64 {extra}, "
+                    f"ptr {self.place}, ptr {after}, ptr %p, i64 {extra}, "
                     f"i64 {self.most_rows}, i64 {self.most_columns})")  # fmt: skip
-        cases = f"i32 {DONE}, label %done i32 {LEFT}, label %left"
+        cases = f"i32 {DONE}, label %multiplied i32 {LEFT}, label %left"
         t.do(f"switch i32 {how}, label %error [ {cases} ]")
+        t.label("multiplied")
+        t.do(f"br i1 {self.alone}, label %given, label %done")
         t.label("left")
         self._release()
         t.do(f"ret ptr {t.put('call ptr @PyBool_FromLong(i64 0)')}")

@@ -44,7 +44,9 @@ class Kernels:
             nest = Nest(loop, f"nest{i}", llvm.width(), declared)
             functions += nest.write()
             if folded:
-                functions += Folded(nest, f"kernel{i}", offsets, cache).write()
+                functions += Folded(
+                    nest, f"kernel{i}", offsets, groups[i].inner == 0, cache
+                ).write()
             else:
                 functions += Entry(nest, f"kernel{i}", offsets).write()
             self.loops.append(loop)

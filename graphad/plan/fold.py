@@ -20,7 +20,7 @@ from graphad.ir.variable import Apply, Variable
 from graphad.plan.group import Group, Operand
 
 ROWS, COLUMNS = 192, 128  # of a product that are one piece of work
-SHORTEST = 32  # columns; of fewer a loop for each row costs more than it saves
+SHORTEST = 16  # columns; of fewer a loop for each row costs more than it saves
 SHALLOW = 64  # terms of a sum; of up to so many, memory counts more than arithmetic, and pieces
 WIDE, LOW = 1024, 24  # are wide: of so many columns and rows, or fewer columns and more rows
 DTYPES = (np.dtype("float64"), np.dtype("float32"))

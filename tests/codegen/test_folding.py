@@ -19,7 +19,8 @@ A, B, C = ga.matrix("a", ("m", "k")), ga.matrix("b", ("k", "n")), ga.matrix("c",
 T, U = ga.matrix("t", ("k", "m")), ga.matrix("u", ("n", "k"))
 ROW, COLUMN, S = ga.vector("row", ("n",)), ga.matrix("column", ("m", 1)), ga.scalar("s")
 INPUTS = [A, B, C, T, U, ROW, COLUMN, S]
-SIZES = [(40, 70, 5), (4, 33, 1), (193, 130, 66), (3, 40, 7), (7, 2, 3), (1, 1, 1)]  # m, n, k
+SIZES = [(40, 70, 5), (4, 33, 1), (193, 130, 66), (3, 40, 7), (7, 2, 3), (1, 1, 1), (30, 8, 3),
+         (1300, 13, 4)]  # m, n, k  # fmt: skip
 
 
 def arrays(m: int, n: int, k: int, dtype: str = "float64") -> list[np.ndarray]:
@@ -147,7 +148,13 @@ def test_stacks(monkeypatch: pytest.MonkeyPatch) -> None:
                ga.sum(c * ((a + 2) @ b), axis=1)]  # fmt: skip
     f, g = apart(inputs, outputs, monkeypatch)
     assert sum([s.group is not None and s.group.product is not None for s in f.plan.steps]) == 6
-    for s, m, n, k in [(3, 30, 50, 4), (1, 200, 140, 10), (4, 3, 40, 5), (2, 50, 200, 70)]:
+    for s, m, n, k in [
+        (3, 30, 50, 4),
+        (1, 200, 140, 10),
+        (4, 3, 40, 5),
+        (2, 50, 200, 70),
+        (9, 300, 8, 3),
+    ]:
         given = [RNG.normal(size=v) for v in ((s, m, k), (s, k, n), (s, m, n), (k, n), (n,))]
         found, expected = f(*given), g(*given)
         same(found[:5], expected[:5])
