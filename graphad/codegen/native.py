@@ -24,6 +24,7 @@ from graphad.plan import Plan, make_plan
 from graphad.plan.fold import fold_products
 from graphad.plan.fuse import fuse
 from graphad.plan.group import Group
+from graphad.rewrite.terms import improve
 
 
 class Native(Running):
@@ -100,6 +101,7 @@ def fused_plan(graph: Graph) -> Plan | None:
     """
     if not kernels.is_possible():
         return None
+    graph = improve(graph)
     units = fuse(graph, roles(kernels.functions()))
     if not any(isinstance(unit, Group) for unit in units):
         return None
