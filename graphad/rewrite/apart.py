@@ -17,6 +17,8 @@ from graphad.ir.graph import Graph
 from graphad.ir.variable import Apply, Variable
 from graphad.rewrite.replacing import New, replace_nodes
 
+OF_PARTS = frozenset({"sum", "prod", "max", "min", "any", "all"})  # such of parts are of the whole
+
 
 def improve(graph: Graph) -> Graph:
     """The graph with two reductions, one after the other, in the place of such a one.
@@ -32,7 +34,9 @@ def improve(graph: Graph) -> Graph:
 
 def _in_two(node: Apply, new: New) -> Variable | None:
     family, params = node.op.family, node.op.params
-    if not isinstance(family, Reduction) or len(node.inputs) != 1:
+    if node.op.name not in OF_PARTS or not isinstance(family, Reduction):
+        return None
+    if len(node.inputs) != 1:
         return None
     x, keep = new.get(node.inputs[0], node.inputs[0]), params["keepdims"]
     tail = _last(x, params["axis"])

@@ -17,7 +17,7 @@ from graphad.rewrite.slices import SLICES
 from graphad.rewrite.stable import STABLE
 
 SYSTEMS = frozenset({"solve", "inv"})  # ops for which there is more to know
-REDUCING = frozenset({"sum", "prod", "max", "min", "any", "all"})
+REDUCING = frozenset({"sum", "prod", "max", "min", "any", "all", "logsumexp"})
 SHORT = frozenset([(size,) for size in range(2, 9)])
 RULES: list[Row | Rule] = [
     *SHAPES, *SLICES, *ALGEBRA, *CHOICES, *REDUCTIONS, *STABLE, *FOLD, *PLACES,

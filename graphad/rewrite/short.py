@@ -5,9 +5,9 @@
 
 and the reductions of such a value over its other axes are stacked from those of its parts. Loops
 then run along the long axes, with nothing to add up within a vector, and the array of all
-differences, three times as large as the result, is never there. It pays where there are two long
-axes or more and the operands are smaller than what they are spread to; arrays that have all axes
-are best read in order.
+differences, three times as large as the result, is never there. It pays where the operands are
+smaller than what they are spread to; arrays that have all axes are best read in order. With one
+long axis it pays for logarithms of sums of exponentials, where much is computed for each element.
 
 Done once for a whole graph, after everything that recognises a reduction by its operand. Sums are
 taken in another order.
@@ -18,6 +18,8 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
+
+import numpy as np
 
 from graphad.ir.context import in_place_of
 from graphad.ir.families.elementwise import Elementwise
@@ -31,7 +33,8 @@ from graphad.rewrite.replacing import New, follow
 LONGEST = 8  # elements of an axis that is written out
 MOST = 400  # nodes that are written for one value
 LEAST = 4096  # elements of an array: for fewer the calls cost more than the loops
-COMBINE = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}
+COMBINE = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum",
+           "logsumexp": ""}  # fmt: skip
 DTYPES = ("float32", "float64")
 
 
@@ -67,7 +70,7 @@ def improve(graph: Graph) -> Graph:
 
 
 def _is_short(shape: Shape) -> bool:
-    size = shape[-1] if len(shape) > 2 else 1
+    size = shape[-1] if len(shape) > 1 else 1
     return isinstance(size, int) and 2 <= size <= LONGEST
 
 
@@ -105,8 +108,23 @@ class _Island:
                 [OPS["expand_dims"](c, axis=(place,)) for c in columns], axis=place
             )
             return stacked
-        whole: Variable = functools.reduce(OPS[COMBINE[node.op.name]], columns)
+        op = COMBINE[node.op.name]
+        whole: Variable = functools.reduce(OPS[op], columns) if op else _log_sum(columns)
         return OPS["expand_dims"](whole, axis=(whole.ndim,)) if keep else whole
+
+
+def _log_sum(columns: Sequence[Variable]) -> Variable:
+    """log Σ exp of them, computed as `logsumexp` does it, digits and infinities alike."""
+    add, dtype = OPS["add"], columns[0].dtype
+    most = np.finfo(dtype).max
+    top = functools.reduce(OPS["maximum"], columns)
+    top = OPS["maximum"](OPS["minimum"](top, most), -most)
+    below = [c - top for c in columns]
+    at_top = [OPS["equal"](d, 0).astype(dtype) for d in below]
+    terms = [OPS["exp"](d) - one for d, one in zip(below, at_top, strict=True)]
+    others = functools.reduce(add, at_top) - 1
+    whole: Variable = OPS["log1p"](functools.reduce(add, terms) + others) + top
+    return whole
 
 
 def _columns(variable: Variable, count: int) -> list[Variable]:
@@ -152,7 +170,7 @@ class _Parts:
                     reduced[node] = island
                 else:
                     spoilt.add(island)
-        used = set(reduced.values())
+        used = {i for n, i in reduced.items() if len(i.shape) > 2 or n.op.name == "logsumexp"}
         fine = {i for i in dict.fromkeys(found.values()) if i in used and i not in spoilt
                 and _pays(i, found)}  # fmt: skip
         self.islands = {node: i for node, i in found.items() if i in fine}

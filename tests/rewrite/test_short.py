@@ -28,6 +28,37 @@ def test_what_is_written_out() -> None:
     assert is_written_out(ga.sum(D))
 
 
+def test_mixtures() -> None:
+    """Few components of many numbers: one long axis is enough for a log-sum-exp."""
+    x, m = ga.vector("x", shape=("n",)), ga.vector("m", shape=(3,))
+    z = -((x[:, None] - m) ** 2)
+    graph = ga.Graph([x, m], [ga.logsumexp(z, axis=1)])
+    assert improve(graph) is not graph
+    assert improve(other := ga.Graph([x, m], [ga.sum(z, axis=1)])) is other
+    cost = ga.sum(ga.logsumexp(z, axis=1))
+    outputs = [ga.logsumexp(z, axis=1), *ga.grad(cost, [x, m])]
+    a, b = RNG.normal(size=5000), np.array([-300.0, 0.5, 0.25])
+    a[:4] = 0.5, np.inf, 1e-9, np.nan
+    for backend in ("numpy", "auto"):
+        found = ga.function([x, m], outputs, backend=backend)(a, b)  # type: ignore[arg-type]
+        expected = ga.function([x, m], outputs, backend="interpreter")(a, b)
+        for v, e in zip(found, expected, strict=True):
+            np.testing.assert_allclose(v, e, rtol=1e-13)
+
+
+@pytest.mark.parametrize("axis", [1, (0, 1), 0])
+def test_log_sums_lose_no_digits(axis: Any) -> None:
+    """log(1 + tiny) is tiny, also beside infinities and equal maxima."""
+    x, m = ga.vector("x", shape=("n",)), ga.vector("m", shape=(3,))
+    y = ga.logsumexp(x[:, None] * m, axis=axis)
+    a = np.array([0.0, 1.0, 40.0, 700.0, -np.inf, 2.0])
+    b = np.array([0.0, -1.0, -1.0])
+    for numbers in (a, a[:4], a[2:4], a[5:]):
+        found = ga.function([x, m], y)(numbers, b)
+        expected = ga.function([x, m], y, backend="interpreter")(numbers, b)
+        np.testing.assert_allclose(found, expected, rtol=1e-15)
+
+
 def test_nothing_of_three_axes_is_left() -> None:
     cost = ga.sum(ga.sqrt(ga.sum(D * D, axis=-1)))
     f = ga.function([A, B], [cost, *ga.grad(cost, [A, B])])
@@ -41,7 +72,7 @@ def test_what_is_not() -> None:
     assert not is_written_out(ga.sum(D, axis=-1), D + 1)
     assert not is_written_out(ga.sum(A * A, axis=-1))
     assert not is_written_out(ga.any(D > 0, axis=-1))
-    assert not is_written_out(ga.logsumexp(D, axis=-1))
+    assert not is_written_out(ga.cumsum(D, axis=-1))
     x, y = ga.matrix("x", shape=(9, 3)), ga.matrix("y", shape=(5, 3))
     few = ga.Graph([x, y], [ga.sum(x[:, None] * y[None], axis=-1)])
     assert improve(few) is few
