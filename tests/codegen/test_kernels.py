@@ -350,9 +350,9 @@ def test_plan_and_source_show_the_groups() -> None:
 
 
 def test_ops_without_a_lowering_stay_numpy_calls() -> None:
-    f = native([M, V], [ga.cumsum(M * V, axis=1) * 2, ga.remainder(M, 2.0) + 1])
-    assert "cumsum(" in f.source and "remainder(" in f.source and len(kernels(f)) == 3
-    close(f(*ARRAYS[:2]), [np.cumsum(ARRAYS[0] * ARRAYS[1], axis=1) * 2, ARRAYS[0] % 2 + 1])
+    f = native([M, V], [ga.sort(M * V, axis=1) * 2, ga.remainder(M, 2.0) + 1])
+    assert "sort(" in f.source and "remainder(" in f.source and len(kernels(f)) == 3
+    close(f(*ARRAYS[:2]), [np.sort(ARRAYS[0] * ARRAYS[1], axis=1) * 2, ARRAYS[0] % 2 + 1])
 
 
 def test_descriptions_outlive_what_describes() -> None:
