@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from graphad.ir.types import Shape, Size
 from graphad.ir.variable import Apply, Variable
@@ -24,6 +24,8 @@ class Growing:
         self.roles: list[Role] = []
         self.frame: list[Size] = []
         self.axes: dict[Variable, Axes] = {}
+        self.patterns: set[Axes] = set()  # those of values that are no ends
+        self.read: dict[Operand, frozenset[int]] = {}  # operands, and along which axes
         self.ends: dict[Variable, str] = {}  # totals and columns
         self.again: set[Apply] = set()  # nodes that another group computes as well
         self.rows: int | None = None  # how many inner axes are reduced within rows
@@ -50,11 +52,14 @@ class Growing:
             self.sources += other.sources
             self.roles += other.roles
             self.axes |= other.axes
+            self.patterns |= other.patterns
+            self.read |= other.read
             return True
         if not self.nodes and other.is_plain:
             self.frame = list(other.frame)
             self.nodes, self.sources = list(other.nodes), list(other.sources)
             self.roles, self.axes = list(other.roles), dict(other.axes)
+            self.patterns, self.read = set(other.patterns), dict(other.read)
             return True
         return all(self.add(*pair) for pair in zip(other.nodes, other.roles, strict=True))
 
@@ -208,7 +213,8 @@ class Growing:
         self, node: Apply, role: Role, sources: tuple[Variable | Operand, ...], axes: Axes,
         frame: list[Size], end: str | None = None,
     ) -> bool:  # fmt: skip
-        if not self._legal(frame, axes if end is None else (), sources):
+        met = {s: s.along for s in sources if isinstance(s, Operand)}
+        if not self._legal(frame, axes if end is None else (), met):
             return False
         self.frame = frame
         self.is_plain = self.is_plain and role.kind in ("map", "view")
@@ -216,12 +222,15 @@ class Growing:
         self.roles.append(role)
         self.sources.append(sources)
         self.axes[node.output(0)] = axes
-        if end is not None:
+        self.read |= met
+        if end is None:
+            self.patterns.add(axes)
+        else:
             self.ends[node.output(0)] = end
         return True
 
     def _legal(
-        self, frame: Sequence[Size], axes: Axes, sources: Sequence[Variable | Operand]
+        self, frame: Sequence[Size], axes: Axes, met: Mapping[Operand, frozenset[int]]
     ) -> bool:
         """With rows, what is computed runs along all axes, or along outer ones only; an operand
         along all inner axes, or none."""
@@ -232,16 +241,13 @@ class Growing:
         outer = len(frame) - self.rows
         if outer < self.outer or self.exact not in (None, outer):
             return False
-        met = [s for s in sources if isinstance(s, Operand)]
-        read = [*self.operands, *met]
-        if not {sum(a >= outer for a in o.along) for o in read} <= {0, self.rows}:
+        along = {*self.read.values(), *met.values()}
+        if not {sum([a >= outer for a in own]) for own in along} <= {0, self.rows}:
             return False
-        if self.rows > 1 and any([w.axis >= outer for o in read for w in o.windows]):
+        if self.rows > 1 and any([w.axis >= outer for o in (*self.read, *met) for w in o.windows]):
             return False
-        counts = {sum(a is not None for a in known) for v, known in self.axes.items()
-                  if v not in self.ends}  # fmt: skip
-        counts.add(sum(a is not None for a in axes))
-        return all(c == len(frame) or c <= outer for c in counts)
+        counts = [sum([a is not None for a in known]) for known in {*self.patterns, axes}]
+        return all([c == len(frame) or c <= outer for c in counts])
 
     # -- the end -------------------------------------------------------------------------------
     def finish(self, read: Sequence[Variable]) -> Group:
@@ -259,16 +265,18 @@ class Growing:
 
     @property
     def operands(self) -> tuple[Operand, ...]:
-        found = [s for row in self.sources for s in row if isinstance(s, Operand)]
-        return tuple(dict.fromkeys(found))
+        return tuple(self.read)
 
     @property
     def is_sound(self) -> bool:
         """Is there anything to compute, and does the size of each loop follow from an operand?"""
         if all(role.kind == "view" for role in self.roles) or not self.frame:
             return False
+        open_ = [a for a, size in enumerate(self.frame) if not isinstance(size, int)]
+        if not open_:
+            return True
         covered = frozenset().union(*[o.covers for o in self.operands])
-        return all(isinstance(s, int) or a in covered for a, s in enumerate(self.frame))
+        return covered.issuperset(open_)
 
     def _inner(self, operands: Iterable[Operand]) -> tuple[int, dict[Variable, str]]:
         """The first axis of the inner loop, as far out as possible; what is read with strides."""
