@@ -23,7 +23,7 @@ from graphad.ir.hooks import hooks
 from graphad.ir.op import Op
 from graphad.plan import Plan, make_plan
 from graphad.records import Record
-from graphad.rewrite.passes import simplify
+from graphad.rewrite.passes import simplified_body, simplify
 from graphad.rewrite.pattern import Rule
 
 if TYPE_CHECKING:
@@ -319,7 +319,7 @@ def _compile_inner(options: Options, op: Op) -> Callable[..., Any]:
     assert isinstance(family, InnerFamily)
     runs = [Inner(g, options) for g in family.graphs(op.params)]
     if op.name == "scan":
-        body = simplify(op.params["graph"], options.rules, exact=options.is_exact)[0]
+        body = simplified_body(op.params["graph"], options.rules, options.is_exact)
         plan = make_plan(body)
         scalar = options.backend in ("auto", "llvm") and not options.is_exact
         native = options.backend == "llvm"

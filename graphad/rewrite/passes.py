@@ -66,6 +66,15 @@ def _is_chain(node: Apply) -> bool:
     )
 
 
+def simplified_body(body: Graph, extra: tuple[Rule, ...] = (), exact: bool = False) -> Graph:
+    """The body of a loop after all rules. Where it was made smaller with the graph around it, only
+    products of columns and rows are left to be looked at."""
+    done = body.small is not None and body.small[0] == extra
+    if done and not exact and not any(is_outer(node) for node in body.nodes):
+        return body
+    return simplify(body, extra, exact=exact)[0]
+
+
 def _in_parts(graph: Graph) -> Graph:
     """The graph in which no reduction is of short axes that operands are spread over, or over
     axes that lie apart."""

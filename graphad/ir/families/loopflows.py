@@ -1,12 +1,13 @@
-"""Derivatives of scans, which are scans.
+"""Derivatives of scans in reverse mode, which are scans; `looptangents` has those in forward mode.
 
-Forward: the tangents of the carries are carried beside them. Backward: cotangents are carried
-from the last step to the first. With c' = f(c, x, k) and y = g(c, x, k) at each step,
+Cotangents are carried from the last step to the first. With c' = f(c, x, k) and y = g(c, x, k) at
+each step,
 
     c̄, x̄, k̄  =  vjp of (f, g) at the step's own c, x, k, applied to c̄' and ȳ
 
 where k̄ is summed over the steps. The part of that which does not depend on cotangents belongs to
-the forward pass: a second forward scan stacks what the backward one reads of it.
+the forward pass: a second forward scan stacks what the backward one reads of it, but for what a
+few simple ops make of the rest.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from graphad.ir.dims import Dim
 from graphad.ir.families.inner import (
     Mark,
     PullBack,
-    PushForward,
     Received,
     hazard_of,
     seen_outside,
@@ -30,6 +30,8 @@ from graphad.ir.graph import Graph, replace
 from graphad.ir.op import OPS, Op
 from graphad.ir.variable import Apply, Constant, Variable, apply
 
+SIMPLE = frozenset(("add", "subtract", "multiply", "negative", "square"))
+FEW = 3  # simple ops that are done again rather than recorded
 ROUNDS = 4  # in which hazards of carries settle: there are two kinds of them
 
 
@@ -73,90 +75,6 @@ def settled(graph: Graph, carries: int, operands: Sequence[Variable]) -> Graph:
             break
         hazards[:carries] = grown
     return Graph(graph.inputs, outputs)
-
-
-# ---- forward mode ----------------------------------------------------------------------------
-class Dual:
-    """A scan that carries values and tangents.
-
-    results   of that scan
-    tangents  position of a result → position of its tangent among these; others have none
-    values    with `whole` the same for the values themselves
-    operands  position of an operand after the head → position among the operands of that scan
-    """
-
-    def __init__(self) -> None:
-        self.results: tuple[Variable, ...] = ()
-        self.tangents: dict[int, int] = {}
-        self.values: dict[int, int] = {}
-        self.operands: list[int] = []
-
-    @property
-    def node(self) -> Apply:
-        """The scan."""
-        owner = self.results[0].owner
-        assert owner is not None
-        return owner
-
-
-def forward(node: Apply, tangents: Received, push_forward: PushForward) -> Received:
-    """The results' tangents, by a scan that carries values and tangents."""
-    made = dual(node, tangents, push_forward)
-    return [made.results[made.tangents[i]] if i in made.tangents else None
-            for i in range(len(node.types))]  # fmt: skip
-
-
-def dual(node: Apply, tangents: Received, push_forward: PushForward, whole: bool = False) -> Dual:
-    """See `Dual`; with `whole` the values of what is stacked are results as well."""
-    graph, layout = node.op.params["graph"], layout_of(node.op.params)
-    carries, rows = layout.carries, layout.rows
-    inside: list[Variable | None] = [None] * len(graph.inputs)
-    given = list(tangents[layout.first :])
-    for i, (v, t) in enumerate(zip(graph.inputs, given, strict=True)):
-        inside[i] = Variable(v.type) if t is not None else None
-    made: Received = []
-    for _ in range(carries + 1):
-        starts = {v: d for v, d in zip(graph.inputs, inside, strict=True) if d is not None}
-        made = push_forward(starts, graph.outputs)
-        fresh = [i for i in range(carries) if made[i] is not None and inside[i] is None]
-        for i in fresh:
-            inside[i] = Variable(graph.inputs[i].type)
-        if not fresh:
-            break
-    moving = [i for i in range(carries) if inside[i] is not None]
-    stacked = [i for i in range(carries, carries + layout.outputs) if made[i] is not None]
-    groups = (range(carries), range(carries, carries + rows), range(carries + rows, len(inside)))
-    found = Dual()
-    inputs: list[Variable] = []
-    operands: list[Any] = list(node.inputs[: layout.first])
-    for places in groups:
-        found.operands += range(len(operands), len(operands) + len(places))
-        moved = [(i, d) for i in places if (d := inside[i]) is not None]
-        inputs += [*[graph.inputs[i] for i in places], *[d for _, d in moved]]
-        outside = node.inputs[layout.first :]
-        operands += [outside[i] for i in places]
-        for i, _ in moved:
-            t = given[i]
-            operands.append(zeros_for(outside[i]) if t is None else alike(t, outside[i]))
-    outputs: list[Any] = [*graph.outputs[:carries]]
-    moved_on = [(graph.inputs[i], made[i]) for i in moving]
-    outputs += [zeros_for(v) if t is None else t for v, t in moved_on]
-    values = range(carries, carries + layout.outputs) if whole else range(0)
-    outputs += [*[graph.outputs[i] for i in values], *[made[i] for i in stacked]]
-    outputs += [graph.outputs[-1]] if layout.until else []
-    divided = Layout(
-        carries + len(moving), rows + sum([inside[i] is not None for i in groups[1]]),
-        len(values) + len(stacked), layout.until, layout.backward, layout.strict, layout.count,
-        layout.keep,
-    )  # fmt: skip
-    body = settled(Graph(inputs, outputs), divided.carries, operands[layout.first :])
-    found.results = build(node.op.family, divided, body, operands)
-    found.values = {i: i for i in range(carries)}
-    found.values |= {i: divided.carries + place for place, i in enumerate(values)}
-    found.tangents = {i: carries + place for place, i in enumerate(moving)}
-    first = divided.carries + len(values)
-    found.tangents |= {i: first + place for place, i in enumerate(stacked)}
-    return found
 
 
 # ---- reverse mode ----------------------------------------------------------------------------
@@ -245,6 +163,14 @@ def backward(
     return [None] * layout.first + [arrived.get(v) for v in graph.inputs]
 
 
+def _is_simple(node: Apply) -> bool:
+    """An op of a few instructions for each element: sums, products, squares and cubes."""
+    if node.op.name == "power":
+        exponent = node.inputs[1]
+        return isinstance(exponent, Constant) and not exponent.ndim and exponent.value in (2, 3)
+    return node.op.name in SIMPLE
+
+
 def padded(part: Variable, sequence: Variable, layout: Layout) -> Variable:
     """The cotangents of rows, with zeros for those that a loop did not come to."""
     left = sequence.shape[0] - part.shape[0]
@@ -318,7 +244,33 @@ class Kept:
                 stack += v.owner.inputs
             else:
                 border[v] = None
+        for v in [v for v in border if v.ndim and v in self.stepwise and v.owner is not None]:
+            ends = self._made_of(v, border)
+            if ends is not None:
+                del border[v]
+                border |= ends
         return border
+
+    def _made_of(
+        self, v: Variable, border: Mapping[Variable, None]
+    ) -> dict[Variable, None] | None:
+        """What is recorded anyway, or need not be, of which an array takes a few simple ops: to
+        compute it again takes less than to write and read it. None: there is nothing like that."""
+        known = {*self.captured, *(() if self.layout.until else self.rows)}
+        ends: dict[Variable, None] = {}
+        stack, seen = [v], 0
+        while stack:
+            u = stack.pop()
+            if isinstance(u, Constant) or u in ends:
+                continue
+            if (u in border and u is not v) or u in known:
+                ends[u] = None
+                continue
+            seen += 1
+            if u.owner is None or not _is_simple(u.owner) or seen > FEW:
+                return None
+            stack += u.owner.inputs
+        return ends
 
     def _is_kept(self, v: Variable) -> bool:
         """Is it worth recording? Not what is only another view of something that is recorded."""

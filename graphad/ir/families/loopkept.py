@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from graphad.ir.dims import Dim
-from graphad.ir.families import loopflows
+from graphad.ir.families import loopflows, looptangents
 from graphad.ir.families.inner import (
     InnerFamily,
     PullBack,
@@ -100,7 +100,7 @@ class Recomputing(InnerFamily):
         tangents: list[Variable | None] = [None] * count
         for place, c in zip(node.op.params["places"], cotangents, strict=True):
             tangents[place] = c
-        made = loopflows.dual(scan, tangents, push_forward, whole=True)
+        made = looptangents.dual(scan, tangents, push_forward, whole=True)
         received: list[Variable | None] = [None] * len(node.inputs)
         flows = dict(zip(moving, node.inputs[count:], strict=False))
         parts = self._gradient(node, made, {}, flows, wanted, pull_back)
@@ -126,7 +126,7 @@ class Recomputing(InnerFamily):
             operands = (*node.inputs[:count], *given, *node.inputs[count + len(moving) :])
             results = apply(node.op, operands)
             return results if isinstance(results, tuple) else (results,)
-        made = loopflows.dual(scan, tangents[:count], push_forward, whole=True)
+        made = looptangents.dual(scan, tangents[:count], push_forward, whole=True)
         still = {i: t for i, t in zip(moving, ends, strict=True) if t is not None}
         flows = dict(zip(moving, node.inputs[count:], strict=False))
         wanted = [place in params["places"] for place in range(count)]
@@ -143,7 +143,7 @@ class Recomputing(InnerFamily):
         return scan
 
     def _gradient(
-        self, node: Apply, made: loopflows.Dual, still: Mapping[int, Variable],
+        self, node: Apply, made: looptangents.Dual, still: Mapping[int, Variable],
         flows: Mapping[int, Variable], wanted: Sequence[bool], pull_back: PullBack,
     ) -> list[Variable | None]:  # fmt: skip
         """What the operands of the scan receive through its dual: from cotangents `still` of its
