@@ -13,16 +13,17 @@ from typing import Any
 import numpy as np
 
 from graphad.codegen.loopblas import WithLibrary
-from graphad.codegen.loopcomplex import is_kept_in_memory
-from graphad.codegen.movements import At, Value
-from graphad.codegen.places import COMPLEX, Number, Place
+from graphad.codegen.loopcomplex import is_complex, is_kept_in_memory
+from graphad.codegen.movements import At, Value, shape_of
+from graphad.codegen.places import COMPLEX, Formula, Number, Place
 from graphad.codegen.recording import Unrecordable
-from graphad.codegen.scalars import BOOL, DTYPES
-from graphad.codegen.steps import concrete
+from graphad.codegen.scalars import BOOL, DTYPES, VOCABULARY
+from graphad.codegen.steps import concrete, keeps_zeros, plain
 from graphad.ir.dims import Atom
 from graphad.ir.evaluate import match_sizes
 from graphad.ir.families.looprun import Layout, layout_of
 from graphad.ir.graph import Graph
+from graphad.ir.op import Op
 from graphad.ir.types import TensorType
 from graphad.plan import make_plan
 from graphad.plan.plan import Step
@@ -63,7 +64,24 @@ class Nested(WithLibrary):
         op = step.node.op
         if isinstance(rows, Rows) and op.name == "dim_size" and op.params["axis"] == 0:
             return Number(rows.count, INT)
-        return super().step(step)
+        made = super().step(step)
+        if keeps_zeros(op):
+            made = self.computed(made)
+            self._refuse_nan(made)
+        return made
+
+    def op(self, step: Step) -> Op:
+        return plain(step.node.op)
+
+    def _refuse_nan(self, made: Any) -> None:
+        """Where a NaN comes out of a product, Python runs the loop again, and keeps its zeros."""
+        if is_complex(made):
+            doubt = self.complex_call("isnan", (made,), {})
+        else:
+            root = VOCABULARY["isnan"](self.builder, self.scalar(made))
+            doubt = Formula(root, shape_of(made))
+        flag = self.reduced("any", doubt) if doubt.shape else self.number(doubt)
+        self.fail(self.number(flag).name)
 
     def _held(self, number: int) -> Any:
         """An operand that an inner graph reads: computed before it begins."""

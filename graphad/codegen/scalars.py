@@ -246,6 +246,7 @@ VOCABULARY: dict[str, Make] = {
     "add": _plain("add", "add"), "subtract": _plain("subtract", "sub"),
     "multiply": _plain("multiply", "mul"), "divide": _plain("divide", "div", "f"),
     "negative": _plain("negative", "neg", "fi"), "positive": _unchanged,
+    "real": _unchanged, "conjugate": _unchanged, "imag": _like(0.0),  # of real numbers
     "abs": _plain("absolute", "abs", "fi"), "fabs": _plain("fabs", "abs", "f"),
     "sqrt": _plain("sqrt", "sqrt", "f"), "square": _square, "reciprocal": _reciprocal,
     "power": _power, "sign": _sign, "where": _where,

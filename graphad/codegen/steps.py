@@ -22,6 +22,7 @@ from graphad.codegen.recording import Instruction, Traced, Unrecordable, recorde
 from graphad.codegen.scalars import VOCABULARY
 from graphad.codegen.vectors import identity
 from graphad.ir.dims import Atom
+from graphad.ir.families.contraction import Contraction
 from graphad.ir.families.indexing import ScatterAdd
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.op import Op
@@ -41,6 +42,18 @@ def concrete(type: TensorType, sizes: Mapping[Atom, int]) -> TensorType:
     except KeyError:
         raise Unrecordable("a size that depends on values") from None
     return type.with_shape(shape)
+
+
+def keeps_zeros(op: Op) -> bool:
+    """A product in which zeros count against what is not finite; where no NaN comes out, it is
+    the plain product."""
+    return isinstance(op.family, Contraction) and bool(op.params.get("strong"))
+
+
+def plain(op: Op) -> Op:
+    """The op, or the plain product."""
+    found: Op = op.family.plain if keeps_zeros(op) else op  # type: ignore[attr-defined]
+    return found
 
 
 class Steps(Picks):

@@ -29,12 +29,11 @@ from graphad.codegen.program import Program
 from graphad.codegen.recording import Unrecordable
 from graphad.codegen.scalars import BOOL, DTYPES, FLOATS, VOCABULARY
 from graphad.codegen.sharing import Owner
-from graphad.codegen.steps import Steps, concrete
+from graphad.codegen.steps import Steps, concrete, keeps_zeros, plain
 from graphad.codegen.vocabulary import dtype_name
 from graphad.errors import ShapeError
 from graphad.ir.dims import Atom
 from graphad.ir.evaluate import match_sizes
-from graphad.ir.families.contraction import Contraction
 from graphad.ir.families.inner import InnerFamily
 from graphad.ir.op import Op
 from graphad.ir.variable import Constant
@@ -107,9 +106,7 @@ class Whole(Steps):
         return tuple([int(size) for size in self.type(number).shape])
 
     def op(self, step: Step) -> Op:
-        op = step.node.op
-        plain: Op = op.family.plain if _keeps_zeros(op) else op  # type: ignore[attr-defined]
-        return plain
+        return plain(step.node.op)
 
     def each(self, picked: Picked, rows: Place, emit: Callable[[Place, Any], None]) -> None:
         raise Unrecordable("an index known at run time")
@@ -152,7 +149,7 @@ class Whole(Steps):
 
     def step(self, step: Step) -> Any:
         made = super().step(step)
-        if _keeps_zeros(step.node.op):
+        if keeps_zeros(step.node.op):
             made = self.computed(made)
             self._doubt(made)
         return made
@@ -265,12 +262,6 @@ class Whole(Steps):
         for call in self.loops.calls:
             counts[call.what] = counts.get(call.what, 0) + 1
         return [f"{count} x {what}" for what, count in counts.items()]
-
-
-def _keeps_zeros(op: Op) -> bool:
-    """A product in which zeros count against what is not finite; where no NaN comes out, it is
-    the plain product."""
-    return isinstance(op.family, Contraction) and bool(op.params.get("strong"))
 
 
 def _outer(place: Place, outer: Sequence[int]) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from native_loops import is_native
 
 import graphad as ga
 from graphad.codegen import kernels, loopentry
@@ -241,3 +242,29 @@ def test_threads_do_not_disturb_each_other() -> None:
         found = list(pool.map(lambda g: f(*g), given))
     for a_, b_ in zip(found, expected, strict=True):
         assert a_[0] == b_[0] and np.array_equal(a_[1], b_[1])
+
+
+STRONG: dict[str, Any] = {
+    "sqrt": lambda h, x, w: ga.where(h > 0, ga.sqrt(ga.where(h > 0, h, 0.0)), 0.0) @ w + x,
+    "log": lambda h, x, w: ga.where(h > 0, ga.log(h), 0.0) @ w * 0.5 + x,
+    "quotient": lambda h, x, w: (x / h) @ w * 0.1 + h,
+    "reciprocal": lambda h, x, w: (ga.where(x > 0, 1 / x, 0.0) * h) @ w * 0.1 + x,
+}
+
+
+@pytest.mark.parametrize("name", STRONG)
+def test_zeros_count_in_products_with_what_is_infinite(name: str) -> None:
+    """Plain products are tried, and their NaN handed to Python."""
+    w, c, xs = ga.matrix("w", (3, 3)), ga.matrix("c", (2, 3)), ga.tensor("xs", (None, 2, 3))
+    body = STRONG[name]
+    last, ys = ga.scan(lambda h, x: ((new := body(h, x, w)), new[0] * 2), c, xs)
+    slopes = ga.grad((last**2).sum() + ys.sum(), [w, c, xs])
+    curves = ga.grad(sum([(v * v).sum() for v in slopes]), [w, c, xs])
+    f = ga.function([w, c, xs], [last, *slopes, *curves], backend="llvm")
+    g = ga.function([w, c, xs], [last, *slopes, *curves], backend="interpreter")
+    zeros = np.array([[1.0, 0, 2], [-1, 0, 3]])
+    rows = np.array([[[0.0, 1, 0], [0, 0, 1]]] * 3)
+    for given in ((np.eye(3) / 2, zeros, rows), (RNG.normal(size=(3, 3)), zeros + 4, rows + 1)):
+        for ours, theirs in zip(f(*given), g(*given), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-11)
+    assert is_native(f)
