@@ -29,6 +29,7 @@ from graphad.errors import UseError
 VARIABLE = "GRAPHAD_CACHE_DIR"  # the folder; empty: no cache
 LIMIT = 64 << 20  # bytes of all entries; the least recently used ones go
 HEAD = b"graphad machine code 2\n"
+TRIMMING = "0"  # entries whose names begin so have the folder looked through: one of 16
 STALE = 3600  # seconds after which an unfinished file was left by somebody who was killed
 ENDING = ".object"
 
@@ -86,7 +87,8 @@ class Store:
                 with contextlib.suppress(OSError):
                     os.unlink(unfinished)
                 raise
-            self._trim()
+            if key.startswith(TRIMMING) or len(code) > LIMIT >> 6:
+                self._trim()
 
     def _trim(self) -> None:
         """Remove the least recently used entries beyond `LIMIT`, and what was left unfinished."""

@@ -38,7 +38,7 @@ from graphad.ir.variable import Constant
 
 MAGIC = b"program 1\n"
 MOST_BYTES = 1 << 20  # of constants; graphs that hold more are not kept
-FOLDERS = ("", "ir", "ir/families", "ops", "ops/control", "plan", "rewrite", "codegen")
+PARTS = ("ir", "ops", "plan", "rewrite", "codegen")  # what programs depend on
 UNKNOWN: Any = object()  # nothing is kept of this graph
 
 
@@ -55,14 +55,24 @@ def surroundings() -> tuple[str, ...]:
 
 @functools.cache
 def _sources() -> str:
-    """Which files this package consists of: programs are kept while it is worked on, too."""
+    """Which files this package consists of: programs are kept while it is worked on, too. Where
+    pip has put them they stay as they are until it replaces their folders."""
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    files = []
-    for folder in FOLDERS:
-        with os.scandir(f"{root}/{folder}") as entries:
-            known = [(e.name, e.stat()) for e in entries if e.name.endswith(".py")]
-        files.append(sorted([(name, s.st_mtime_ns, s.st_size) for name, s in known]))
-    return hexdigest(marshal.dumps((root, files), 2))
+    installed = "site-packages" in root
+    found: list[Any] = []
+    folders = [root, *[f"{root}/{part}" for part in PARTS]]
+    for folder in folders:  # grows
+        if installed:
+            found.append((folder, os.stat(folder).st_mtime_ns))
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if "." not in entry.name:
+                    if folder != root and entry.name[0] != "_":
+                        folders.append(entry.path)
+                elif not installed and entry.name.endswith(".py"):
+                    known = entry.stat()
+                    found.append((entry.path, known.st_mtime_ns, known.st_size))
+    return hexdigest(marshal.dumps(sorted(found), 2))
 
 
 def _bytes(content: Any) -> bytes:

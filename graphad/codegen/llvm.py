@@ -222,13 +222,19 @@ def method(name: str, address: int) -> Method:
 
 def callable_of(described: Method, owner: object) -> Any:
     """A Python function that enters machine code; it holds on to `owner`, passed as `self`."""
+    made = _new_function()(ctypes.addressof(described), owner, None)
+    weakref.finalize(made, _spare.append, described).atexit = False
+    return made
+
+
+@functools.cache
+def _new_function() -> Any:
+    """Python's PyCFunction_NewEx."""
     new = ctypes.cast(ctypes.pythonapi.PyCFunction_NewEx, ctypes.c_void_p).value
     kind = ctypes.PYFUNCTYPE(
         ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p
     )  # fmt: skip
-    made = kind(new or 0)(ctypes.addressof(described), owner, None)
-    weakref.finalize(made, _spare.append, described).atexit = False
-    return made
+    return kind(new or 0)
 
 
 def module_text(functions: Iterable[str], declared: Mapping[str, str], head: Iterable[str]) -> str:

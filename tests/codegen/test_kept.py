@@ -356,3 +356,28 @@ def test_a_second_process_loads_little(tmp_path: Path) -> None:
     assert told[0][0] == told[1][0]
     assert "graphad.codegen.nest" in told[0][1]
     assert told[1][1] == "[]"
+
+
+# ---- the package itself ----------------------------------------------------------------------
+@pytest.mark.parametrize("place", ["work", "site-packages"])
+def test_programs_are_those_of_the_files_of_the_package(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / place / "graphad"
+    for folder in (*kept.PARTS, "ops/linalg", "viz"):
+        (root / folder).mkdir(parents=True)
+        (root / folder / "file.py").write_text("")
+        os.utime(root / folder, (1, 1))
+    monkeypatch.setattr(kept, "__file__", str(root / "codegen" / "kept.py"))
+
+    def told() -> str:
+        return kept._sources.__wrapped__()
+
+    before = told()
+    assert told() == before
+    for part in ("ops/linalg", "rewrite"):
+        (root / part / "file.py").write_text(part)
+        assert (told() == before) == (place == "site-packages")
+    (root / "viz" / "file.py").write_text("anything")
+    (root / "ops" / "linalg" / "another.py").write_text("")
+    assert told() != before
