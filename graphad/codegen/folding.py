@@ -25,6 +25,7 @@ from graphad.ir.variable import Variable
 from graphad.plan.fold import COLUMNS, LOW, ROWS, SHALLOW, SHORTEST, WIDE, needs_rows
 from graphad.plan.group import Group, Operand
 
+NEAR = 128  # columns; of fewer, what is read in a row often waits for what was just written
 MOST = 1 << 14  # pieces with sums of their own, which lie on the stack
 COST = 4  # multiplications that take as long as one instruction of the nest
 
@@ -134,11 +135,10 @@ class Folded(Entry):
         few = t.put(f"icmp ule i64 {self.inner}, {SHALLOW}")
         straight = t.put(f"icmp eq i64 {self.along}, {self.product.dtype.itemsize}")
         low = t.put(f"and i1 {few}, {straight}")
-        wide = t.put(f"icmp ult i64 {columns}, {WIDE}")
-        width = t.put(f"select i1 {wide}, i64 {columns}, i64 {WIDE}")
-        height = self._rounded(str(WIDE), width)
-        self.most_rows = t.put(f"select i1 {low}, i64 {t.put(f'mul i64 {height}, {LOW}')}, "
-                               f"i64 {ROWS}")  # fmt: skip
+        width = self._smaller(columns, str(WIDE))
+        height = t.put(f"mul i64 {self._rounded(str(WIDE), width)}, {LOW}")
+        height = self._smaller(height, str(ROWS))
+        self.most_rows = t.put(f"select i1 {low}, i64 {height}, i64 {ROWS}")
         self.most_columns = t.put(f"select i1 {low}, i64 {WIDE}, i64 {COLUMNS}")
         lines = self._rounded(rows, self.most_rows)
         pieces = t.put(f"mul i64 {lines}, {self._rounded(columns, self.most_columns)}")
@@ -152,6 +152,19 @@ class Folded(Entry):
             self.apart = t.put(f"and i1 {self.apart}, {self.alone}")
         self.parts = t.put(f"select i1 {self.alone}, i64 {self.parts}, i64 {lines}")
         return t.put(f"select i1 {self.alone}, i64 {own}, i64 {pieces}")
+
+    def _lies(self) -> str:
+        """Where c is computed: null where that is memory of its own."""
+        t = self.text
+        if self.place == "null":
+            return self.place
+        apart = t.put(f"icmp uge i64 {self.sizes[self.product.ndim - 1]}, {NEAR}")
+        there = t.put(f"or i1 {apart}, {self.alone}")
+        return t.put(f"select i1 {there}, ptr {self.place}, ptr null")
+
+    def _smaller(self, a: str, b: str) -> str:
+        t = self.text
+        return t.put(f"select i1 {t.put(f'icmp ult i64 {a}, {b}')}, i64 {a}, i64 {b}")
 
     def _joined(self, elements: str) -> str:
         """How many chunks there are where rows are joined, see `is_dense`."""
@@ -195,9 +208,10 @@ class Folded(Entry):
         t.do(f"br i1 {fits}, label %fitting, label %left")
         t.label("fitting")
         after = t.put(f"select i1 {self.alone}, ptr null, ptr @{self.after}")
+        place = self._lies()
         extra = t.put(f"mul i64 {elements}, {COST * max(1, self.nest.weight)}")
         how = t.put(f"call i32 @{self.symbol}(ptr %self, ptr {self.first}, ptr {self.second}, "
-                    f"ptr {self.place}, ptr {after}, ptr %p, i64 {extra}, "
+                    f"ptr {place}, ptr {after}, ptr %p, i64 {extra}, "
                     f"i64 {self.most_rows}, i64 {self.most_columns})")  # fmt: skip
         cases = f"i32 {DONE}, label %multiplied i32 {LEFT}, label %left"
         t.do(f"switch i32 {how}, label %error [ {cases} ]")

@@ -22,7 +22,7 @@ from graphad.plan.group import Group, Operand
 ROWS, COLUMNS = 192, 128  # of a product that are one piece of work
 SHORTEST = 16  # columns; of fewer a loop for each row costs more than it saves
 SHALLOW = 64  # terms of a sum; of up to so many, memory counts more than arithmetic, and pieces
-WIDE, LOW = 1024, 24  # are wide: of so many columns and rows, or fewer columns and more rows
+WIDE, LOW = 1024, 24  # are wide: of so many columns and rows, or fewer and up to ROWS
 DTYPES = (np.dtype("float64"), np.dtype("float32"))
 
 
