@@ -21,6 +21,7 @@ from graphad.codegen.rooms import is_whole
 from graphad.functional.content import Content, content
 from graphad.functional.garbage import rarely
 from graphad.functional.numbers import typed
+from graphad.functional.purity import unwatched
 from graphad.functional.tracer import Trace, leaked
 from graphad.ir.context import known_arrays
 from graphad.ir.graph import replace
@@ -132,7 +133,10 @@ def call(
             else:
                 made = forward(tracers)
             leaves_in = [trace.original(t) for t in (*tracers, *further.values())]
-            return _finished(trace, tag, leaves_in, arrays, made, finish, len(tracers), settled)
+            with unwatched(trace.nodes):
+                return _finished(
+                    trace, tag, leaves_in, arrays, made, finish, len(tracers), settled
+                )
         finally:
             trace.close()
 

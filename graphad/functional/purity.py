@@ -11,6 +11,7 @@ The answer is conservative: no costs time only.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -23,11 +24,14 @@ import numpy as np
 from graphad.functional.bytecode import CHANGES, IMPURE, Code, scan
 from graphad.functional.draws import DRAWS, GENERATORS
 from graphad.functional.glance import MISSING, Edges
+from graphad.ir.op import Op
+from graphad.ir.variable import Apply
 
 SCALARS = frozenset({int, float, complex, bool, str, bytes, type(None), type(Ellipsis), slice})
 METHODS = frozenset("sort fill put itemset resize partition setflags setfield byteswap".split())
 MODULES = ("builtins", "math", "cmath", "_operator", "operator", "itertools", "_functools",
            "functools", "numpy", "graphad")  # fmt: skip
+PARAMETERS = (int, float, complex, str, tuple, type(None), np.dtype)
 OWNERS = (list, tuple, dict, set, frozenset, str, int, float, complex, slice, range)
 _LIBRARIES = [os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep,
               os.path.dirname(os.path.abspath(np.__file__)) + os.sep]  # fmt: skip
@@ -89,11 +93,34 @@ class Watch:
             elif event == "c_call" and not _is_harmless(called) and not _is_library_at_work(frame):
                 self.problem = f"it calls {getattr(called, '__qualname__', called)!s}"
 
+        note.pauses = True  # type: ignore[attr-defined]
         return note
 
     def user_codes(self) -> set[Code]:
         """The code that ran, but for trusted libraries."""
         return {code for code in self.codes if not is_trusted(code)}
+
+
+@contextlib.contextmanager
+def unwatched(nodes: Iterable[Apply]) -> Iterator[None]:
+    """A block that differentiates and computes these nodes: nothing is noted where that cannot
+    lead to functions of the user, only to those of this package and of NumPy."""
+    told: Any = sys.getprofile()
+    if not hasattr(told, "pauses") or not all([_is_plain_op(node.op) for node in nodes]):
+        yield
+        return
+    sys.setprofile(None)
+    try:
+        yield
+    finally:
+        sys.setprofile(told)
+
+
+def _is_plain_op(op: Op) -> bool:
+    """Is it of this package alone? Its parameters are data then, no functions or graphs."""
+    family = op.family
+    plain = family.foldable and not family.is_inner
+    return plain and all([isinstance(value, PARAMETERS) for value in op.params.values()])
 
 
 def _is_library_at_work(frame: types.FrameType) -> bool:
