@@ -162,7 +162,7 @@ class Form:
     def _inner(self) -> opaque_primitive.Primitive:
         """The op: the function with its rules, on the flat list of operands."""
         made = opaque_primitive.Primitive(self.flat, outputs=self.types)
-        made.name = self.parent.name
+        made.name, made.is_live = self.parent.name, True
         for p, place in enumerate(self.places):
             if place is None:
                 continue
@@ -202,7 +202,7 @@ class Form:
 
         made = opaque_primitive.Primitive(function, outputs=types)
         what = "gradient" if backward else "tangent"
-        made.name = f"the {what} of {self.parent.name}"
+        made.name, made.is_live = f"the {what} of {self.parent.name}", True
         total = results + self.count + (results if backward else 1)
         for q in range(total):
             made.vjps[q] = (functools.partial(self._pull_again, p, results, rule, q), False)

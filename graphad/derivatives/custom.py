@@ -37,6 +37,9 @@ class Border(Declared):
 
     passes = own_rules = True
 
+    def builds(self, params: Mapping[str, Any]) -> bool:
+        return True
+
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
         return tuple(types[: params["call"].results])
 
@@ -163,6 +166,8 @@ def _refuse_captured(name: str, made: Sequence[Variable], inside: Sequence[Varia
 class CustomVjp:
     """A function with its own vector-Jacobian product; see `custom_vjp`."""
 
+    holds_rules = ("function", "forward", "backward")  # functions of the user, on Variables
+
     def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function)
         self.function, self.name = function, getattr(function, "__name__", "function")
@@ -241,6 +246,8 @@ class CustomVjp:
 
 class CustomJvp:
     """A function with its own Jacobian-vector product; see `custom_jvp`."""
+
+    holds_rules = ("function", "rule")  # functions of the user, on Variables
 
     def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function)

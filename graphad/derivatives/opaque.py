@@ -190,6 +190,10 @@ class PrimitiveFamily(Declared):
     own_rules = True
     hazard = RISKY  # nothing is known of the values
 
+    def builds(self, params: Mapping[str, Any]) -> bool:
+        found: bool = params["primitive"].builds()
+        return found
+
     def infer(self, types: Sequence[TensorType], params: Mapping[str, Any]) -> tuple[Any, ...]:
         primitive: Any = params["primitive"]
         found: tuple[TensorType, ...] = primitive.types(types, params["keywords"])

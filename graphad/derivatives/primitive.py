@@ -33,6 +33,8 @@ KEPT = 256  # types of arguments for which those of the results are remembered
 class Primitive:
     """A Python function of arrays as an op; made by `primitive`."""
 
+    holds_rules = ("vjps", "jvps")  # by argument: a function of the user, is it one of arrays?
+
     def __init__(
         self,
         function: Callable[..., Any],
@@ -49,6 +51,7 @@ class Primitive:
         self.outputs, self.derivative, self.check = outputs, derivative, check
         self.samples = None if samples is None else [np.asarray(s) for s in samples]
         self.noise, self.origin = noise, origin
+        self.is_live = origin is not None  # are rules called when the program runs?
         self.vjps: dict[int, tuple[Rule | None, bool]] = {}  # the rule; does it work on arrays?
         self.jvps: dict[int, tuple[Rule | None, bool]] = {}
         self._derived: dict[tuple, Primitive] = {}
@@ -155,6 +158,11 @@ class Primitive:
             table[place] = (rule, arrays)
         if self.check:
             self_check(self, self.samples or [])
+
+    def builds(self) -> bool:
+        """Do functions of the user build the graph of derivatives? They may read what changes."""
+        rules = (*self.vjps.values(), *self.jvps.values())
+        return not self.is_live and any([r is not None and not arrays for r, arrays in rules])
 
     def is_zero(self, place: int) -> bool:
         """Is the derivative by this argument declared to be zero?"""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,10 +24,10 @@ from graphad.functional.numbers import typed
 from graphad.functional.purity import unwatched
 from graphad.functional.tracer import Trace, leaked
 from graphad.ir.context import known_arrays
-from graphad.ir.graph import replace
+from graphad.ir.graph import Graph, replace
 from graphad.ir.streams import advance
 from graphad.ir.types import type_of
-from graphad.ir.variable import Constant, Variable
+from graphad.ir.variable import Apply, Constant, Variable
 from graphad.runtime.function import Function
 
 LIMIT = 512  # programs that are kept
@@ -152,13 +152,28 @@ def _finished(
         return _symbolic(found, inputs, arrays, made, finish, count)
     entry, seen = _entry((tag, structure, count, found.key), found.constants)
     program = entry.program
-    if not seen or trace.chances or (program is None and not settled):
+    again = seen and not trace.chances and not builds(trace.nodes)
+    if not again or (program is None and not settled):
         return _evaluated(trace, inputs, made, finish, count)
     if program is None or not program.fits(found.constants):
         numbers = entry.settle(found.constants)
         program = _compiled(trace.name, numbers, found, inputs, leaves, structure, finish, count)
         entry.program = program
     return program.run(arrays, found.constants, leaves)
+
+
+def builds(nodes: Iterable[Apply]) -> bool:
+    """Do functions of the user build the derivative of these nodes? They have to be asked in each
+    call: they may read what changes."""
+    for node in nodes:
+        family = node.op.family
+        if family.own_rules and family.builds(node.op.params):
+            return True
+        if family.is_inner and any(
+            [builds(part.nodes) for part in node.op.params.values() if isinstance(part, Graph)]
+        ):
+            return True
+    return False
 
 
 def _symbolic(

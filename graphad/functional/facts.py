@@ -146,11 +146,29 @@ class _Search:
             return "is", value
         if isinstance(value, types.FunctionType):
             self.function(value)
+        elif getattr(type(value), "holds_rules", ()):
+            self.rules(value)
         elif isinstance(value, functools.partial):
             self.remember(value.func), self.remember(value.args), self.remember(value.keywords)
         elif not is_pure(value):
             raise Unknown(f"it reads {_name(value)}")
         return "is", value
+
+    def rules(self, value: Any) -> None:
+        """Functions of the user that an object of this package calls on Variables."""
+        if id(value) in self.seen:
+            return
+        self.seen.add(id(value))
+        held = value.__dict__
+        for name in type(value).holds_rules:
+            part = held[name]
+            if not isinstance(part, dict):
+                self.facts.append((held, name, self.remember(part)))
+                continue
+            for place, (rule, on_arrays) in part.items():
+                self.facts.append((part, place, ("is", part[place])))
+                if not on_arrays:  # else it is called when programs run
+                    self.remember(rule)
 
     # -- code ----------------------------------------------------------------------------------
     def function(self, fun: types.FunctionType) -> None:

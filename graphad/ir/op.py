@@ -85,6 +85,10 @@ class Family(ABC):
         unless it is the same for all rows. None: no rule, one row is computed after the other."""
         return None
 
+    def builds(self, params: Mapping[str, Any]) -> bool:
+        """Where `own_rules`: do functions of the user build the graph of derivatives?"""
+        return False
+
     def cuts(self, position: int) -> bool:
         """Does no derivative ever flow into the input at `position` (an index, a size)?"""
         return False

@@ -472,3 +472,40 @@ def test_a_variable_around_a_function_may_be_emptied() -> None:
     right(slope, f, X)
     del scale
     right(slope, f, X)
+
+
+def test_what_rules_of_derivatives_read_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    @ga.custom_vjp
+    def scaled(x: Any) -> Any:
+        return np.sin(x)
+
+    def forward(x: Any) -> Any:
+        return np.sin(x), None
+
+    def back(kept: Any, g: Any) -> Any:
+        return (g * RATE * SETTINGS["s"],)
+
+    scaled.defvjp(forward, back)
+
+    @ga.custom_jvp
+    def shifted(x: Any) -> Any:
+        return np.cos(x) + RATE
+
+    shifted.defjvp(lambda p, t: (np.cos(p[0]) + RATE, t[0] * RATE))
+
+    @ga.primitive
+    def opaque(x: Any) -> Any:
+        return x**2
+
+    opaque.defvjp(lambda ans, x: lambda g: g * x * RATE)
+
+    for fun, factor in ((scaled, 2.0), (shifted, 1.0), (opaque, X)):
+        monkeypatch.setitem(SETTINGS, "s", 2.0)
+
+        def f(x: Any, fun: Any = fun) -> Any:
+            return np.sum(fun(x) * A[0])
+
+        for slope in (watched(f), ga.grad(f)):
+            for rate in (1.0, 1.0, 1.0, 1.0, 3.0, 3.0, 3.0, 5.0, 1.0):
+                monkeypatch.setitem(globals(), "RATE", rate)
+                np.testing.assert_allclose(slope(X), A[0] * rate * factor)
