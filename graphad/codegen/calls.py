@@ -21,16 +21,18 @@ from graphad.plan.layout import base_of, layout
 from graphad.plan.plan import Plan, Step, Value
 
 CUMULATIVE = frozenset({"cumsum", "cumprod", "recurrence"})
+SLIDING = frozenset({"slide_product", "convolve_full"})
 SPACE = 3  # axes of windows that are added up in machine code
 
 
 class Callables(dict[Group, Callable[..., Any]]):
     """The kernels of groups; `product` makes what multiplies matrices of a dtype, `adder` what
-    adds up windows, `accumulator` what adds up along an axis."""
+    adds up windows, `accumulator` what adds up along an axis, `slider` what convolves."""
 
     product: Callable[..., Callable[[Any, Any], Any]] | None = None
     adder: Callable[..., Callable[..., Any]] | None = None
     accumulator: Callable[..., Callable[..., Any]] | None = None
+    slider: Callable[..., Callable[..., Any]] | None = None
 
     def __init__(self, kernels: Iterable[tuple[Group, Callable[..., Any]]]) -> None:
         super().__init__(kernels)
@@ -54,6 +56,7 @@ class Callables(dict[Group, Callable[..., Any]]):
         return (
             self._adding(step, inside)
             or self._accumulating(step, inside)
+            or self._sliding(step, inside)
             or self.multiplier(step.node, inside)
         )
 
@@ -83,6 +86,17 @@ class Callables(dict[Group, Callable[..., Any]]):
             return None
         make = self.maker("fresh", kind) if inside else None
         return self.adder(params, x.dtype, make or np.empty, functools.partial(call_op, node.op))
+
+    def _sliding(self, step: Step, inside: bool) -> Callable[..., Any] | None:
+        node = step.node
+        if self.slider is None or node.op.name not in SLIDING:
+            return None
+        kind = node.types[0]
+        if kind.dtype.char not in "fd" or any(v.dtype != kind.dtype for v in node.inputs):
+            return None
+        make = self.maker("fresh", kind) if inside else None
+        otherwise, strong = functools.partial(call_op, node.op), bool(node.op.params.get("strong"))
+        return self.slider(node.op.name, kind.dtype, make or np.empty, otherwise, strong)
 
     def multiplier(self, node: Apply, inside: bool) -> Callable[[Any, Any], Any] | None:
         """What computes a product of matrices; `inside`: it is no result of the program."""

@@ -8,10 +8,8 @@ from typing import Any
 
 from graphad.codegen import kernels
 from graphad.codegen.calls import Callables
-from graphad.codegen.cumulative import accumulator
 from graphad.codegen.gemm import product
 from graphad.codegen.kernels import Kernels
-from graphad.codegen.overlap import adder
 from graphad.codegen.program import Program, Run, generate
 from graphad.codegen.roles import roles
 from graphad.codegen.running import VARIANTS, Running, Shapes
@@ -83,8 +81,9 @@ class Native(Running):
         made = Callables(zip(groups, functions, strict=True))
         options: Any = {"threads": self.kernels.threads, "cache": self._cache}
         made.product = functools.partial(product, **options)
-        made.adder = functools.partial(adder, **options)
-        made.accumulator = functools.partial(accumulator, **options)
+        made.adder = functools.partial(_later, "overlap", "adder", options)
+        made.accumulator = functools.partial(_later, "cumulative", "accumulator", options)
+        made.slider = functools.partial(_later, "sliding", "slider", options)
         return made
 
     @property
@@ -92,6 +91,11 @@ class Native(Running):
         """The source of the program; kernels are named kernel0, kernel1, …"""
         text: str = self.current.source
         return text
+
+
+def _later(module: str, name: str, options: dict[str, Any], *arguments: Any) -> Any:
+    """What few programs need is loaded with the first that does."""
+    return getattr(hooks.load(f"codegen.{module}"), name)(*arguments, **options)
 
 
 def fused_plan(graph: Graph) -> Plan | None:
