@@ -324,7 +324,14 @@ def _compile_inner(options: Options, op: Op) -> Callable[..., Any]:
         scalar = options.backend in ("auto", "llvm") and not options.is_exact
         native = options.backend == "llvm"
         loop: Callable[..., Any] = hooks.load("codegen.scanned").Loop(
-            op, plan, runs[0], inner_compiler(options), scalar, native, options.cache
+            op,
+            plan,
+            runs[0],
+            inner_compiler(options),
+            scalar,
+            native,
+            options.cache,
+            scalar and not options.deterministic,
         )
         return loop
     for run in runs:

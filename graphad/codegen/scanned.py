@@ -22,8 +22,10 @@ from graphad.ir.families.looprun import Layout, checked_length, layout_of, run_s
 from graphad.ir.graph import Graph
 from graphad.ir.hooks import hooks
 from graphad.ir.op import Op
-from graphad.plan.plan import Plan
+from graphad.plan.plan import Plan, make_plan
 
+KEEPING = ("strong_multiply", "masked_multiply")  # products of which zeros are kept
+PATIENCE = 4  # NaN among results of plain products, after which these are given up
 LARGE = 1 << 20  # bytes of carries from which the body's own program is worth a call per step
 
 Run = Callable[..., Sequence[Any]]
@@ -37,6 +39,7 @@ class Loop:
     scalar  may the loop run on Python floats?
     native  shall it be machine code, where that is possible?
     cache   of machine code on disk, as of `Options`
+    plainly may products that keep zeros be tried as plain ones?
 
     What is needed is made at the first call that needs it.
     """
@@ -44,11 +47,14 @@ class Loop:
     def __init__(
         self, op: Op, plan: Plan, run: Run, compile_inner: Callable[[Op], Run],
         scalar: bool = False, native: bool = False, cache: bool | str = False,
+        plainly: bool = False,
     ) -> None:  # fmt: skip
         self.op, self.plan, self.run, self.compile_inner = op, plan, run, compile_inner
         self.layout, self.graph = layout_of(op.params), op.params["graph"]
         self.scalar, self.native = scalar and is_scalar_plan(plan), native
         self.cache = cache
+        self.plainly = plainly
+        self.doubts = PATIENCE if plainly else 0
         self._made: dict[str, Any] = {}
 
     def __call__(self, *operands: Any) -> Any:
@@ -67,6 +73,12 @@ class Loop:
             or _bytes(operands[: self.layout.first + self.layout.carries]) > LARGE
         ):
             return plain(self.layout, self.graph, self.run, *operands)
+        if self.doubts and self.quick is not None:
+            results = self.quick.run(*operands)
+            several = results if isinstance(results, tuple) else (results,)
+            if not hooks.load("codegen.plainly").has_nan(several):
+                return results
+            self.doubts -= 1
         return self.arrays.run(*operands)
 
     def _once(self, name: str, make: Callable[[], Any]) -> Any:
@@ -87,8 +99,25 @@ class Loop:
         """The loop on NumPy arrays; None for very long bodies."""
         if len(self.plan.steps) > CHUNK:
             return None
-        found: Program = self._once("arrays", lambda: _Arrays(self).program(self.op.name))
+        found: Program = self._once(
+            "arrays", lambda: _Arrays(self, self.plan).program(self.op.name)
+        )
         return found
+
+    @property
+    def quick(self) -> Program | None:
+        """The loop with plain products in the place of those that keep zeros, right unless there
+        is a NaN among the results; None where that cannot be, or would be no gain."""
+        return self._once("quick", self._quick)
+
+    def _quick(self) -> Program | None:
+        ops = [step.node.op for step in self.plan.steps]
+        if not any([op.name in KEEPING or op.params.get("strong") for op in ops]):
+            return None
+        body = hooks.load("codegen.plainly").plain_body(self.plan.graph)
+        if body is None:
+            return None
+        return _Arrays(self, make_plan(body)).program(self.op.name)
 
     @property
     def floats(self) -> Program | None:
@@ -97,13 +126,13 @@ class Loop:
 
     def _floats(self) -> Program | None:
         try:
-            return _Numbers(self).program(f"{self.op.name} of floats")
+            return _Numbers(self, self.plan).program(f"{self.op.name} of floats")
         except Unrecordable:
             return None
 
     def __reduce__(self) -> tuple:
         return Loop, (self.op, self.plan, self.run, self.compile_inner, self.scalar, self.native,
-                      self.cache)  # fmt: skip
+                      self.cache, self.plainly)  # fmt: skip
 
 
 def plain(layout: Layout, graph: Graph, run: Run, *operands: Any) -> Any:
@@ -121,12 +150,8 @@ class _Source(ABC):
 
     bound: dict[str, Any]
 
-    def __init__(self, loop: Loop) -> None:
-        self.layout, self.graph, self.plan = layout, graph, plan = (
-            loop.layout,
-            loop.graph,
-            loop.plan,
-        )
+    def __init__(self, loop: Loop, plan: Plan) -> None:
+        self.layout, self.graph, self.plan = layout, graph, _ = loop.layout, loop.graph, plan
         self.otherwise = functools.partial(plain, layout, graph, loop.run)
         c, s = layout.carries, layout.outputs
         self.inside = list(plan.values[: len(graph.inputs)])
@@ -254,9 +279,9 @@ class _Source(ABC):
 class _Arrays(_Source):
     """On NumPy arrays."""
 
-    def __init__(self, loop: Loop) -> None:
-        super().__init__(loop)
-        self.writer = Writer(loop.plan, loop.compile_inner, {})
+    def __init__(self, loop: Loop, plan: Plan) -> None:
+        super().__init__(loop, plan)
+        self.writer = Writer(plan, loop.compile_inner, {})
         self.bound = self.writer.bound
 
     def name(self, wish: str) -> str:
@@ -293,9 +318,9 @@ class _Arrays(_Source):
 class _Numbers(_Source):
     """On Python floats."""
 
-    def __init__(self, loop: Loop) -> None:
-        super().__init__(loop)
-        self.written = Floats(loop.plan)
+    def __init__(self, loop: Loop, plan: Plan) -> None:
+        super().__init__(loop, plan)
+        self.written = Floats(plan)
         self.bound = self.written.bound
 
     def name(self, wish: str) -> str:
