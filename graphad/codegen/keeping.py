@@ -1,7 +1,9 @@
 """Entries for other processes: what `kept` reads of a program.
 
 What is bound in a program is told by its kind; where there is something of another kind, such as
-what acts on the world, nothing is kept.
+what acts on the world, nothing is kept. A Python function around machine code tells itself how to
+make it again: its `made` is (module, name of the function that makes it, arguments), as of
+`multiply.multiplier`.
 """
 
 from __future__ import annotations
@@ -11,16 +13,14 @@ import functools
 import marshal
 import types
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphad.codegen import rooms, scatter
 from graphad.codegen.kept import Memory
-from graphad.codegen.native import Native
 from graphad.codegen.program import Program, call_op
 from graphad.codegen.running import Shapes
-from graphad.codegen.scanned import Loop
 from graphad.codegen.sharing import Owner, Sharing
 from graphad.codegen.unfit import Unfit
 from graphad.ir.families.inner import InnerFamily, acts
@@ -28,6 +28,10 @@ from graphad.ir.op import Op
 
 MOST = 1 << 20  # bytes of constants
 FILE = "<graphad program of the cache>"
+
+
+if TYPE_CHECKING:
+    from graphad.codegen.native import Native
 
 
 class _Other(Exception):
@@ -130,8 +134,9 @@ class _Writer:
                 return "inner", self._node(value.args[0])
             if value.func is call_op and len(value.args) == 1:
                 return "op", self._node(value.args[0])
-        if isinstance(value, Loop):
-            return "inner", self._node(value.op)
+        op = getattr(value, "op", None)
+        if isinstance(op, Op) and isinstance(op.family, InnerFamily):  # a loop
+            return "inner", self._node(op)
         called = getattr(value, "__name__", name)
         if (callable(value) or type(value) is float) and getattr(np, called, None) is value:
             return "numpy", called
