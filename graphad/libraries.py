@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import importlib.util
 import os
 import sys
 import threading
-from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder, ModuleSpec
 from typing import Any
 
 from graphad.errors import MissingLibraryError
+
+
+def _found(name: str) -> ModuleSpec | None:
+    """Where a package is, if it is installed; it is not loaded."""
+    import importlib.util  # this file loads with ops that may never ask
+
+    return importlib.util.find_spec(name)
 
 
 def scipy(part: str) -> Any:
@@ -46,8 +52,10 @@ def lapack() -> Any:
     >>> lapack().dtrtrs([[2.0]], [4.0])
     (array([2.]), 0)
     """
+    from importlib.util import module_from_spec
+
     name = "scipy.linalg._flapack"
-    found = None if "scipy.linalg" in sys.modules else importlib.util.find_spec("scipy")
+    found = None if "scipy.linalg" in sys.modules else _found("scipy")
     for folder in () if found is None else found.submodule_search_locations or ():
         finder = FileFinder(
             os.path.join(folder, "linalg"), (ExtensionFileLoader, EXTENSION_SUFFIXES)
@@ -55,7 +63,7 @@ def lapack() -> Any:
         spec = finder.find_spec(name)
         if spec is not None and spec.loader is not None:
             try:
-                module = importlib.util.module_from_spec(spec)
+                module = module_from_spec(spec)
                 spec.loader.exec_module(module)
             except ImportError:  # it needs what the package prepares
                 continue
@@ -113,7 +121,7 @@ alone = _Alone()
 @functools.cache
 def has_scipy() -> bool:
     """Is SciPy installed? It is not loaded."""
-    return importlib.util.find_spec("scipy") is not None
+    return _found("scipy") is not None
 
 
 def networkx() -> Any:
@@ -138,7 +146,7 @@ def networkx() -> Any:
 @functools.cache
 def has_networkx() -> bool:
     """Is networkx installed? It is not loaded."""
-    return importlib.util.find_spec("networkx") is not None
+    return _found("networkx") is not None
 
 
 def tqdm() -> Any:
