@@ -7,15 +7,15 @@ from typing import Any
 
 from graphad.ir.op import OPS
 
-__all__ = OPS.names("fft")  # each is loaded at first use
-
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
+    if name == "__all__":
+        return OPS.names("fft")
+    if OPS.knows(f"fft.{name}"):  # loaded now
         globals()[name] = OPS[f"fft.{name}"]
         return globals()[name]
     raise AttributeError(f"module 'graphad.fft' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *OPS.names("fft")})

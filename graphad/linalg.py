@@ -9,15 +9,15 @@ from typing import Any
 
 from graphad.ir.op import OPS
 
-__all__ = OPS.names("linalg")  # each is loaded at first use
-
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
+    if name == "__all__":
+        return OPS.names("linalg")
+    if OPS.knows(f"linalg.{name}"):  # loaded now
         globals()[name] = OPS[f"linalg.{name}"]
         return globals()[name]
     raise AttributeError(f"module 'graphad.linalg' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *OPS.names("linalg")})

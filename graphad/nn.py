@@ -7,15 +7,15 @@ from typing import Any
 
 from graphad.ir.op import OPS
 
-__all__ = OPS.names("nn")  # each is loaded at first use
-
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
+    if name == "__all__":
+        return OPS.names("nn")
+    if OPS.knows(f"nn.{name}"):  # loaded now
         globals()[name] = OPS[f"nn.{name}"]
         return globals()[name]
     raise AttributeError(f"module 'graphad.nn' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *OPS.names("nn")})

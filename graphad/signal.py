@@ -7,15 +7,15 @@ from typing import Any
 
 from graphad.ir.op import OPS
 
-__all__ = OPS.names("signal")  # each is loaded at first use
-
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
+    if name == "__all__":
+        return OPS.names("signal")
+    if OPS.knows(f"signal.{name}"):  # loaded now
         globals()[name] = OPS[f"signal.{name}"]
         return globals()[name]
     raise AttributeError(f"module 'graphad.signal' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *OPS.names("signal")})

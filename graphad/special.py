@@ -9,15 +9,15 @@ from typing import Any
 
 from graphad.ir.op import OPS
 
-__all__ = OPS.names("special")  # each is loaded at first use
-
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
+    if name == "__all__":
+        return OPS.names("special")
+    if OPS.knows(f"special.{name}"):  # loaded now
         globals()[name] = OPS[f"special.{name}"]
         return globals()[name]
     raise AttributeError(f"module 'graphad.special' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *OPS.names("special")})

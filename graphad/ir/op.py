@@ -355,6 +355,12 @@ class Table(Mapping[str, Callable[..., Any]]):
         self._functions[name] = self._entries[other].function
         self._aliases[name] = other
 
+    def knows(self, name: str) -> bool:
+        """Is there a function of this name? Nothing is loaded."""
+        if name in self._entries or name in self._aliases:
+            return True
+        return self.further is not None and bool(self.further().declares(name))
+
     def names(self, prefix: str = "") -> list[str]:
         """The last names of the functions of one namespace ("linalg"; "" is the top level)."""
         start = f"{prefix}." if prefix else ""

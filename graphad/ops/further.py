@@ -19,6 +19,13 @@ def functions() -> frozenset[str]:
     return frozenset(" ".join(names).split())
 
 
+def declares(name: str) -> bool:
+    """Is there a function of this name among them?"""
+    return any(
+        [name in names.partition("|")[0].split() for names in FURTHER.values() if name in names]
+    )
+
+
 def load(name: str) -> None:
     """Load the modules that declare something of this name: a function, a primitive, or what
     answers a function of NumPy."""
