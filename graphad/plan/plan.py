@@ -61,6 +61,24 @@ class Plan(Record):
     copies: frozenset[int]
     donated: frozenset[int] = frozenset()  # inputs whose memory results may take over
 
+    @property
+    def kernels(self) -> dict[Apply, str]:
+        """What the kernel is called that computes a node: pictures of a plan frame what runs
+        together. Nodes that several kernels compute belong to the first.
+
+        >>> import graphad as ga
+        >>> x = ga.matrix("x", shape=("n", 3))
+        >>> f = ga.function([x], ga.exp(x * 2).sum(axis=0), backend="llvm")
+        >>> {node.op.name: name for node, name in f.plan.kernels.items()}["exp"]
+        'kernel0 [i<n, j<3]'
+        """
+        named: dict[Apply, str] = {}
+        groups = [step.group for step in self.steps if step.group is not None]
+        for i, group in enumerate(groups):
+            for node in group.members:
+                named.setdefault(node, str(group).replace("kernel", f"kernel{i} ", 1))
+        return named
+
     def peak_bytes(self, **sizes: int) -> int:
         """Bytes held at the worst moment by results of steps, for given sizes of named dims.
 

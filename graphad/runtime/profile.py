@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
@@ -59,7 +59,7 @@ class Profile:
     program from which the steps come, slowest first; the time of a step that is several ops is
     divided among them by their operations. seconds: of one call. copy, product: what this machine
     does, bytes a second in a copy and operations a second in a product of matrices.
-    heat: {node of `graph`: seconds}, for pictures.
+    heat: {node of `graph`: seconds}, and kernels: {node: what computes it}, for pictures.
     """
 
     name: str
@@ -70,6 +70,7 @@ class Profile:
     heat: Mapping[Apply, float]
     copy: float
     product: float
+    kernels: Mapping[Apply, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         calls = self.steps[0].calls if self.steps else 0
@@ -166,7 +167,7 @@ def _told(
             own = _known(node.op.family.flops(node), sizes)
             lines.add(_place(node), duration * share, own, moved and round(moved * share))
     return Profile(name, plan.graph, whole, tuple(rows), tuple(lines.rows()), heat,
-                   machine.copy_rate(), machine.product_rate())  # fmt: skip
+                   machine.copy_rate(), machine.product_rate(), plan.kernels)  # fmt: skip
 
 
 def _shares(step: Step, sizes: Mapping[Any, int]) -> list[tuple[Apply, float]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphad.viz.labels import phase_title, visible
-from graphad.viz.parts import Box
+from graphad.viz.parts import Box, Together
 
 
 def frames(boxes: Sequence[Box]) -> list[tuple[int, Box | tuple[int, str, int] | None]]:
@@ -19,7 +19,8 @@ def frames(boxes: Sequence[Box]) -> list[tuple[int, Box | tuple[int, str, int] |
     for box in boxes:
         child: Any = box
         for k in range(len(box.path), -1, -1):
-            frame = (box.order if k else 0, box.path[:k])
+            whole = not k or isinstance(box.path[0], Together)
+            frame = (0 if whole else box.order, box.path[:k])
             known = frame in children
             children.setdefault(frame, {})[child] = None
             if known:

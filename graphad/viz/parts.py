@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+class Together(str):
+    """The title of a frame around boxes of all phases: what a kernel computes together."""
+
+
 @dataclass(frozen=True)
 class Box:
     """One shape of the picture."""

@@ -17,7 +17,7 @@ from graphad.viz import labels
 from graphad.viz.chain import Chain
 from graphad.viz.collapse import Group, Spot, partition
 from graphad.viz.inner import opened
-from graphad.viz.parts import Arrow, Box, Picture
+from graphad.viz.parts import Arrow, Box, Picture, Together
 from graphad.viz.target import graph_of, output_names
 
 
@@ -27,6 +27,7 @@ class Outline:
     def __init__(self, target: Any) -> None:
         self.graph: Graph = graph_of(target)
         self.heat: Mapping[Apply, float] | None = getattr(target, "heat", None)
+        self.kernels: Mapping[Apply, str] = getattr(target, "kernels", {})
         self.names = output_names(target)
         self.nodes = self.graph.nodes
         self.producer: dict[Variable, int] = {}
@@ -69,6 +70,8 @@ class Outline:
             order = derivative_order(node, orders)
             reach = max([order, *[spots[s].reach for s in sources]])
             scope = tuple([part for part in node.scope.split("/") if part])
+            if node in self.kernels:
+                scope = (Together(self.kernels[node]), *scope)
             spots.append(Spot(node.op.name, scope, order, reach, sources))
         return spots
 
