@@ -225,6 +225,10 @@ class Compiled:
         found: Native | Numbers | None = hooks.load("natively").native(self)
         return found
 
+    def tell(self) -> None:
+        """Tell other processes of the program in machine code, if it is new."""
+        hooks.load("natively").tell(self)
+
     def inner_compiler(self, backend: str) -> Callable[[Op], Callable[..., Any]]:
         """What compiles ops that hold inner graphs, with another backend."""
         return inner_compiler(self.options._replace(backend=backend))
@@ -266,7 +270,7 @@ class Compiled:
     def __getstate__(self) -> dict[str, Any]:
         """With the program, without machine code, which is made anew."""
         _ = self.program if self.floats is None else None
-        return {k: v for k, v in self.__dict__.items() if k not in ("_native", "_kept")}
+        return {k: v for k, v in self.__dict__.items() if k not in ("_native", "_kept", "_untold")}
 
 
 def compile_graph(

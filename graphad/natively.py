@@ -39,7 +39,49 @@ def native(compiled: Any) -> Native | Numbers | None:
     if compiled.options.is_pinned:
         return None
     found = recall(compiled)
-    return _made(compiled, _memory(compiled)) if found is None else found[0]
+    if found is not None:
+        known: Native | Numbers | None = found[0]
+        return known
+    untold = Untold()
+    made, equal = _made(compiled, untold)
+    if compiled.options.cache is not False:
+        compiled.once("_untold", lambda: (made, equal, untold))
+        if compiled.options.backend == "llvm":
+            tell(compiled)
+    return made
+
+
+class Untold:
+    """Programs for some shapes, of which other processes are told once nobody waits for them."""
+
+    def __init__(self, memory: Memory | None = None) -> None:
+        self.variants: list[Any] = []  # as of `Running.variant`, with their shapes
+        self.memory = memory  # from when on they are told at once
+
+    def variant(self, native: Native, shapes: Any, made: Any, looped: bool) -> None:
+        """One more of them."""
+        if self.memory is None:
+            self.variants.append((shapes, made, looped))
+        else:
+            hooks.load("codegen.keeping").keep_variant(self.memory, native, shapes, made, looped)
+
+
+def tell(compiled: Any) -> None:
+    """Tell other processes of a program that was made from its graph."""
+    told = compiled.__dict__.pop("_untold", None)
+    memory = None if told is None else _memory(compiled)
+    if told is None or memory is None:
+        return
+    made, equal, untold = told
+    keeping = hooks.load("codegen.keeping")
+    if compiled.floats is not None:
+        keeping.keep_numbers(memory, made)
+        return
+    keeping.keep(memory, made, equal)
+    untold.memory = memory
+    for variant in untold.variants:
+        keeping.keep_variant(memory, made, *variant)
+    untold.variants.clear()
 
 
 def recall(compiled: Any) -> tuple[Any] | None:
@@ -58,7 +100,7 @@ def recall(compiled: Any) -> tuple[Any] | None:
 
 def _anew(compiled: weakref.ref[Any]) -> Any:
     found = compiled()
-    return None if found is None else _made(found)
+    return None if found is None else _made(found, Untold(_memory(found)))[0]
 
 
 def _memory(compiled: Any) -> Memory | None:
@@ -74,22 +116,15 @@ def _memory(compiled: Any) -> Memory | None:
     return found
 
 
-def _made(compiled: Any, memory: Memory | None = None) -> Any:
-    """The program made from the graph; `memory` is told."""
-    if compiled.floats is not None:
-        numbers: Numbers | None = hooks.load("codegen.numbers").generate_numbers(
-            compiled.plan, compiled.options.cache
-        )
-        if memory is not None:
-            hooks.load("codegen.keeping").keep_numbers(memory, numbers)
-        return numbers
-    made, equal = _with_kernels(compiled)
-    if memory is not None:
-        hooks.load("codegen.keeping").keep(memory, made, equal)
-    return made
+def _made(compiled: Any, untold: Untold) -> tuple[Any, Sequence[Any]]:
+    """The program made from the graph, and which sizes it takes as equal."""
+    if compiled.floats is None:
+        return _with_kernels(compiled, untold)
+    cache = compiled.options.cache
+    return hooks.load("codegen.numbers").generate_numbers(compiled.plan, cache), ()
 
 
-def _with_kernels(compiled: Any) -> tuple[Native | None, Sequence[Any]]:
+def _with_kernels(compiled: Any, untold: Untold) -> tuple[Native | None, Sequence[Any]]:
     """The program with kernels, and which sizes it takes as equal."""
     options = compiled.options
     graph, conditions = hooks.load("rewrite.assume").assume_equal(compiled.graph)
@@ -101,7 +136,6 @@ def _with_kernels(compiled: Any) -> tuple[Native | None, Sequence[Any]]:
     fused = maker.fused_plan(graph)
     if options.backend == "interpreter" or (fused is None and not _may_loop(compiled)):
         return None, ()
-    memory = _memory(compiled)
     made: Native = maker.Native(
         make_plan(graph) if fused is None else fused,
         compiled.name,
@@ -111,9 +145,7 @@ def _with_kernels(compiled: Any) -> tuple[Native | None, Sequence[Any]]:
         options.threads,
         options.cache,
         options.backend == "llvm",
-        None
-        if memory is None
-        else functools.partial(hooks.load("codegen.keeping").keep_variant, memory),
+        untold.variant,
     )
     return made, conditions.equal
 

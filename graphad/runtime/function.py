@@ -107,7 +107,7 @@ class Function:
     def _start_tiers(self) -> Tiers | None:
         """Machine code takes over when the function has been used for a while."""
         make = functools.partial(getattr, self._compiled, "native")  # looked up by the worker
-        further: Any = len(self._compiled.graph.nodes), self._compiled.recall
+        further: Any = len(self._compiled.graph.nodes), self._compiled.recall, self._compiled.tell
         if self._run_floats is not None:
             tiers = Tiers(self._run_floats, make, self._install_floats, *further)
             self._run_floats = tiers.counted

@@ -13,6 +13,7 @@ keeps to one.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -42,7 +43,7 @@ class Tiers:
 
     `install` is a method; it is called with what shall answer calls from now on, and the native
     program if that takes part. `steps` says how long the program is. `recall` finds the native
-    program on disk, for `make` to give: it says whether it did.
+    program on disk, for `make` to give: it says whether it did. `tell` leaves it there.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Tiers:
         install: Callable[[Run, Any], None],
         steps: int = 0,
         recall: Callable[[], bool] | None = None,
+        tell: Callable[[], None] | None = None,
     ) -> None:
         self.first, self.make, self.length = first, make, max(1.0, steps / STEPS)
         self._install = weakref.WeakMethod(install)  # no cycle
@@ -62,7 +64,7 @@ class Tiers:
         self.refused = -1  # arguments of at most so many bytes are faster without machine code
         self.patience = self.left = AGAIN
         self.shapes: list[tuple[int, ...]] | None = None  # of the arguments at that time
-        self._recall, self._only_look = recall, False
+        self._recall, self._tell, self._only_look = recall, tell, False
         self.limit = (WORTH if recall is None else min(LOOK, WORTH)) * self.length
         self._asked = False
         self._done = threading.Event()
@@ -188,6 +190,9 @@ class Tiers:
             else:
                 self._try()
             self._done.set()
+            if self._tell is not None:
+                with compiling, contextlib.suppress(Exception):
+                    self._tell()
 
     def forget(self) -> None:
         """In a forked child the thread that was compiling is gone: begin again."""
