@@ -30,6 +30,7 @@ from graphad.records import Record
 
 Run = Callable[..., Sequence[Any]]
 LOOK = 1 << 21  # elements to be computed from which machine code is looked for on disk before
+IN_PLACE = 1 << 19  # elements of an array from which a program pays, since it writes over arrays
 DROPPED = 1 << 13  # elements of an array that is dropped once nobody reads it any more
 SECONDS = 2e-10  # for an element of a sum or product in blocks, on one thread
 LONG = 16  # times as much takes a function that the processor does not have
@@ -81,10 +82,14 @@ class Opening:
                 return results
         if found.largest >= FROM:
             large = self.compiled.for_large
-            large.patience -= found.elements
-            if large.patience <= 0:
+            if found.elements >= large.patience:
+                large.patience = 0
                 results = self._natively(found.seconds, arrays)
                 return large(*arrays) if results is None else results
+            if found.largest >= IN_PLACE:
+                return None
+            large.patience -= found.elements
+            hooks.load("codegen.rooms").keep_small()
         try:
             return evaluated(graph, arrays, found.largest >= DROPPED)
         except Exception:

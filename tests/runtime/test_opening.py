@@ -150,6 +150,14 @@ def test_arrays_in_another_order_have_the_program() -> None:
     assert is_written(f)
 
 
+def test_the_program_answers_where_it_saves_passes_over_memory() -> None:
+    x = ga.vector("x")
+    f = ga.function([x], x * 2.0 + 1.0)
+    a = np.linspace(0.0, 1.0, opening.IN_PLACE)
+    assert same_bits(f(a), a * 2.0 + 1.0)
+    assert is_written(f)
+
+
 def test_work_is_counted_in_elements() -> None:
     x, y = ga.matrix("x", shape=("n", 4)), ga.vector("y", shape=("m",))
     graph = Graph([x, y], [ga.exp(x.sum(axis=1)[:, None] + y), x @ ga.ones((4, 2))])
