@@ -215,6 +215,10 @@ class Compiled:
         """Is the program in machine code there, or has another process made it, so that it is now?
         Nothing is compiled for that."""
         if "_native" not in self.__dict__:
+            choice = self.options.cache
+            store = hooks.load("codegen.cache").store(choice) if choice is not False else None
+            if store is None or store.is_empty():
+                return False
             found = hooks.load("natively").recall(self)
             if found is None:
                 return False
