@@ -68,10 +68,8 @@ class Loop:
                 return floats.run(*operands)
             except FAILURES:  # what math raises where NumPy has a value
                 pass
-        if (
-            self.arrays is None
-            or _bytes(operands[: self.layout.first + self.layout.carries]) > LARGE
-        ):
+        large = _bytes(operands[: self.layout.first + self.layout.carries]) > LARGE
+        if large or len(self.plan.steps) > CHUNK:
             return plain(self.layout, self.graph, self.run, *operands)
         if self.doubts and self.quick is not None:
             results = self.quick.run(*operands)
@@ -79,6 +77,7 @@ class Loop:
             if not hooks.load("codegen.plainly").has_nan(several):
                 return results
             self.doubts -= 1
+        assert self.arrays is not None
         return self.arrays.run(*operands)
 
     def _once(self, name: str, make: Callable[[], Any]) -> Any:
