@@ -29,6 +29,7 @@ from graphad.ir.streams import advance
 from graphad.ir.types import type_of
 from graphad.ir.variable import Apply, Constant, Variable
 from graphad.runtime.function import Function
+from graphad.runtime.opening import expect
 
 LIMIT = 512  # programs that are kept
 LARGE = 1 << 14  # bytes from which an argument is not copied where the function captures it
@@ -256,4 +257,5 @@ def _compiled(
     order = iter(range(len(outputs)))
     kept = [next(order) if isinstance(r, Variable) else r for r in results]
     compiled = function([*inside, *captured], outputs, name=name, unused="ignore")
+    expect(compiled)  # the graph came for the second time
     return Program(compiled, places, numbers, kept, shape)

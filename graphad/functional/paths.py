@@ -29,6 +29,7 @@ from graphad.ir.op import freeze
 from graphad.ir.variable import Shared, Variable
 from graphad.ir.walk import leaves_of, toposort
 from graphad.runtime.function import Function
+from graphad.runtime.opening import expect
 
 MAX_PATHS = 32
 OUTSIDE = object()  # the result of a function that uses Variables from outside
@@ -77,13 +78,16 @@ class Path:
                 or any([isinstance(v, Shared) for v in leaves_of(nodes, targets, frozenset())])
             )
 
-    def compile(self, name: str, options: dict[str, Any]) -> Function:
+    def compile(self, name: str, options: dict[str, Any], again: bool = True) -> Function:
+        """The program; `again`: it is known that it will be called more than once."""
         if self.function is None:
             outputs = [*self.run.outputs, *[g.variable for g in self.run.guards]]
             with rarely:
                 self.function = function(
                     self.run.inputs, outputs, name=name, unused="ignore", **options
                 )
+                if again:
+                    expect(self.function)
         return self.function
 
     def result(self, values: Sequence[Any]) -> Any:
@@ -232,7 +236,7 @@ class Paths:
                 return OUTSIDE
             path = self._enter(run)
             if first:
-                path.compile(self.name, self.options)
+                path.compile(self.name, self.options, self.quiet)
         if first:
             further = run.drawn.values if run.drawn is not None else ()
             values = path.compile(self.name, self.options)(*arrays, *further)

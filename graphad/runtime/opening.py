@@ -63,12 +63,18 @@ class Opening:
                 found = self._first(arrays)
                 if found is not None:
                     return found
-            start = time.perf_counter()
-            self.run = self.compiled.program.run
-            opened = self._opened()
-            if opened is not None:
-                opened(self.run, time.perf_counter() - start)
+            return self.write()(*arrays)
         return self.run(*arrays)
+
+    def write(self) -> Run:
+        """Have the program answer from now on."""
+        start = time.perf_counter()
+        run: Run = self.compiled.program.run
+        self.run = run
+        opened = self._opened()
+        if opened is not None:
+            opened(run, time.perf_counter() - start)
+        return run
 
     def _first(self, arrays: Sequence[Any]) -> Sequence[Any] | None:
         """The results; None where the program has to compute them."""
@@ -126,6 +132,16 @@ class Opening:
         except Exception:
             return None
         return found
+
+
+def expect(function: Any) -> None:
+    """Write the program of a `Function` now: more than one call is known to come."""
+    tiers = function._tiers
+    first = getattr(tiers, "first", None)
+    if isinstance(first, Opening):
+        spent = tiers.spent
+        first.write()
+        tiers.spent = spent  # no call was timed
 
 
 class Work(Record):

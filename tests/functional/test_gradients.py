@@ -11,6 +11,7 @@ import pytest
 
 import graphad as ga
 from graphad.errors import GradientError, TracerError, UseError
+from graphad.functional import proved
 
 Point = namedtuple("Point", "x y")
 
@@ -298,3 +299,17 @@ def test_an_array_of_numpy_refuses_traced_values(index: Any) -> None:
         return np.sum(buffer)
 
     assert ga.grad(right)(2.0) == (1.0 if index == 0 else 3.0)
+
+
+def test_a_gradient_that_comes_again_has_its_program_written_at_once() -> None:
+    data = np.array([1.0, 2.0])
+
+    def f(x: Any) -> Any:
+        return np.sum(np.sin(x) * data)
+
+    slope = ga.grad(f)
+    for _ in range(2):
+        slope(data)
+    (program,) = proved.known_of(f).programs.values()  # type: ignore[union-attr]
+    found = program.only().root.recent.function
+    assert "_program" in found._compiled.__dict__ and found._tiers.spent > 0
