@@ -32,6 +32,7 @@ from graphad.codegen.running import Running, Shapes
 from graphad.codegen.sharing import Owner, Sharing
 from graphad.codegen.threads import available_threads
 from graphad.codegen.unfit import Unfit
+from graphad.errors import MissingLibraryError
 from graphad.ir.graph import Graph
 from graphad.ir.hooks import hooks
 from graphad.ir.variable import Constant
@@ -200,14 +201,21 @@ class Kept(Running):
                 return (None if program is None else self._builder.program(program)), looped
             except Gone:
                 pass
-        made: tuple[Any, bool] = self.full.variant(shapes)
+        try:
+            made: tuple[Any, bool] = self.full.variant(shapes)
+        except MissingLibraryError:  # llvmlite is not what it was
+            return None, False
         return made
 
     def _failed(self, error: Exception, arrays: Sequence[Any]) -> Sequence[Any]:
         """What fails is told by the program made anew, which knows the places."""
-        if isinstance(error, MemoryError):
+        try:
+            full = None if isinstance(error, MemoryError) else self.full
+        except Exception:  # llvmlite, say, is not what it was
+            full = None
+        if full is None:
             raise error
-        results: Sequence[Any] = self.full.run(*arrays)
+        results: Sequence[Any] = full.run(*arrays)
         return results
 
     def __getattr__(self, name: str) -> Any:

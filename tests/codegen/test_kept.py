@@ -17,6 +17,7 @@ import graphad as ga
 from graphad.codegen import cache, image, keeping, kept, llvm
 from graphad.codegen.native import Native
 from graphad.compiler import Compiled
+from graphad.errors import MissingLibraryError
 from graphad.runtime import opening, tiers
 
 pytest.importorskip("llvmlite")
@@ -157,6 +158,19 @@ def test_errors_tell_the_same(tmp_path: Path) -> None:
         f(VALUES[M], VALUES[PLACES])
     assert told[0] == told[1]
     assert "test_kept.py" in told[0]
+
+
+def test_errors_without_what_would_tell_more(tmp_path: Path) -> None:
+    x = ga.take(M * 2, PLACES, axis=0).sum() + ga.exp(M).sum()
+    for _ in range(2):
+        f = ga.function([M, PLACES], x, backend="llvm", cache=str(tmp_path))
+
+    def fail() -> None:
+        raise MissingLibraryError("no llvmlite any more")
+
+    f._compiled.native._anew = fail
+    with pytest.raises(ga.GraphadError, match="99"):
+        f(VALUES[M], np.array([0, 99]))
 
 
 def test_what_gains_nothing_is_known_as_well(tmp_path: Path) -> None:
