@@ -63,17 +63,14 @@ def _sources() -> str:
     found: list[Any] = []
     folders = [root, *[f"{root}/{part}" for part in PARTS]]
     for folder in folders:  # grows
-        if installed:
-            found.append((folder, os.stat(folder).st_mtime_ns))
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if "." not in entry.name:
-                    if folder != root and entry.name[0] != "_":
-                        folders.append(entry.path)
-                elif not installed and entry.name.endswith(".py"):
-                    known = entry.stat()
-                    found.append((entry.path, known.st_mtime_ns, known.st_size))
-    return hexdigest(marshal.dumps(sorted(found), 2))
+        names = sorted(os.listdir(folder))
+        if folder != root:
+            inside = [f"{folder}/{n}" for n in names if "." not in n and n[0] != "_"]
+            folders += [path for path in inside if os.path.isdir(path)]
+        paths = [folder] if installed else [f"{folder}/{n}" for n in names if n.endswith(".py")]
+        found += [(path, s.st_mtime_ns, s.st_size) for path, s in zip(
+            paths, map(os.stat, paths), strict=True)]  # fmt: skip
+    return hexdigest(marshal.dumps(found, 2))
 
 
 def _bytes(content: Any) -> bytes:
