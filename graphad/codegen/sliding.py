@@ -36,8 +36,16 @@ def slider(
     """A function of the two vectors of "slide_product" or "convolve_full", of float64 or float32;
     `make` makes the result, `otherwise` is for what does not fit: with `strong`, also where zeros
     may have met what is not finite."""
-    sharing, place = _library(dtype, threads, cache, llvm.width())
-    is_full = op == "convolve_full"
+    sharing = _library(dtype, threads, cache, llvm.width())
+    return sliding(op, dtype, make, otherwise, strong, sharing)
+
+
+def sliding(
+    op: str, dtype: np.dtype, make: Any, otherwise: Callable[..., Any], strong: bool,
+    sharing: Sharing,
+) -> Callable[..., Any]:  # fmt: skip
+    """The function of `slider`, for its machine code."""
+    place, is_full = sharing.library.address("slide"), op == "convolve_full"
 
     def multiply(x: Any, w: Any) -> Any:
         given = x, w
@@ -63,13 +71,14 @@ def slider(
         return otherwise(*given) if strong and np.isnan(y).any() else y
 
     multiply.name = f"{op}_{dtype.name}"  # type: ignore[attr-defined]
+    given = op, dtype, make, otherwise, strong, sharing
+    multiply.made = "codegen.sliding", "sliding", given  # type: ignore[attr-defined]
     return multiply
 
 
 @functools.cache
-def _library(dtype: np.dtype, threads: int, cache: bool | str, bits: int) -> tuple[Sharing, int]:
-    library = llvm.Library(_Text(dtype, bits).module(), cache)
-    return Sharing(library, [], threads), library.address("slide")
+def _library(dtype: np.dtype, threads: int, cache: bool | str, bits: int) -> Sharing:
+    return Sharing(llvm.Library(_Text(dtype, bits).module(), cache), [], threads)
 
 
 class _Text:

@@ -59,6 +59,7 @@ PROGRAMS: dict[str, tuple[list[Any], Any]] = {
     "numbers": ([S, T], ga.atan2(ga.sin(S) + ga.tanh(T), ga.exp(S * T) ** T)),
     "indices": ([M, PLACES], (ga.take(M, PLACES, axis=0) ** 3).sum() + ga.cumsum(M, axis=1).var()),
     "cumulated": ([W], (ga.cumsum(W * 2) ** 2).mean()),
+    "convolved": ([V, W], (ga.convolve(V * 2, W) ** 2).mean()),
     "loop": ([V, M], (ga.scan(cumulated, V, M)[1] ** 2).sum()),
     "steps": ([S], ga.while_loop(lambda x: abs(x * x - 2) > 1e-9, newton, S + 1)),
     "products": ([M], ga.tanh(M @ M.T).sum() + ((M.T @ M) ** 2).sum()),
