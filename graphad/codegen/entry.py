@@ -295,46 +295,22 @@ class Entry(Objects):
         t, nest = self.text, self.nest
         self._set("elements", "i64", elements)
         weight = max(1, nest.weight)
-        large = t.put(f"icmp ugt i64 {elements}, {SHARE // weight}")
-        several = t.put(f"icmp ugt i64 {chunks}, 1")
-        t.do(f"br i1 {t.put(f'and i1 {large}, {several}')}, label %shared, label %alone")
-        t.label("shared")
-        result = t.put(
-            "call ptr (ptr, ptr, ptr, ...) @PyObject_CallMethod(ptr %self, ptr @graphad_share, "
-            f"ptr @graphad_three, i64 ptrtoint (ptr @{nest.name} to i64), "
-            f"i64 {t.put('ptrtoint ptr %p to i64')}, i64 {chunks})"
+        limits = RELEASE // weight, SHARE // weight
+        self.shared(
+            nest.name, chunks, elements, limits, [*self._freed(), "ret ptr null"], "memory"
         )
-        failed = t.put(f"icmp eq ptr {result}, null")
-        t.do(f"br i1 {failed}, label %failed, label %shared.done")
-        t.label("failed")
-        self._release()
-        t.do("ret ptr null")
-        t.label("shared.done")
-        t.do(f"call void @Py_DecRef(ptr {result})")
-        t.do("br label %done")
-        t.label("alone")
-        medium = t.put(f"icmp ugt i64 {elements}, {RELEASE // weight}")
-        t.do(f"br i1 {medium}, label %unlocked, label %locked")
-        run = f"call i32 @{nest.name}(ptr %p, i64 0, i64 {chunks})"
-        t.label("unlocked")
-        state = t.put("call ptr @PyEval_SaveThread()")
-        first = t.put(run)
-        t.do(f"call void @PyEval_RestoreThread(ptr {state})")
-        t.do("br label %ran")
-        t.label("locked")
-        second = t.put(run)
-        t.do("br label %ran")
-        t.label("ran")
-        full = t.put(f"phi i32 [ {first}, %unlocked ], [ {second}, %locked ]")
-        t.do(f"br i1 {t.put(f'icmp eq i32 {full}, 0')}, label %done, label %memory")
         t.label("memory")
         self._release()
         self._no_memory()
         t.label("done")
 
     def _release(self) -> None:
-        for store in self.nest.columns:
-            self.text.do(f"call void @free(ptr {self.fields[f'column{store.position}']})")
+        for line in self._freed():
+            self.text.do(line)
+
+    def _freed(self) -> list[str]:
+        return [f"call void @free(ptr {self.fields[f'column{store.position}']})"
+                for store in self.nest.columns]  # fmt: skip
 
     def _no_memory(self) -> None:
         self.text.do(f"ret ptr {self.text.put('call ptr @PyErr_NoMemory()')}")

@@ -163,36 +163,8 @@ class _Entries(Products):
         pieces = t.put(f"mul i64 {stack}, {t.put(f'mul i64 {row_blocks}, {column_blocks}')}")
         t.do(f"br i1 {objects.bad}, label %unfit, label %fit")
         t.label("fit")
-        large = t.put(f"icmp ugt i64 {all_work}, {SHARE}")
-        several = t.put(f"icmp ugt i64 {pieces}, 1")
-        t.do(f"br i1 {t.put(f'and i1 {large}, {several}')}, label %shared, label %alone")
-        t.label("shared")
-        result = t.put(
-            "call ptr (ptr, ptr, ptr, ...) @PyObject_CallMethod(ptr %self, ptr @graphad_share, "
-            "ptr @graphad_three, i64 ptrtoint (ptr @products to i64), "
-            f"i64 {t.put('ptrtoint ptr %p to i64')}, i64 {pieces})"
-        )
-        t.do(f"br i1 {t.put(f'icmp eq ptr {result}, null')}, label %failed, label %shared.done")
-        t.label("failed")
-        t.do(f"ret i32 {FAILED}")
-        t.label("shared.done")
-        t.do(f"call void @Py_DecRef(ptr {result})")
-        t.do("br label %done")
-        t.label("alone")
-        medium = t.put(f"icmp ugt i64 {all_work}, {RELEASE}")
-        t.do(f"br i1 {medium}, label %unlocked, label %locked")
-        run = f"call i32 @products(ptr %p, i64 0, i64 {pieces})"
-        t.label("unlocked")
-        state = t.put("call ptr @PyEval_SaveThread()")
-        one = t.put(run)
-        t.do(f"call void @PyEval_RestoreThread(ptr {state})")
-        t.do("br label %ran")
-        t.label("locked")
-        other = t.put(run)
-        t.do("br label %ran")
-        t.label("ran")
-        full = t.put(f"phi i32 [ {one}, %unlocked ], [ {other}, %locked ]")
-        t.do(f"br i1 {t.put(f'icmp eq i32 {full}, 0')}, label %done, label %unfit")
+        limits, failed = (RELEASE, SHARE), [f"ret i32 {FAILED}"]
+        objects.shared("products", pieces, all_work, limits, failed, "unfit")
         t.label("done")
         t.do(f"ret i32 {DONE}")
         t.label("unfit")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -49,6 +49,46 @@ class Objects:
         self.text, self.layout = text, layout
         self.text.declared.update(DECLARED)
         self.bad = "false"
+
+    def shared(
+        self, loops: str, chunks: str, work: str, limits: tuple[int, int],
+        failed: Sequence[str], full: str,
+    ) -> None:  # fmt: skip
+        """Calls ``i32 @loops(ptr %p, first, last)`` for all chunks: alone with the interpreter
+        lock, from limits[0] on without it, from limits[1] on shared by threads. Goes on at %done,
+        at label `full` if the function gave 1; `failed` is done where threads raised an error."""
+        t = self.text
+        large = t.put(f"icmp ugt i64 {work}, {limits[1]}")
+        several = t.put(f"icmp ugt i64 {chunks}, 1")
+        t.do(f"br i1 {t.put(f'and i1 {large}, {several}')}, label %shared, label %alone")
+        t.label("shared")
+        result = t.put(
+            "call ptr (ptr, ptr, ptr, ...) @PyObject_CallMethod(ptr %self, ptr @graphad_share, "
+            f"ptr @graphad_three, i64 ptrtoint (ptr @{loops} to i64), "
+            f"i64 {t.put('ptrtoint ptr %p to i64')}, i64 {chunks})"
+        )
+        t.do(f"br i1 {t.put(f'icmp eq ptr {result}, null')}, label %failed, label %shared.done")
+        t.label("failed")
+        for line in failed:
+            t.do(line)
+        t.label("shared.done")
+        t.do(f"call void @Py_DecRef(ptr {result})")
+        t.do("br label %done")
+        t.label("alone")
+        medium = t.put(f"icmp ugt i64 {work}, {limits[0]}")
+        t.do(f"br i1 {medium}, label %unlocked, label %locked")
+        run = f"call i32 @{loops}(ptr %p, i64 0, i64 {chunks})"
+        t.label("unlocked")
+        state = t.put("call ptr @PyEval_SaveThread()")
+        first = t.put(run)
+        t.do(f"call void @PyEval_RestoreThread(ptr {state})")
+        t.do("br label %ran")
+        t.label("locked")
+        second = t.put(run)
+        t.do("br label %ran")
+        t.label("ran")
+        given = t.put(f"phi i32 [ {first}, %unlocked ], [ {second}, %locked ]")
+        t.do(f"br i1 {t.put(f'icmp eq i32 {given}, 0')}, label %done, label %{full}")
 
     def wrong(self, condition: str) -> None:
         """One more reason not to run."""
