@@ -15,6 +15,7 @@ import numpy as np
 
 from graphad.codegen.scalars import Builder, Scalar, number, translate
 from graphad.ir.dims import Dim
+from graphad.ir.families.elementwise import Elementwise
 from graphad.ir.families.indexing import GetItem, ScatterAdd
 from graphad.ir.variable import Constant, Variable
 from graphad.plan.group import Group, Operand
@@ -65,7 +66,8 @@ class Loop:
             ]
             result = node.output(0)
             family = node.op.family
-            if family.is_view or isinstance(family, GetItem | ScatterAdd):
+            moves = family.is_view and not isinstance(family, Elementwise)  # but parts of numbers
+            if moves or isinstance(family, GetItem | ScatterAdd):
                 values[result] = given[0]
                 continue
             types = tuple([v.type for v in node.inputs])

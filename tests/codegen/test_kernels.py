@@ -376,3 +376,9 @@ def test_elements_of_computed_arrays_are_operands() -> None:
     f = native([x, y], [first, ga.exp(y) * ga.sin(y) * first])
     values = np.array([[3.0], [2.0], [4.0]]), np.array([0.1, 0.2])
     np.testing.assert_allclose(f(*values)[1], 2.0 * np.exp(values[1]) * np.sin(values[1]))
+
+
+def test_parts_of_real_numbers() -> None:
+    outputs = [ga.imag(M) * M + 1, ga.exp(ga.imag(M)), ga.real(M) * V, ga.imag(M).sum(axis=1)]
+    f, same = native([M, V], outputs), interpreted([M, V], outputs)
+    close(f(*ARRAYS[:2]), same(*ARRAYS[:2]))
