@@ -21,7 +21,7 @@ from graphad import tree
 from graphad.autograd.vspace import SparseObject
 from graphad.derivatives import primitive as opaque_primitive
 from graphad.derivatives.forward import jvp
-from graphad.derivatives.opaque import tried_types
+from graphad.derivatives.opaque import Asked, tried_types
 from graphad.derivatives.primitive import one, several
 from graphad.derivatives.reverse import vjp
 from graphad.errors import GradientError, GraphadError, UseError
@@ -202,7 +202,7 @@ class Form:
 
         made = opaque_primitive.Primitive(function, outputs=types)
         what = "gradient" if backward else "tangent"
-        made.name, made.is_live = f"the {what} of {self.parent.name}", True
+        made.name = f"the {what} of {self.parent.name}"
         total = results + self.count + (results if backward else 1)
         for q in range(total):
             made.vjps[q] = (functools.partial(self._pull_again, p, results, rule, q), False)
@@ -212,6 +212,7 @@ class Form:
     def _again(self, p: int, results: int, rule: Any, operands: Sequence[Variable]) -> Any:
         """The closure on Variables of their own: (these, what it computes from them)."""
         own = [argument(v) for v in operands]
+        Asked.count += 1
         try:
             with _refusing_numbers(own):
                 return own, [as_variable(v) for v in several(rule(p, results, own))]

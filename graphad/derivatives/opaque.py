@@ -181,6 +181,13 @@ def checked_results(
 
 
 # ---- the op ------------------------------------------------------------------------------------
+class Asked:
+    """How often closures that else run with programs were called on Variables, to differentiate
+    what they do: whatever they read is then a part of the graph, as it was at that time."""
+
+    count = 0
+
+
 class PrimitiveFamily(Declared):
     """The op of all primitives. Parameters: the `Primitive`, its keyword arguments, and dtype and
     number of axes of each result."""

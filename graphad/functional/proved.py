@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphad import tree
+from graphad.derivatives.opaque import Asked
 from graphad.errors import GraphadError
 from graphad.functional.bytecode import unused_parameters
 from graphad.functional.facts import Proof, prove
@@ -165,7 +166,10 @@ def call(
             taken = [None if type(v) is Data else v for v in seen]
             program = known.keep(key, _compiled(made, structure, slots, taken))
     # of the types in the key there is one signature: its paths are asked at once
+    asked = Asked.count
     result = _run(known, program.only() or program, [leaves[i] for i in slots])
+    if Asked.count != asked:  # what closures read is no part of the proof
+        known.give_up()
     if result is OUTSIDE:
         return made(*args, **kwargs)
     if fresh and not (known.proof is not None and known.proof.holds(fun)):

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
+from graphad.derivatives.opaque import Asked
 from graphad.functional.bytecode import unused_parameters
 from graphad.functional.draws import (
     Dice,
@@ -255,9 +256,12 @@ class Replays:
         result: Any,
     ) -> None:  # fmt: skip
         plan = Plan(self.name, self.transform, state, executed, where, leaves)
+        asked = Asked.count
         try:
             found = plan(leaves, roots, state)
-            if found is OUTSIDE or not _same(found, result):
+            if Asked.count != asked:
+                self.problem = "what closures of derivatives read is not watched"
+            elif found is OUTSIDE or not _same(found, result):
                 self.problem = "it computes something else when its arrays are symbolic"
         except Exception as error:
             self.problem = f"its arrays cannot be symbolic: {error}"

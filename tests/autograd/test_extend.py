@@ -7,7 +7,15 @@ import pytest
 
 import graphad as ga
 import graphad.autograd.numpy as np
-from graphad.autograd import grad, jacobian, make_jvp, make_vjp, value_and_grad
+from graphad.autograd import (
+    elementwise_grad,
+    grad,
+    hessian,
+    jacobian,
+    make_jvp,
+    make_vjp,
+    value_and_grad,
+)
 from graphad.autograd import primitive as old_primitive
 from graphad.autograd.extend import (
     Box,
@@ -76,6 +84,38 @@ def test_closures_may_read_what_changes() -> None:
     for value in (1.0, 1.0, 1.0, 5.0, 7.0):
         strength[0] = value
         assert slope(3.0) == -6.0 * value
+
+
+@pytest.mark.parametrize("order", [2, 3])
+@pytest.mark.parametrize("name", ["grad", "hessian", "elementwise_grad"])
+def test_closures_that_are_differentiated_again_may_read_what_changes(
+    name: str, order: int
+) -> None:
+    """The derivative of f is stated as 3 s x² for an s that changes."""
+    strength = [1.0]
+
+    @primitive
+    def cube(x: Any) -> Any:
+        return x**3
+
+    defvjp(cube, lambda ans, x: lambda g: g * strength[0] * 3 * x**2)
+    plain: Any = cube
+    twice: Any = lambda x: cube(x) ** 2  # noqa: E731
+    for _ in range(order - 2):
+        plain, twice = grad(plain), grad(twice)
+    if name == "hessian":
+        plain, twice = hessian(plain), hessian(twice)
+    else:
+        again = {"grad": grad, "elementwise_grad": elementwise_grad}[name]
+        plain, twice = again(again(plain)), again(again(twice))
+    x = 2.0
+    for s in (1.0, 1.0, 1.0, 2.0, 5.0, 5.0, 1.0):
+        strength[0] = s
+        # of y = f²: y'' = 2 f'² + 2 f f'', y''' = 6 f' f'' + 2 f f'''
+        f, f1, f2, f3 = x**3, 3 * s * x**2, 6 * s * x, 6 * s
+        squares = {2: 2 * f1**2 + 2 * f * f2, 3: 6 * f1 * f2 + 2 * f * f3}
+        assert plain(x) == pytest.approx({2: f2, 3: f3}[order])
+        assert twice(x) == pytest.approx(squares[order])
 
 
 def test_arguments_and_results_in_containers() -> None:
