@@ -18,6 +18,7 @@ from graphad.codegen.program import Program, generate, is_scalar_plan
 from graphad.errors import UseError
 from graphad.ir.evaluate import evaluate
 from graphad.ir.families.inner import InnerFamily, acts
+from graphad.ir.garbage import rarely
 from graphad.ir.graph import Graph
 from graphad.ir.hooks import hooks
 from graphad.ir.op import Op
@@ -155,7 +156,7 @@ class Compiled:
         return made
 
     def _make_plan(self) -> Plan:
-        with _timed(self.seconds, "plan"):
+        with rarely, _timed(self.seconds, "plan"):
             if self.options.memory_budget is None:
                 return make_plan(self.graph, None, self.donated)
             maker, sizes = hooks.load("plan.budget"), dict(self.options.sizes)
@@ -173,7 +174,7 @@ class Compiled:
 
     def _make_program(self) -> Program:
         plan = self.plan
-        with _timed(self.seconds, "generate"):
+        with rarely, _timed(self.seconds, "generate"):
             if self.options.is_pinned:  # blocks hold other values, and round so
                 return generate(plan, self.name, self.inner)
             return generate(plan, self.name, self.inner, large=self.for_large)
@@ -226,7 +227,8 @@ class Compiled:
         return True
 
     def _make_native(self) -> Native | Numbers | None:
-        found: Native | Numbers | None = hooks.load("natively").native(self)
+        with rarely:
+            found: Native | Numbers | None = hooks.load("natively").native(self)
         return found
 
     def tell(self) -> None:
@@ -296,7 +298,7 @@ def compile_graph(
         _check(graph, options, "build")
     if options.backend == "interpreter":
         return Compiled(graph, options, name, seconds)
-    with _timed(seconds, "rewrite"):
+    with rarely, _timed(seconds, "rewrite"):
         graph, report = simplify(graph, options.rules, exact=options.is_exact)
         _check(graph, options, "rewrite")
     compiled = Compiled(graph, options, name, seconds, donated, report)

@@ -8,7 +8,7 @@ cheap, and kept in a scratch row where it is not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from graphad.plan.group import Group, Operand
 from graphad.records import Record
 
 HEAVY = ("call:", "div", "sqrt")  # not worth computing twice
+LONG = 12  # instructions
 ELEMENT, ROW, ONCE = 2, 1, 0  # how often a value changes
 PER_ELEMENT = ("element", "total", "column")  # stores that happen in a pass over the row
 
@@ -107,7 +108,29 @@ class Loop:
                 early = self.turn[value] < turn and self.level[value] == ELEMENT
                 if early and value.op.startswith(HEAVY):
                     kept[value] = None
+                if self.turn[value] == turn:
+                    kept.update(
+                        dict.fromkeys([a for a in value.args if self._is_long(a, turn, kept)])
+                    )
         return list(kept)
+
+    def _is_long(self, value: Scalar, turn: int, kept: Container[Scalar]) -> bool:
+        """Does it take many instructions to compute again what an earlier pass knew?"""
+        if self.turn[value] >= turn:
+            return False
+        seen: set[Scalar] = set()
+        stack = [value]
+        while stack and len(seen) < LONG:
+            one = stack.pop()
+            if (
+                self.level[one] == ELEMENT
+                and one.op != "load"
+                and one not in seen
+                and one not in kept
+            ):
+                seen.add(one)
+                stack += one.args
+        return len(seen) >= LONG
 
     # -- passes --------------------------------------------------------------------------------
     def _reachable(self) -> set[Scalar]:

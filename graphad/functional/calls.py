@@ -19,11 +19,11 @@ from graphad import tree
 from graphad.assemble import function
 from graphad.codegen.rooms import is_whole
 from graphad.functional.content import Content, content
-from graphad.functional.garbage import rarely
 from graphad.functional.numbers import typed
 from graphad.functional.purity import unwatched
 from graphad.functional.tracer import Trace, leaked
 from graphad.ir.context import known_arrays
+from graphad.ir.garbage import rarely
 from graphad.ir.graph import Graph, replace
 from graphad.ir.streams import advance
 from graphad.ir.types import type_of

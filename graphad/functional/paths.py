@@ -18,12 +18,12 @@ from graphad.assemble import function
 from graphad.errors import GraphadWarning, TracerError
 from graphad.functional.calls import own_values
 from graphad.functional.content import content
-from graphad.functional.garbage import rarely
 from graphad.functional.stages import UNKNOWN, Stages
 from graphad.functional.tracer import CONVERSIONS, Guard
 from graphad.functional.tracing import Run
 from graphad.ir.context import resolve
 from graphad.ir.evaluate import evaluate
+from graphad.ir.garbage import rarely
 from graphad.ir.graph import Graph
 from graphad.ir.op import freeze
 from graphad.ir.variable import Shared, Variable

@@ -11,7 +11,7 @@ import pytest
 
 import graphad as ga
 from graphad.functional import proved
-from graphad.functional.garbage import OBJECTS
+from graphad.ir.garbage import OBJECTS
 
 
 def work(f: Any, x: float) -> bool:

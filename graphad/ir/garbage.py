@@ -1,9 +1,10 @@
-"""While a function is traced, Python's collector of cyclic garbage runs more rarely.
+"""While a function is traced or a graph compiled, Python's collector of cyclic garbage runs more
+rarely.
 
-A trace makes tens of thousands of objects in a short time, all of which are freed when it ends,
+That makes tens of thousands of objects in a short time, most of which are freed when it ends,
 without the collector's help: graphs have no cycles. The collector, which is called after every 700
 new objects, would look through them again and again, and through all modules of the program as
-well; that can take longer than the trace.
+well; that can take longer than the work.
 """
 
 from __future__ import annotations
